@@ -1,0 +1,170 @@
+"""The only place that wires: settings and a database URL become one application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from uuid import uuid4
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from hub.clock import Clock, SystemClock
+from hub.partners.client import PartnerClient
+from hub.partners.clientinfo import ClientInfoNews
+from hub.partners.handshake import Handshake, HubIdentity
+from hub.partners.lanes import Lanes
+from hub.partners.presence import PresenceWatch
+from hub.partners.roster import Roster
+from hub.routing.dues import Dues
+from hub.routing.router import Paging, Ports, Router
+from hub.settings import Settings
+from hub.store.callbacks import Callbacks
+from hub.store.copies import Copies
+from hub.store.database import Database
+from hub.store.ledger import Ledger
+from hub.store.partners import Partners
+from hub.store.secrets import Safe
+from hub.web.admin import Desk, admin_router
+from hub.web.errors import on_http_exception, on_ocpi_error, on_unexpected, on_validation_error
+from hub.web.metrics import Metrics, log_seen, metrics_router
+from hub.web.ocpi import OcpiEndpoint, OcpiPorts, Seen
+from hub.web.pages import Figures, page_router
+from hub.web.recent import Recent
+from hub.web.registration import versions_url
+from ocpi_modules.errors import OcpiError
+
+LANE_DRAIN_SECONDS = 5.0
+
+
+def new_id() -> str:
+    """A message id (T-17, T-20)."""
+    return str(uuid4())
+
+
+class Hub:
+    """Everything that runs, from its settings; `app` is what an ASGI server serves."""
+
+    def __init__(self, settings: Settings, database_url: str, clock: Clock) -> None:
+        self._clock = clock
+        self._started_at: datetime = clock.now()
+        party = settings.hub_party
+        url = settings.base_url
+        safe = Safe(settings.secret_key_bytes())
+        self.database = Database(database_url)
+        self.partners = Partners(self.database)
+        self.copies = Copies(self.database)
+        self.ledger = Ledger(self.database)
+        self.client = PartnerClient(
+            allow_private=settings.allow_private_partner_urls, timeout_seconds=settings.forward_timeout_seconds
+        )
+        self.roster = Roster(self.partners, safe, party)
+        identity = HubIdentity(party, settings.name, versions_url(url))
+        self.handshake = Handshake(self.partners, self.roster, self.client, safe, identity, clock)
+        self.presence = PresenceWatch(
+            self.partners, self.roster, self.client, clock, still_alive_seconds=settings.still_alive_seconds
+        )
+        self.lanes = Lanes(
+            self.client.send, self.presence.lost, self.presence.heard, max_messages=settings.lane_max_messages
+        )
+        self.dues = Dues(self.ledger, self.roster, self.client, new_id)
+        self.roster.listen(ClientInfoNews(self.lanes, new_id))
+        self.roster.listen(self.dues.on_change)
+        self.recent = Recent()
+        self.metrics = Metrics()
+        paging = Paging(settings.page_limit_default, settings.page_limit_max)
+        router = Router(self._ports(safe), url, paging)
+        endpoint = OcpiEndpoint(
+            OcpiPorts(
+                partners=self.partners,
+                roster=self.roster,
+                handshake=self.handshake,
+                router=router,
+                clock=clock,
+                heard=self.presence.heard,
+                new_id=new_id,
+                observe=self._observe,
+                public_url=url,
+                body_max_bytes=settings.max_body_bytes,
+                paging=paging,
+            )
+        )
+        self.app = self._application(settings, endpoint, url)
+
+    def _ports(self, safe: Safe) -> Ports:
+        return Ports(
+            roster=self.roster,
+            copies=self.copies,
+            client=self.client,
+            lanes=self.lanes,
+            safe=safe,
+            clock=self._clock,
+            new_id=new_id,
+            lost=self.presence.lost,
+            heard=self.presence.heard,
+            payer_waits=self.dues.wake,
+            callbacks=Callbacks(self.database),
+        )
+
+    def _application(self, settings: Settings, endpoint: OcpiEndpoint, url: str) -> FastAPI:
+        app = FastAPI(title=settings.name, version="2.2.1", lifespan=self._lifespan, redirect_slashes=False)
+        app.mount("/ocpi", endpoint)
+        app.include_router(page_router(lambda: self._figures(settings, url), self.database.ping))
+        app.include_router(admin_router(self._desk(url), settings.admin_token_text()))
+        app.include_router(metrics_router(self._measure, settings.admin_token_text()))
+        app.add_exception_handler(OcpiError, on_ocpi_error)
+        app.add_exception_handler(RequestValidationError, on_validation_error)
+        app.add_exception_handler(HTTPException, on_http_exception)
+        app.add_exception_handler(Exception, on_unexpected)
+        return app
+
+    @asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        await self.database.migrate()
+        await self.handshake.discard_unfinished()
+        await self.roster.refresh()
+        self.presence.start()
+        self.dues.start()
+        try:
+            yield
+        finally:
+            await self.lanes.close(LANE_DRAIN_SECONDS)
+            await self.dues.close()
+            await self.presence.close()
+            await self.copies.close()
+            await self.client.close()
+            await self.database.close()
+
+    def _observe(self, seen: Seen) -> None:
+        self.recent.add(seen, self._clock.now())
+        self.metrics.count(seen)
+        log_seen(seen)
+
+    def _desk(self, url: str) -> Desk:
+        return Desk(self.partners, self.roster, self.handshake, self.presence, self._clock, versions_url(url))
+
+    async def _measure(self) -> bytes:
+        due = await self.ledger.payers()
+        named = {str(payer): count for payer, count in due.items()}
+        return self.metrics.measure(self.lanes.depths(), self.lanes.dropped_messages, named)
+
+    async def _figures(self, settings: Settings, url: str) -> Figures:
+        due = await self.ledger.payers()
+        return Figures(
+            now=self._clock.now(),
+            started_at=self._started_at,
+            name=settings.name,
+            versions_url=versions_url(url),
+            directory=self.roster.directory,
+            kept=await self.copies.count(),
+            waiting=self.lanes.depths(),
+            due={str(payer): count for payer, count in due.items()},
+            recent=self.recent.rows(self._clock.now()),
+        )
+
+
+def create_app(settings: Settings, database_url: str, clock: Clock | None = None) -> FastAPI:
+    """The application of a hub on a database; tables are made when it starts."""
+    return Hub(settings, database_url, clock or SystemClock()).app

@@ -1,0 +1,119 @@
+"""An ASGI application on a loopback port, started and stopped inside a running event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import uvicorn
+from starlette.types import ASGIApp
+
+LOOPBACK = "127.0.0.1"
+START_WAIT_SECONDS = 5.0
+POLL_SECONDS = 0.005
+STOP_WAIT_SECONDS = 1.0
+PORTS_TRIED_MAX = 50
+BACKLOG_MAX_CONNECTIONS = 512
+
+
+class QuietServer(uvicorn.Server):
+    """A server that leaves the signals to the program it runs in, and stops without uvicorn's pauses of a tenth of a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.told_to_stop = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Captures none."""
+        yield
+
+    async def main_loop(self) -> None:
+        """Lasts until `told_to_stop`."""
+        await self.told_to_stop.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more, let what is being answered finish within STOP_WAIT_SECONDS, then cut."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_WAIT_SECONDS):
+                await self._until_quiet()
+        for task in list(self.server_state.tasks):
+            task.cancel()
+
+    async def _until_quiet(self) -> None:
+        while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 - uvicorn has no event
+            await asyncio.sleep(POLL_SECONDS)
+
+
+class LoopbackServer:
+    """Serves one application. The port stays the same over `stop` and `start`, so that a platform can be down for a while."""
+
+    def __init__(self, app: ASGIApp, port: int = 0) -> None:
+        self._app = app
+        self._socket: socket.socket | None = listen(port)
+        self.port: int = self._socket.getsockname()[1]
+        self._server: QuietServer | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Returns when connections are accepted."""
+        sock = self._socket or listen(self.port)
+        self._socket = None
+        config = uvicorn.Config(
+            self._app,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+        )
+        self._server = QuietServer(config)
+        self._task = asyncio.create_task(self._server.serve(sockets=[sock]))
+        await self._until_started(self._server, self._task)
+
+    async def stop(self) -> None:
+        """Ends every connection; returns when the port is free."""
+        if self._socket is not None:
+            self._socket.close()
+        if self._server is not None and self._task is not None:
+            self._server.told_to_stop.set()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        self._socket = self._server = self._task = None
+
+    async def _until_started(self, server: QuietServer, task: asyncio.Task[None]) -> None:
+        async with asyncio.timeout(START_WAIT_SECONDS):
+            while not server.started:
+                if task.done():
+                    raise RuntimeError("the server did not start")
+                await asyncio.sleep(POLL_SECONDS)
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on this loopback port (0: any free one). Raises OSError when it is taken."""
+    # asyncio sends small packets at once only on sockets that say that they are TCP
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((LOOPBACK, port))
+    except OSError:
+        sock.close()
+        raise
+    sock.listen(BACKLOG_MAX_CONNECTIONS)
+    return sock
+
+
+def free_port(preferred: int) -> int:
+    """This port, else one of the next PORTS_TRIED_MAX, else any free one."""
+    for port in range(preferred, preferred + PORTS_TRIED_MAX):
+        with suppress(OSError), listen(port):
+            return port
+    with listen(0) as sock:
+        return int(sock.getsockname()[1])

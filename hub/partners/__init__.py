@@ -1,0 +1,1 @@
+"""Who is connected to the hub, and every call that leaves it."""

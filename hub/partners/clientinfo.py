@@ -1,0 +1,80 @@
+"""HubClientInfo: who is connected, as every partner may know it, and the news of it (mod_hub_client_info)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from hub.partners.client import Call, join_url
+from hub.partners.directory import Directory, Member, Partner
+from hub.partners.lanes import Lanes
+from ocpi_modules.catalog import MODULES
+from ocpi_modules.headers import authorization, id_headers
+from ocpi_modules.module import Interface
+from ocpi_modules.types import encode_json
+
+_MODULE = MODULES["hubclientinfo"]
+
+
+def client_info(member: Member) -> bytes:
+    """A member as a ClientInfo object, in JSON (HC-02)."""
+    return encode_json(
+        {
+            "party_id": member.party.party_id,
+            "country_code": member.party.country_code,
+            "role": member.role.value,
+            "status": member.status.value,
+            "last_updated": member.last_updated,
+        }
+    )
+
+
+def others(directory: Directory, caller: Partner, start: datetime | None, end: datetime | None) -> list[Member]:
+    """The members that are not the caller's own, changed in [start, end), in the order of their first change (HC-01, HC-03)."""
+    chosen = [
+        member
+        for member in directory.members
+        if member.partner_id != caller.id
+        and (start is None or member.last_updated >= start)
+        and (end is None or member.last_updated < end)
+    ]
+    return sorted(chosen, key=lambda member: (member.party, member.role))
+
+
+def news(before: Directory, now: Directory) -> list[Member]:
+    """The members that are new or have another status (HC-04, HC-07)."""
+    known = {(member.party, member.role): member.status for member in before.members}
+    return [member for member in now.members if known.get((member.party, member.role)) is not member.status]
+
+
+class ClientInfoNews:
+    """Tells every connected partner that wants to know (a listener of the roster)."""
+
+    def __init__(self, lanes: Lanes, new_id: Callable[[], str]) -> None:
+        self._lanes, self._new_id = lanes, new_id
+
+    def __call__(self, before: Directory, now: Directory) -> None:
+        if before.members:
+            self.tell(news(before, now), now)
+
+    def tell(self, members: Sequence[Member], directory: Directory) -> None:
+        """Queue a PUT of each member for each partner but its own; no routing headers (R-05)."""
+        for partner in directory.partners.values():
+            url = partner.endpoint(_MODULE, Interface.RECEIVER)
+            if url is None or not partner.is_joined or directory.is_offline(partner):
+                continue
+            for member in members:
+                if member.partner_id != partner.id:
+                    self._lanes.push(f"partner {partner.id}", partner, self._call(url, partner, member))
+
+    def _call(self, url: str, partner: Partner, member: Member) -> Call:
+        return Call(
+            method="PUT",
+            url=join_url(url, f"{member.party.country_code}/{member.party.party_id}"),
+            headers={
+                "Authorization": authorization(partner.token),
+                "Content-Type": "application/json",
+                **id_headers(self._new_id(), self._new_id()),
+            },
+            body=client_info(member),
+        )

@@ -1,0 +1,128 @@
+"""Who is connected, as one frozen picture: pure, so that every routing decision can be a function of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+
+from ocpi_modules.module import Interface, Module
+from ocpi_modules.parties import BROADCAST_TO, Party, Role
+
+
+class Presence(StrEnum):
+    """The status of a party (mod_hub_client_info, "ConnectionStatus")."""
+
+    CONNECTED = "CONNECTED"
+    OFFLINE = "OFFLINE"
+    PLANNED = "PLANNED"
+    SUSPENDED = "SUSPENDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A party in one of its roles, with its status since `last_updated` (UTC); `partner_id` is None while it is only invited."""
+
+    party: Party
+    role: Role
+    name: str
+    status: Presence
+    last_updated: datetime
+    partner_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """A connected platform. `token` is the one it gave us; `is_joined` is false while our own registration at it is still open."""
+
+    id: int
+    name: str
+    versions_url: str
+    is_joined: bool
+    token_hash: bytes
+    token: str = field(repr=False)
+    endpoints: Mapping[tuple[str, Interface], str] = field(default_factory=dict)
+
+    def endpoint(self, module: Module, interface: Interface) -> str | None:
+        """The URL of an interface as the partner listed it, or None when it offers none (V-06)."""
+        return self.endpoints.get((module.id, interface))
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The picture: the hub's own party, the partners by id, and all members."""
+
+    hub: Party
+    partners: Mapping[int, Partner] = field(default_factory=dict)
+    members: tuple[Member, ...] = ()
+
+    @cached_property
+    def _by_party(self) -> dict[Party, tuple[Member, ...]]:
+        found: dict[Party, tuple[Member, ...]] = {}
+        for member in self.members:
+            found[member.party] = (*found.get(member.party, ()), member)
+        return found
+
+    @cached_property
+    def _by_token(self) -> dict[bytes, Partner]:
+        return {partner.token_hash: partner for partner in self.partners.values()}
+
+    @cached_property
+    def _by_partner(self) -> dict[int, tuple[Member, ...]]:
+        found: dict[int, tuple[Member, ...]] = {}
+        for member in self.members:
+            if member.partner_id is not None and member.status is not Presence.SUSPENDED:
+                found[member.partner_id] = (*found.get(member.partner_id, ()), member)
+        return found
+
+    def caller(self, hashed: bytes) -> Partner | None:
+        """The partner that an inbound token belongs to."""
+        return self._by_token.get(hashed)
+
+    def knows(self, party: Party) -> bool:
+        """Whether a party is listed at all, in whatever status."""
+        return party in self._by_party
+
+    def roles(self, party: Party) -> frozenset[Role]:
+        """The roles that a party has now; suspended ones do not count."""
+        return frozenset(
+            member.role for member in self._by_party.get(party, ()) if member.status is not Presence.SUSPENDED
+        )
+
+    def members_of(self, partner: Partner) -> tuple[Member, ...]:
+        """The members behind one partner."""
+        return self._by_partner.get(partner.id, ())
+
+    def parties_of(self, partner: Partner, roles: frozenset[Role] | None = None) -> frozenset[Party]:
+        """The parties behind one partner, all or those with one of the roles."""
+        return frozenset(m.party for m in self.members_of(partner) if roles is None or m.role in roles)
+
+    def partner_of(self, party: Party) -> Partner | None:
+        """The partner that a connected party is reached through; None when it is not connected (HC-10)."""
+        for member in self._by_party.get(party, ()):
+            if member.status is Presence.CONNECTED and member.partner_id is not None:
+                return self.partners.get(member.partner_id)
+        return None
+
+    def is_offline(self, partner: Partner) -> bool:
+        """Whether the parties of a partner are OFFLINE."""
+        return any(member.status is Presence.OFFLINE for member in self.members_of(partner))
+
+    def broadcast_receivers(self, module: Module, sender: Party) -> tuple[Party, ...]:
+        """Who gets a push that `sender` addressed to the hub: once a party, in a fixed order, never the sender (B-03 to B-08)."""
+        wanted = _reached_by(self.roles(sender) & module.senders) & module.receivers
+        return tuple(
+            party
+            for party in sorted(self._by_party)
+            if party != sender and self.roles(party) & wanted and self._takes(party, module)
+        )
+
+    def _takes(self, party: Party, module: Module) -> bool:
+        partner = self.partner_of(party)
+        return partner is not None and partner.endpoint(module, Interface.RECEIVER) is not None
+
+
+def _reached_by(roles: Iterable[Role]) -> frozenset[Role]:
+    return frozenset(reached for role in roles for reached in BROADCAST_TO.get(role, frozenset()))

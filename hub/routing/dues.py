@@ -1,0 +1,99 @@
+"""CDRs that the hub accepted stay due until their payer has them: the one exception to "nothing is sent twice", because of the money."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from hub.partners.calls import call_headers
+from hub.partners.client import Call, PartnerClient
+from hub.partners.directory import Directory, Partner
+from hub.partners.roster import Roster
+from hub.store.ledger import Due, Ledger
+from ocpi_modules.catalog import MODULES
+from ocpi_modules.envelope import read_envelope
+from ocpi_modules.errors import RoutingFault
+from ocpi_modules.module import Interface
+from ocpi_modules.parties import Party
+
+RETRY_SECONDS = 60.0
+
+_CDRS = MODULES["cdrs"]
+_log = structlog.get_logger()
+
+
+class Dues:
+    """Takes due CDRs to their payers: at once when one is accepted, when its payer is back, and from time to time."""
+
+    def __init__(self, ledger: Ledger, roster: Roster, client: PartnerClient, new_id: Callable[[], str]) -> None:
+        self._ledger, self._roster, self._client, self._new_id = ledger, roster, client, new_id
+        self._woken: set[Party] = set()
+        self._tasks: dict[Party, asyncio.Task[None]] = {}
+        self._loop: asyncio.Task[None] | None = None
+
+    def wake(self, payer: Party) -> None:
+        """There may be something due for this payer."""
+        self._woken.add(payer)
+        task = self._tasks.get(payer)
+        if task is None or task.done():
+            self._tasks[payer] = asyncio.create_task(self._serve(payer))
+
+    def on_change(self, before: Directory, now: Directory) -> None:
+        """A listener of the roster: whoever is connected now and was not before is served."""
+        for member in now.members:
+            if now.partner_of(member.party) and not before.partner_of(member.party):
+                self.wake(member.party)
+
+    def start(self) -> None:
+        """Look for due CDRs now and every RETRY_SECONDS."""
+        self._loop = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Stop; what is due stays in the database."""
+        tasks = [task for task in (self._loop, *self._tasks.values()) if task is not None and not task.done()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                for payer in await self._ledger.payers():
+                    self.wake(payer)
+            except Exception:
+                _log.exception("dues_failed")
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _serve(self, payer: Party) -> None:
+        while payer in self._woken:
+            self._woken.discard(payer)
+            partner = self._roster.directory.partner_of(payer)
+            url = partner.endpoint(_CDRS, Interface.RECEIVER) if partner else None
+            if partner is None or url is None:
+                return
+            try:
+                await self._offer_all(payer, partner, url)
+            except RoutingFault as fault:
+                _log.warning("cdr_still_due", payer=str(payer), reason=fault.message)
+            except Exception:
+                _log.exception("dues_failed", payer=str(payer))
+
+    async def _offer_all(self, payer: Party, partner: Partner, url: str) -> None:
+        for due in await self._ledger.due(payer):
+            await self._offer(due, partner, url)
+
+    async def _offer(self, due: Due, partner: Partner, url: str) -> None:
+        hub = self._roster.directory.hub
+        headers = call_headers(partner, hub, due.payer, (self._new_id(), self._new_id()))
+        answer = await self._client.send(
+            Call(method="POST", url=url, headers={**headers, "Content-Type": "application/json"}, body=due.body)
+        )
+        envelope = read_envelope(answer.body)
+        if envelope is not None and envelope.is_success and answer.http_status < 300:
+            await self._ledger.settle_due(due)
+            return
+        said = f"{envelope.status_code} {envelope.status_message or ''}" if envelope else f"HTTP {answer.http_status}"
+        _log.warning("cdr_refused", payer=str(due.payer), creditor=str(due.creditor), cdr=due.cdr_key, answer=said)
+        await self._ledger.refused_due(due, said)

@@ -1,0 +1,437 @@
+"""Carries out routes: choose, keep, act, answer. No transaction is ever held over a call to a partner."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode, urljoin
+
+import structlog
+from cryptography.exceptions import InvalidTag
+
+from hub.clock import Clock
+from hub.partners.calls import call_at, call_for, call_headers
+from hub.partners.client import Answer, Call, PartnerClient
+from hub.partners.directory import Directory, Partner
+from hub.partners.lanes import Lanes
+from hub.partners.roster import Roster
+from hub.routing.callbacks import CallbackDesk, bare_result, require_own_token
+from hub.routing.routes import (
+    Broadcast,
+    Deliver,
+    Forward,
+    FromCopies,
+    choose_route,
+    forward_to,
+    question,
+    require_owner,
+)
+from hub.store.callbacks import Callbacks
+from hub.store.changes import Change, Result, not_there
+from hub.store.copies import Copies, Copy, Kept, PageQuery
+from hub.store.secrets import Safe
+from ocpi_modules.envelope import read_envelope
+from ocpi_modules.errors import InvalidParameters, OcpiError, ReceiverNotConnected, RoutingFault, UnknownPath
+from ocpi_modules.headers import next_link, read_count, read_next_link
+from ocpi_modules.message import Message, Reply, judge_identity, judge_object
+from ocpi_modules.module import Interface, LookFor, Module, Purpose
+from ocpi_modules.parties import Party, Role
+from ocpi_modules.patch import find_part
+from ocpi_modules.types import decode_json, encode_json, parse_datetime
+
+FORWARDED_HTTP_STATUSES = frozenset({200, 201, 404, 405})
+OFFSET_MAX = 2**53
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """The page sizes of this hub, in objects."""
+
+    default_limit: int
+    max_limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What the router acts with."""
+
+    roster: Roster
+    copies: Copies
+    client: PartnerClient
+    lanes: Lanes
+    safe: Safe
+    clock: Clock
+    new_id: Callable[[], str]
+    lost: Callable[[Partner], Any]
+    heard: Callable[[Partner], None]
+    payer_waits: Callable[[Party], None]
+    callbacks: Callbacks
+
+
+class Router:
+    """Handles one message at a time; everything it needs is handed in."""
+
+    def __init__(self, ports: Ports, public_url: str, paging: Paging) -> None:
+        self._ports = ports
+        self._base = f"{public_url.rstrip('/')}/ocpi/2.2.1"
+        self._callbacks = CallbackDesk(ports.callbacks, self._base, ports.clock.now)
+        self._paging = paging
+
+    @property
+    def _directory(self) -> Directory:
+        return self._ports.roster.directory
+
+    async def handle(self, message: Message, caller: Partner) -> Reply:
+        """The reply to a message of a caller. Raises OcpiError for every refusal."""
+        judge_identity(message)
+        require_owner(message, self._directory, self._directory.parties_of(caller))
+        if self._is_remote_cdr(message):
+            return await self._read_remote(message, caller)
+        if message.purpose is Purpose.RESULT:
+            return await self._take_result(message, caller)
+        route = choose_route(message, self._directory, await self._found(message))
+        match route:
+            case Forward():
+                return await self._forward(message, route, caller)
+            case Broadcast():
+                return await self._broadcast(message, route)
+            case Deliver():
+                return await self._deliver(message, route)
+            case FromCopies():
+                reply = await self._from_copies(message)
+                return replace(reply, sender=self._directory.hub, receiver=message.sender)
+
+    async def follow(self, sealed: str, message: Message, caller: Partner) -> Reply:
+        """The next page behind one of our own Links: exactly the URL that the partner gave, for the caller it was given to (P-14)."""
+        partner_id, caller_id, sender, receiver, module_id, url = self._opened(sealed)
+        if caller_id != caller.id or module_id != message.module.id:
+            raise UnknownPath
+        addressed = replace(message, sender=Party.parse(sender), receiver=Party.parse(receiver))
+        route = forward_to(Party.parse(receiver), addressed, self._directory)
+        if route.partner.id != partner_id:
+            raise UnknownPath
+        return await self._exchange_page(addressed, route, caller, url)
+
+    async def _found(self, message: Message) -> Collection[Party]:
+        if message.purpose.is_push and message.module.is_addressed:
+            return await self._addressees(message)
+        look = question(message, self._directory.hub)
+        return await self._ports.copies.owners(look) if look else ()
+
+    async def _addressees(self, message: Message) -> Collection[Party]:
+        named = message.token_party
+        if named is not None:
+            return (named,)
+        if message.receiver not in {None, self._directory.hub}:
+            return ()
+        if message.purpose is not Purpose.UPDATE:
+            raise InvalidParameters("cdr_token does not name an eMSP")
+        copy = await self._owned(message)
+        if copy is None:
+            raise not_there(message.module, message.object_keys)
+        return (copy.addressee,) if copy.addressee else ()
+
+    # --- forwards ------------------------------------------------------------------------------
+
+    async def _forward(self, message: Message, route: Forward, caller: Partner) -> Reply:
+        if message.operation.callback is not None:
+            return await self._command(message, route, caller)
+        return await self._exchange(message, route, caller)
+
+    async def _command(self, message: Message, route: Forward, caller: Partner) -> Reply:
+        require_own_token(message)
+        swapped, callback_id = await self._callbacks.swap(message, route.receiver)
+        try:
+            reply = await self._exchange(swapped, route, caller)
+        except OcpiError as error:
+            await self._callbacks.settle(callback_id, error)
+            raise
+        await self._callbacks.settle(callback_id, reply)
+        return reply
+
+    async def _take_result(self, message: Message, caller: Partner) -> Reply:
+        """A result on its way to whoever asked for it; the answer to it goes back, nothing is tried again (CM-04, CM-10)."""
+        callback = await self._callbacks.find(message, self._directory.parties_of(caller))
+        partner = self._directory.partner_of(callback.caller)
+        if partner is None:
+            raise ReceiverNotConnected(f"{callback.caller} is not connected")
+        headers = call_headers(partner, callback.answerer, callback.caller, (self._ports.new_id(), message.correlation_id))
+        headers["Content-Type"] = "application/json"
+        call = Call(method="POST", url=callback.url, headers=headers, body=bare_result(message))
+        reply = read_reply(await self._send(call, partner), is_push=True)
+        return replace(reply, sender=callback.caller, receiver=callback.answerer)
+
+    async def _exchange(self, message: Message, route: Forward, caller: Partner) -> Reply:
+        await self._refuse_changed_cdr(message)
+        onward = message.readdressed(message.sender, route.receiver, self._ports.new_id())
+        answer = await self._send(call_for(onward, route.partner), route.partner)
+        reply = read_reply(answer, is_push=message.purpose.is_push)
+        if reply.is_success and message.purpose.is_push and message.module.is_kept:
+            await self._keep_forwarded(message, route, answer)
+        return self._returned(message, route, caller, answer, reply)
+
+    async def _exchange_page(self, message: Message, route: Forward, caller: Partner, url: str) -> Reply:
+        onward = message.readdressed(message.sender, route.receiver, self._ports.new_id())
+        answer = await self._send(call_at(url, onward, route.partner), route.partner)
+        return self._returned(message, route, caller, answer, read_reply(answer, is_push=False), url)
+
+    async def _send(self, call: Call, partner: Partner) -> Answer:
+        try:
+            answer = await self._ports.client.send(call)
+        except ReceiverNotConnected:
+            await self._ports.lost(partner)
+            raise
+        self._ports.heard(partner)
+        return answer
+
+    def _returned(
+        self,
+        message: Message,
+        route: Forward,
+        caller: Partner,
+        answer: Answer,
+        reply: Reply,
+        url: str | None = None,
+    ) -> Reply:
+        headers: dict[str, str] = {}
+        for name in ("x-total-count", "x-limit"):
+            count = read_count(answer.headers.get(name))
+            if count is not None:
+                headers[name] = str(count)
+        requested = url or call_for(message.readdressed(message.sender, route.receiver, ""), route.partner).url
+        link = read_next_link(answer.headers.get("link"), requested) if message.purpose is Purpose.LIST else None
+        if link:
+            headers["Link"] = next_link(self._sealed_link(message, route, caller, link))
+        if message.purpose is Purpose.ADD and reply.is_success:
+            headers["Location"] = self._cdr_url(message)
+        return replace(reply, headers=headers, sender=route.receiver, receiver=message.sender)
+
+    def _sealed_link(self, message: Message, route: Forward, caller: Partner, url: str) -> str:
+        parts = [
+            route.partner.id,
+            caller.id,
+            str(message.sender),
+            str(route.receiver),
+            message.module.id,
+            url,
+        ]
+        sealed = base64.urlsafe_b64encode(self._ports.safe.seal(json.dumps(parts))).decode().rstrip("=")
+        return f"{self._base}/pages/{message.module.id}/{sealed}"
+
+    def _opened(self, sealed: str) -> tuple[int, int, str, str, str, str]:
+        try:
+            text = self._ports.safe.open(base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4)))
+            partner_id, caller_id, sender, receiver, module_id, url = json.loads(text)
+        except (ValueError, InvalidTag) as exc:
+            raise UnknownPath from exc
+        return partner_id, caller_id, sender, receiver, module_id, url
+
+    async def _keep_forwarded(self, message: Message, route: Forward, answer: Answer) -> None:
+        """Keep what the receiver accepted, for it alone; a thing that is no valid object is the receiver's affair and not kept.
+
+        A CDR is kept in any case: money depends on it.
+        """
+        change = self._change(message, addressed_to=route.receiver)
+        location = answer.headers.get("location")
+        try:
+            if not message.module.is_final:
+                judge_object(message)
+            await self._ports.copies.keep(replace(change, remote_url=location and location[:2000]))
+        except OcpiError as refused:
+            _log.info("forwarded_not_kept", module=message.module.id, reason=refused.message)
+
+    async def _refuse_changed_cdr(self, message: Message) -> None:
+        if not message.module.is_final or not message.purpose.is_push:
+            return
+        known = await self._owned(message)
+        if known is not None and decode_json(known.text) != message.content:
+            raise InvalidParameters(
+                f"{message.module.id} {message.object_keys[0]} exists with other contents and never changes"
+            )
+
+    # --- messages for the hub --------------------------------------------------------------------
+
+    async def _broadcast(self, message: Message, route: Broadcast) -> Reply:
+        judge_object(message)
+        kept = await self._ports.copies.keep(self._change(message))
+        if kept.result.is_news:
+            for receiver in route.receivers:
+                self._queue(message, receiver)
+        return self._acknowledged(message, kept)
+
+    async def _deliver(self, message: Message, route: Deliver) -> Reply:
+        judge_object(message)
+        change = self._change(message, addressed_to=route.addressee)
+        kept = await self._ports.copies.keep(
+            replace(change, payer=route.addressee if message.module.is_final else None)
+        )
+        if message.module.is_final:
+            self._ports.payer_waits(route.addressee)
+        elif kept.result.is_news:
+            self._queue(message, route.addressee)
+        reply = self._acknowledged(message, kept)
+        return replace(reply, headers={"Location": self._cdr_url(message)}) if message.module.is_final else reply
+
+    def _queue(self, message: Message, receiver: Party) -> None:
+        partner = self._directory.partner_of(receiver)
+        if partner is None or partner.endpoint(message.module, Interface.RECEIVER) is None:
+            return
+        onward = message.readdressed(self._directory.hub, receiver, self._ports.new_id())
+        self._ports.lanes.push(str(receiver), partner, call_for(onward, partner))
+
+    def _acknowledged(self, message: Message, kept: Kept) -> Reply:
+        stale = kept.result is Result.STALE
+        return Reply(
+            message="older than what the hub holds: not stored" if stale else None,
+            http_status=201 if kept.result is Result.CREATED or (message.purpose is Purpose.ADD) else 200,
+            sender=self._directory.hub,
+            receiver=message.sender,
+        )
+
+    def _change(self, message: Message, addressed_to: Party | None = None) -> Change:
+        owner = message.owner
+        assert owner is not None
+        is_addressed = message.module.is_addressed
+        return Change(
+            module=message.module,
+            purpose=message.purpose,
+            owner=owner,
+            ids=message.object_keys,
+            variant=message.variant,
+            content=message.content,
+            text=message.body,
+            at=self._ports.clock.now(),
+            audience=None if is_addressed else addressed_to,
+            addressee=addressed_to if is_addressed else None,
+            debtor=message.token_party or addressed_to,
+        )
+
+    # --- reads ---------------------------------------------------------------------------------
+
+    async def _from_copies(self, message: Message) -> Reply:
+        if message.purpose is Purpose.LIST:
+            return await self._page(message)
+        copy = await (self._owned(message) if message.interface is Interface.RECEIVER else self._seen_by_id(message))
+        if copy is None:
+            raise not_there(message.module, message.object_keys)
+        if message.depth == 0:
+            return Reply(data=copy.text)
+        part = find_part(message.module, decode_json(copy.text), message.object_keys[1:])
+        if part is None:
+            raise not_there(message.module, message.object_keys)
+        return Reply(data=encode_json(part))
+
+    async def _owned(self, message: Message) -> Copy | None:
+        owner = message.owner
+        assert owner is not None
+        return await self._ports.copies.owned(message.module, owner, message.object_keys[0], message.variant)
+
+    async def _seen_by_id(self, message: Message) -> Copy | None:
+        look = LookFor(message.module.id, message.object_keys[0], message.variant)
+        found = await self._ports.copies.visible(self._page_query(message), look)
+        if len(found) > 1:
+            raise InvalidParameters("more than one owner has an object with this id; name the owner as receiver")
+        return next(iter(found.values()), None)
+
+    async def _page(self, message: Message) -> Reply:
+        query = self._page_query(message)
+        page = await self._ports.copies.page(query)
+        headers = {"X-Total-Count": str(page.total), "X-Limit": str(query.limit)}
+        if query.offset + query.limit < page.total:
+            headers["Link"] = next_link(self._next_url(message, query))
+        return Reply(data=("[" + ",".join(page.texts) + "]").encode(), headers=headers)
+
+    def _next_url(self, message: Message, query: PageQuery) -> str:
+        return next_page_url(f"{self._base}/sender/{message.module.id}", message.query, query.offset, query.limit)
+
+    def _page_query(self, message: Message) -> PageQuery:
+        limits = self._paging
+        return PageQuery(
+            module=message.module,
+            reader=message.sender,
+            sees_shared=sees_shared(message.module, self._directory.roles(message.sender)),
+            date_from=read_date(message.query.get("date_from"), "date_from"),
+            date_to=read_date(message.query.get("date_to"), "date_to"),
+            offset=read_number(message.query.get("offset"), "offset", 0, OFFSET_MAX, default=0),
+            limit=min(
+                read_number(message.query.get("limit"), "limit", 1, OFFSET_MAX, default=limits.default_limit),
+                limits.max_limit,
+            ),
+        )
+
+    # --- CDRs that their receiver keeps ---------------------------------------------------------
+
+    def _cdr_url(self, message: Message) -> str:
+        owner = message.owner
+        assert owner is not None
+        path = "/".join(quote(part, safe="") for part in (owner.country_code, owner.party_id, message.object_keys[0]))
+        return f"{self._base}/receiver/{message.module.id}/{path}"
+
+    def _is_remote_cdr(self, message: Message) -> bool:
+        return message.module.is_final and message.purpose is Purpose.READ and message.receiver != self._directory.hub
+
+    async def _read_remote(self, message: Message, caller: Partner) -> Reply:
+        """A CDR where its receiver keeps it (CD-04), or the hub's own copy when the receiver never said where."""
+        copy = await self._owned(message)
+        if copy is None:
+            raise not_there(message.module, message.object_keys)
+        receiver = message.receiver or copy.addressee
+        if copy.remote_url is None or receiver is None or receiver != copy.addressee:
+            return Reply(data=copy.text, sender=self._directory.hub, receiver=message.sender)
+        route = forward_to(receiver, message, self._directory)
+        posted_to = route.partner.endpoint(message.module, Interface.RECEIVER) or ""
+        return await self._exchange_page(message, route, caller, urljoin(posted_to, copy.remote_url))
+
+
+def read_reply(answer: Answer, *, is_push: bool) -> Reply:
+    """A partner's answer as the reply that its caller gets: the bytes that came back, wherever they are an OCPI answer (R-13, R-14, X-23).
+
+    Raises RoutingFault (4000) for an answer that is none.
+    """
+    if answer.http_status in {401, 403}:
+        raise RoutingFault("the receiver does not accept the hub's token")
+    envelope = read_envelope(answer.body)
+    if envelope is not None:
+        status = answer.http_status if answer.http_status in FORWARDED_HTTP_STATUSES else 200
+        return Reply(envelope.status_code, envelope.status_message, http_status=status, raw=answer.body)
+    if 200 <= answer.http_status < 300 and is_push and not answer.body.strip():
+        return Reply(message="the receiver answered without a body")
+    kept_status = answer.http_status if answer.http_status in {404, 405} else 200
+    raise RoutingFault("the receiver did not answer in OCPI", http_status=kept_status)
+
+
+def read_date(value: str | None, name: str) -> datetime | None:
+    """A date filter in UTC, or None when it is not given. Raises InvalidParameters (P-13)."""
+    if not value:
+        return None
+    try:
+        return parse_datetime(value)
+    except ValueError as exc:
+        raise InvalidParameters(f"{name} is not a DateTime in UTC") from exc
+
+
+def read_number(value: str | None, name: str, lowest: int, highest: int, *, default: int) -> int:
+    """A paging parameter, or its default when it is not given. Raises InvalidParameters (P-13)."""
+    if not value:
+        return default
+    number = read_count(value)
+    if number is None or not lowest <= number <= highest:
+        raise InvalidParameters(f"{name} is not a number of at least {lowest}")
+    return number
+
+
+def next_page_url(base: str, filters: Any, offset: int, limit: int) -> str:
+    """The URL of the next page, with the filters of this one (P-09)."""
+    kept = {name: filters[name] for name in ("date_from", "date_to") if filters.get(name)}
+    return f"{base}?{urlencode({**kept, 'offset': offset + limit, 'limit': limit}, safe=':')}"
+
+
+def sees_shared(module: Module, roles: frozenset[Role]) -> bool:
+    """Whether a party in these roles reads what is meant for everybody: always, but tokens only those who charge cars (G-04)."""
+    return bool(roles & module.receivers) or Role.EMSP in module.receivers

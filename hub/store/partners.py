@@ -1,0 +1,307 @@
+"""Partners, their parties and endpoints, and the invitations by which they join."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, text, update
+from sqlmodel import col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from hub.store.database import Database, execute
+from hub.store.tables import EndpointRow, InvitationRow, PartnerRow, PartyRow
+from ocpi_modules.errors import InvalidParameters, Unauthenticated
+from ocpi_modules.parties import Party, Role
+
+CONNECTED, OFFLINE, PLANNED, SUSPENDED = "CONNECTED", "OFFLINE", "PLANNED", "SUSPENDED"
+JOINING, JOINED, LEFT = "JOINING", "JOINED", "LEFT"
+
+_REGISTRATION_LOCK = 2_210_002
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PartyRole:
+    """A party in one of its roles."""
+
+    party: Party
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a partner says of itself in the handshake, after discovery.
+
+    `roles` holds business details as JSON text by party and role; `endpoints` the URL by (module id,
+    interface).
+    """
+
+    versions_url: str
+    name: str
+    roles: dict[PartyRole, str]
+    endpoints: dict[tuple[str, str], str]
+    inbound_hash: bytes
+    outbound_sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """All that is known about partners at one moment."""
+
+    partners: Sequence[PartnerRow]
+    parties: Sequence[PartyRow]
+    endpoints: Sequence[EndpointRow]
+
+
+class Partners:
+    """The partner tables; every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self) -> Rows:
+        """Every partner, party and endpoint."""
+        async with self._database.transaction() as session:
+            partners = (await session.exec(select(PartnerRow))).all()
+            parties = (await session.exec(select(PartyRow))).all()
+            endpoints = (await session.exec(select(EndpointRow))).all()
+        return Rows(partners, parties, endpoints)
+
+    async def invite(self, hashed: bytes, roles: Sequence[PartyRole], now: datetime, expires_at: datetime) -> int:
+        """Remember token A by its hash; parties that nobody holds yet become PLANNED (HC-06). Raises
+        InvalidParameters for a held one.
+        """
+        async with self._database.transaction() as session:
+            await _lock(session)
+            await _require_free(session, roles, None)
+            row = InvitationRow(token_hash=hashed, roles=_write_roles(roles), created_at=now, expires_at=expires_at)
+            session.add(row)
+            for role in roles:
+                await _plan(session, role, now)
+            await session.flush()
+            assert row.id is not None
+            return row.id
+
+    async def invitation(self, hashed: bytes, now: datetime) -> tuple[int, frozenset[PartyRole]] | None:
+        """The open invitation of a token A: its id and the roles that it may claim; None when used, expired,
+        revoked or unknown.
+        """
+        async with self._database.transaction() as session:
+            row = await _open_invitation(session, hashed, now)
+        return (row.id or 0, read_roles(row.roles)) if row else None
+
+    async def invitations(self) -> Sequence[InvitationRow]:
+        """Every invitation, the newest first."""
+        async with self._database.transaction() as session:
+            return (await session.exec(select(InvitationRow).order_by(col(InvitationRow.id).desc()))).all()
+
+    async def invited_parties(self, now: datetime) -> frozenset[Party]:
+        """The parties that open invitations name."""
+        statement = select(InvitationRow.roles).where(*_is_open(now))
+        async with self._database.transaction() as session:
+            written = (await session.exec(statement)).all()
+        return frozenset(role.party for roles in written for role in read_roles(roles))
+
+    async def revoke(self, invitation_id: int, now: datetime) -> bool:
+        """Take an unused invitation back; False when there is no such one."""
+        async with self._database.transaction() as session:
+            row = await session.get(InvitationRow, invitation_id)
+            if row is None or row.used_at or row.revoked_at:
+                return False
+            row.revoked_at = now
+            await _drop_plans(session, read_roles(row.roles))
+        return True
+
+    async def join(self, token_a_hash: bytes, registration: Registration, now: datetime) -> int:
+        """Register a partner that was invited: all of it or nothing (C-06). Raises Unauthenticated when token
+        A went dead meanwhile.
+        """
+        async with self._database.transaction() as session:
+            await _lock(session)
+            invitation = await _open_invitation(session, token_a_hash, now)
+            if invitation is None:
+                raise Unauthenticated
+            invitation.used_at = now
+            partner = PartnerRow(
+                name=registration.name, versions_url=registration.versions_url, state=JOINED, joined_at=now
+            )
+            session.add(partner)
+            await session.flush()
+            return await _write_registration(session, partner, registration, now)
+
+    async def renew(self, partner_id: int, registration: Registration, now: datetime) -> None:
+        """Replace what a registered partner said of itself, tokens included, in one step (C-12 to C-14)."""
+        async with self._database.transaction() as session:
+            await _lock(session)
+            partner = await session.get(PartnerRow, partner_id)
+            assert partner is not None
+            await _write_registration(session, partner, registration, now)
+
+    async def retoken(self, partner_id: int, inbound_hash: bytes, outbound_sealed: bytes, opened: int) -> None:
+        """Give a registered partner the tokens of a rotation, and close the JOINING row that held the inbound
+        one, in one step (C-26).
+        """
+        tokens = {"token_hash": inbound_hash, "token_sealed": outbound_sealed}
+        async with self._database.transaction() as session:
+            await _lock(session)
+            await _run(session, delete(PartnerRow).where(col(PartnerRow.id) == opened))
+            await _run(session, update(PartnerRow).where(col(PartnerRow.id) == partner_id).values(**tokens))
+
+    async def open(self, versions_url: str, inbound_hash: bytes, now: datetime) -> int:
+        """A partner with which the hub itself is registering: its token B is good already, for versions and
+        details (C-20).
+        """
+        async with self._database.transaction() as session:
+            row = PartnerRow(
+                name=versions_url,
+                versions_url=versions_url,
+                token_hash=inbound_hash,
+                state=JOINING,
+                joined_at=now,
+            )
+            session.add(row)
+            await session.flush()
+            assert row.id is not None
+            return row.id
+
+    async def discard(self, partner_id: int) -> None:
+        """Forget a registration that did not come about (C-21)."""
+        async with self._database.transaction() as session:
+            row = await session.get(PartnerRow, partner_id)
+            if row is not None and row.state == JOINING:
+                await session.delete(row)
+
+    async def leave(self, partner_id: int, now: datetime) -> None:
+        """Unregister: no token opens anything any more, its parties stay listed as SUSPENDED (C-16, HC-05)."""
+        async with self._database.transaction() as session:
+            await _lock(session)
+            values = {"state": LEFT, "token_hash": None, "token_sealed": None}
+            await _run(session, update(PartnerRow).where(col(PartnerRow.id) == partner_id).values(**values))
+            await _run(session, delete(EndpointRow).where(col(EndpointRow.partner_id) == partner_id))
+            await _set_status(session, partner_id, SUSPENDED, now)
+
+    async def set_status(self, partner_id: int, status: str, now: datetime) -> None:
+        """CONNECTED or OFFLINE for every party of a partner; `last_updated` moves only where the status
+        changes (HC-07).
+        """
+        async with self._database.transaction() as session:
+            await _set_status(session, partner_id, status, now)
+
+    async def heard(self, moments: dict[int, datetime]) -> None:
+        """Remember when partners were last heard."""
+        if not moments:
+            return
+        async with self._database.transaction() as session:
+            for partner_id, moment in sorted(moments.items()):
+                await _run(
+                    session,
+                    update(PartnerRow).where(col(PartnerRow.id) == partner_id).values(heard_at=moment),
+                )
+
+
+def read_roles(written: str) -> frozenset[PartyRole]:
+    """The roles of an invitation as they stand in its row."""
+    return frozenset(PartyRole(Party.parse(party), Role(role)) for party, role in json.loads(written))
+
+
+def _write_roles(roles: Sequence[PartyRole]) -> str:
+    return json.dumps(sorted([str(role.party), role.role.value] for role in roles))
+
+
+async def _run(session: AsyncSession, statement: Any) -> None:
+    await (await session.connection()).execute(statement)
+
+
+async def _lock(session: AsyncSession) -> None:
+    """Registrations one after the other: whether a party is free must not change between look and write."""
+    await execute(session, text("select pg_advisory_xact_lock(:lock)"), {"lock": _REGISTRATION_LOCK})
+
+
+async def _open_invitation(session: AsyncSession, hashed: bytes, now: datetime) -> InvitationRow | None:
+    statement = select(InvitationRow).where(col(InvitationRow.token_hash) == hashed, *_is_open(now))
+    return (await session.exec(statement)).first()
+
+
+def _is_open(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        col(InvitationRow.used_at).is_(None),
+        col(InvitationRow.revoked_at).is_(None),
+        col(InvitationRow.expires_at) > now,
+    )
+
+
+async def _require_free(session: AsyncSession, roles: Sequence[PartyRole], partner_id: int | None) -> None:
+    for party in sorted({role.party for role in roles}):
+        statement = select(PartyRow).where(
+            col(PartyRow.country_code) == party.country_code,
+            col(PartyRow.party_id) == party.party_id,
+            col(PartyRow.partner_id).is_not(None),
+            col(PartyRow.partner_id) != partner_id if partner_id is not None else True,
+            col(PartyRow.status) != SUSPENDED,
+        )
+        if (await session.exec(statement)).first() is not None:
+            raise InvalidParameters(f"{party} belongs to another connection")
+
+
+async def _plan(session: AsyncSession, role: PartyRole, now: datetime) -> None:
+    key = (role.party.country_code, role.party.party_id, role.role.value)
+    if await session.get(PartyRow, key) is None:
+        session.add(_party_row(role, None, "{}", PLANNED, now))
+
+
+async def _drop_plans(session: AsyncSession, roles: frozenset[PartyRole]) -> None:
+    for role in roles:
+        row = await session.get(PartyRow, (role.party.country_code, role.party.party_id, role.role.value))
+        if row is not None and row.status == PLANNED:
+            await session.delete(row)
+
+
+def _party_row(role: PartyRole, partner_id: int | None, details: str, status: str, now: datetime) -> PartyRow:
+    return PartyRow(
+        country_code=role.party.country_code,
+        party_id=role.party.party_id,
+        role=role.role.value,
+        partner_id=partner_id,
+        name=json.loads(details).get("name", str(role.party)),
+        business_details=details,
+        status=status,
+        last_updated=now,
+    )
+
+
+async def _write_registration(session: AsyncSession, partner: PartnerRow, said: Registration, now: datetime) -> int:
+    assert partner.id is not None
+    await _require_free(session, list(said.roles), partner.id)
+    partner.name, partner.versions_url, partner.state = said.name, said.versions_url, JOINED
+    partner.token_hash, partner.token_sealed, partner.heard_at = said.inbound_hash, said.outbound_sealed, now
+    await _run(session, delete(EndpointRow).where(col(EndpointRow.partner_id) == partner.id))
+    for (module_id, interface), url in said.endpoints.items():
+        session.add(EndpointRow(partner_id=partner.id, module_id=module_id, interface=interface, url=url))
+    await _write_parties(session, partner.id, said.roles, now)
+    return partner.id
+
+
+async def _write_parties(session: AsyncSession, partner_id: int, roles: dict[PartyRole, str], now: datetime) -> None:
+    held = (await session.exec(select(PartyRow).where(col(PartyRow.partner_id) == partner_id))).all()
+    for row in held:
+        if PartyRole(Party(row.country_code, row.party_id), Role(row.role)) not in roles and row.status != SUSPENDED:
+            row.status, row.last_updated = SUSPENDED, now
+    for role, details in roles.items():
+        fresh = _party_row(role, partner_id, details, CONNECTED, now)
+        known = await session.get(PartyRow, (fresh.country_code, fresh.party_id, fresh.role))
+        if known is not None and known.partner_id == partner_id and known.status == CONNECTED:
+            fresh.last_updated = known.last_updated
+        await session.merge(fresh)
+
+
+async def _set_status(session: AsyncSession, partner_id: int, status: str, now: datetime) -> None:
+    changed = or_(col(PartyRow.status) == CONNECTED, col(PartyRow.status) == OFFLINE)
+    statement = (
+        update(PartyRow)
+        .where(col(PartyRow.partner_id) == partner_id, changed, col(PartyRow.status) != status)
+        .values(status=status, last_updated=now)
+    )
+    await _run(session, statement)

@@ -1,0 +1,52 @@
+"""Credentials tokens at rest: inbound ones are kept as SHA-256, outbound ones sealed with a key that is not in the database."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_LENGTH_BYTES = 32
+NONCE_LENGTH_BYTES = 12
+TOKEN_RANDOM_BYTES = 32
+
+
+def new_token() -> str:
+    """A fresh credentials token: 256 random bits in 43 printable characters (C-04, T-06)."""
+    return secrets.token_urlsafe(TOKEN_RANDOM_BYTES)
+
+
+def token_hash(token: str) -> bytes:
+    """What is kept of an inbound token; looking it up reveals nothing about other tokens."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+class Safe:
+    """Seals and opens outbound tokens (AES-256-GCM, a fresh nonce for each)."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(hashlib.sha256(key).digest())
+
+    def seal(self, token: str) -> bytes:
+        """The token as it may stand in the database."""
+        nonce = os.urandom(NONCE_LENGTH_BYTES)
+        return nonce + self._cipher.encrypt(nonce, token.encode(), None)
+
+    def open(self, sealed: bytes) -> str:
+        """The token again. Raises cryptography's InvalidTag when the key is another one."""
+        return self._cipher.decrypt(sealed[:NONCE_LENGTH_BYTES], sealed[NONCE_LENGTH_BYTES:], None).decode()
+
+
+def load_or_make_key(file: Path) -> bytes:
+    """The key in a file that only its owner may read; made on first use."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(secrets.token_hex(KEY_LENGTH_BYTES).encode())
+            handle.flush()
+            os.fsync(handle.fileno())
+    return file.read_bytes().strip()

@@ -1,0 +1,158 @@
+"""Every table of the hub. Wire objects are validated elsewhere (`ocpi_modules`); these classes only say how rows are kept.
+
+All times are timestamptz in UTC, all amounts exact `numeric`, all OCPI objects the text that their owner sent.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    LargeBinary,
+    Numeric,
+    Text,
+    UniqueConstraint,
+)
+from sqlmodel import Field, SQLModel
+
+
+def _moment(*, nullable: bool = False) -> Column[datetime]:
+    return Column(DateTime(timezone=True), nullable=nullable)
+
+
+class PartnerRow(SQLModel, table=True):
+    """A connected platform. `state`: JOINING (our own POST is open), JOINED, LEFT."""
+
+    __tablename__ = "partner"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str
+    versions_url: str
+    token_hash: bytes | None = Field(default=None, sa_column=Column(LargeBinary, unique=True, nullable=True))
+    token_sealed: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    state: str
+    joined_at: datetime = Field(sa_column=_moment())
+    heard_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
+class PartyRow(SQLModel, table=True):
+    """A role of a party, as hub client info knows it. `partner_id` is empty while it is only invited (PLANNED)."""
+
+    __tablename__ = "party"
+
+    country_code: str = Field(primary_key=True)
+    party_id: str = Field(primary_key=True)
+    role: str = Field(primary_key=True)
+    partner_id: int | None = Field(default=None, foreign_key="partner.id", index=True)
+    name: str
+    business_details: str = Field(sa_column=Column(Text, nullable=False))
+    status: str
+    last_updated: datetime = Field(sa_column=_moment())
+
+
+class EndpointRow(SQLModel, table=True):
+    """An endpoint that a partner listed in its version details."""
+
+    __tablename__ = "endpoint"
+
+    partner_id: int = Field(primary_key=True, foreign_key="partner.id")
+    module_id: str = Field(primary_key=True)
+    interface: str = Field(primary_key=True)
+    url: str
+
+
+class InvitationRow(SQLModel, table=True):
+    """Token A for one platform: which roles it may claim (JSON), until when, and whether it was used or taken back."""
+
+    __tablename__ = "invitation"
+
+    id: int | None = Field(default=None, primary_key=True)
+    token_hash: bytes = Field(sa_column=Column(LargeBinary, unique=True, nullable=False))
+    roles: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=_moment())
+    expires_at: datetime = Field(sa_column=_moment())
+    used_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    revoked_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
+class CopyRow(SQLModel, table=True):
+    """What an owner said last about one object, for one audience.
+
+    `key` and `variant` are folded ids, `audience` is "" for everybody or the one party it was sent to, `addressee` the eMSP that a session
+    or CDR belongs to. `seq` gives pages their order: oldest first, never by `last_updated` (P-11). `remote_url` is where the addressee keeps it.
+    """
+
+    __tablename__ = "copy"
+    __table_args__ = (
+        UniqueConstraint("module", "country_code", "party_id", "key", "variant", "audience"),
+        Index("ix_copy_page", "module", "audience", "seq"),
+        Index("ix_copy_changed", "module", "last_updated"),
+        Index("ix_copy_key", "module", "key"),
+        Index("ix_copy_addressee", "module", "addressee", "seq"),
+    )
+
+    seq: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    module: str
+    country_code: str
+    party_id: str
+    key: str
+    variant: str = ""
+    audience: str = ""
+    addressee: str = ""
+    last_updated: datetime = Field(sa_column=_moment())
+    text: str = Field(sa_column=Column(Text, nullable=False))
+    remote_url: str | None = None
+
+
+class ClaimRow(SQLModel, table=True):
+    """What a CDR claims: the index from which a statement is made. Amounts in `currency`; `incl_vat` may be missing."""
+
+    __tablename__ = "claim"
+
+    creditor: str = Field(primary_key=True)
+    cdr_key: str = Field(primary_key=True)
+    cdr_id: str
+    debtor: str
+    currency: str
+    excl_vat: Decimal = Field(sa_column=Column(Numeric, nullable=False))
+    incl_vat: Decimal | None = Field(default=None, sa_column=Column(Numeric, nullable=True))
+    is_credit: bool
+    end_date_time: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, index=True))
+    accepted_at: datetime = Field(sa_column=_moment())
+
+
+class DueRow(SQLModel, table=True):
+    """A CDR that the hub accepted and its payer does not have yet; gone once the payer answered 1000."""
+
+    __tablename__ = "due"
+
+    creditor: str = Field(primary_key=True)
+    cdr_key: str = Field(primary_key=True)
+    payer: str = Field(index=True)
+    created_at: datetime = Field(sa_column=_moment())
+    attempts: int = 0
+    last_answer: str = ""
+
+
+class CallbackRow(SQLModel, table=True):
+    """Where the result of a command goes: the caller's own URL behind one of ours, bound to the partner that got the command."""
+
+    __tablename__ = "callback"
+
+    id: str = Field(primary_key=True)
+    module: str
+    url: str = Field(sa_column=Column(Text, nullable=False))
+    caller: str
+    answerer: str
+    correlation_id: str
+    created_at: datetime = Field(sa_column=_moment())
+    expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, index=True))
+
+
+metadata = SQLModel.metadata

@@ -1,0 +1,1 @@
+"""What comes in over HTTP: OCPI from partners, and the operator's own interface."""

@@ -1,0 +1,80 @@
+"""Figures for Prometheus, and the one log line of each request."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from hub.web.ocpi import Seen
+from ocpi_modules.errors import Unauthenticated
+
+_log = structlog.get_logger()
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+
+
+class Metrics:
+    """The registry of one hub."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "hub_requests", "Requests answered", ["module", "method", "http_status", "status_code"], registry=self.registry
+        )
+        self._seconds = Histogram("hub_request_seconds", "Time to answer", ["module", "method"], registry=self.registry)
+        self._lanes = Gauge("hub_lane_messages", "Messages that wait", ["receiver"], registry=self.registry)
+        self._dropped = Gauge("hub_lane_dropped_messages", "Messages dropped since the start", registry=self.registry)
+        self._due = Gauge("hub_due_cdrs", "CDRs that their payers do not have yet", ["payer"], registry=self.registry)
+
+    def count(self, seen: Seen) -> None:
+        """Count one answer."""
+        module = seen.module_id or "none"
+        self._requests.labels(module, seen.method, str(seen.http_status), str(seen.status_code)).inc()
+        self._seconds.labels(module, seen.method).observe(seen.seconds)
+
+    def measure(self, lanes: dict[str, int], dropped: int, due: dict[str, int]) -> bytes:
+        """The exposition text with the gauges as they are now."""
+        for gauge, values in ((self._lanes, lanes), (self._due, due)):
+            gauge.clear()
+            for name, value in values.items():
+                gauge.labels(name).set(value)
+        self._dropped.set(dropped)
+        return generate_latest(self.registry)
+
+
+def metrics_router(measure: Callable[[], Awaitable[bytes]], admin_token: str | None) -> APIRouter:
+    """`/metrics`, for the loopback interface and for whoever holds the admin token."""
+    router = APIRouter()
+
+    @router.get("/metrics", include_in_schema=False)
+    async def metrics(request: Request) -> Response:
+        if not _may_read(request, admin_token):
+            raise Unauthenticated
+        return Response(await measure(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def log_seen(seen: Seen) -> None:
+    """One line for each request of a partner."""
+    _log.info(
+        "answered",
+        method=seen.method,
+        module=seen.module_id,
+        caller=seen.caller,
+        sender=seen.sender,
+        receiver=seen.receiver,
+        http_status=seen.http_status,
+        status_code=seen.status_code,
+        milliseconds=round(seen.seconds * 1000, 1),
+    )
+
+
+def _may_read(request: Request, admin_token: str | None) -> bool:
+    if request.client is not None and request.client.host in _LOOPBACK and "x-forwarded-for" not in request.headers:
+        return True
+    given = request.headers.get("authorization", "")
+    return admin_token is not None and hmac.compare_digest(given.encode(), f"Bearer {admin_token}".encode())

@@ -1,0 +1,337 @@
+"""The OCPI interface: one ASGI handler for every module, read from the module table.
+
+It works on the raw path, so that a percent-encoded id reaches its receiver as it was sent (R-09), answers with and without a trailing
+slash, and gives every answer the envelope, both message ids and, for functional modules, the routing headers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from hub.clock import Clock
+from hub.partners.clientinfo import client_info, others
+from hub.partners.directory import Partner
+from hub.partners.handshake import Handshake
+from hub.partners.roster import Roster
+from hub.routing.router import OFFSET_MAX, Paging, Router, next_page_url, read_date, read_number
+from hub.routing.routes import clear_sender, require_sender
+from hub.store.partners import Partners
+from hub.store.secrets import token_hash
+from hub.web.registration import version_details, versions
+from hub.web.replies import write_reply
+from ocpi_modules.catalog import MODULES, VERSION
+from ocpi_modules.errors import (
+    BodyTooLarge,
+    InvalidParameters,
+    MethodNotAllowed,
+    OcpiError,
+    ServerFault,
+    Unauthenticated,
+    UnknownPath,
+)
+from ocpi_modules.headers import message_id, next_link, read_authorization, read_party
+from ocpi_modules.message import Message, Reply, decode_body
+from ocpi_modules.module import Interface, Module, Operation, Purpose
+from ocpi_modules.parties import Party
+
+QUERY_PARAMETERS_MAX = 100
+
+_log = structlog.get_logger()
+
+Observer = Callable[["Seen"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What passed: for the log, the metrics and the front page. Never a token."""
+
+    method: str
+    module_id: str
+    caller: str
+    sender: str
+    receiver: str
+    http_status: int
+    status_code: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class Inbound:
+    """One HTTP request on its way through the endpoint."""
+
+    method: str
+    segments: tuple[str, ...]
+    raw_segments: tuple[str, ...]
+    raw_query: str
+    headers: Mapping[str, str]
+    receive: Receive
+    request_id: str
+    correlation_id: str
+    module_id: str = ""
+    caller: str = ""
+    sender: Party | None = None
+    receiver: Party | None = None
+    query: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OcpiPorts:
+    """What the endpoint works with."""
+
+    partners: Partners
+    roster: Roster
+    handshake: Handshake
+    router: Router
+    clock: Clock
+    heard: Callable[[Partner], None]
+    new_id: Callable[[], str]
+    observe: Observer
+    public_url: str
+    body_max_bytes: int
+    paging: Paging
+
+
+class OcpiEndpoint:
+    """The ASGI application below `/ocpi`."""
+
+    def __init__(self, ports: OcpiPorts) -> None:
+        self._ports = ports
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        started = time.perf_counter()
+        inbound = read_inbound(scope, receive, self._ports.new_id)
+        with structlog.contextvars.bound_contextvars(
+            request_id=inbound.request_id, correlation_id=inbound.correlation_id
+        ):
+            reply = await self._answer(inbound)
+            await write_reply(send, reply, inbound.request_id, inbound.correlation_id, self._ports.clock.now())
+            self._ports.observe(_seen(inbound, reply, time.perf_counter() - started))
+
+    async def _answer(self, inbound: Inbound) -> Reply:
+        try:
+            return await self._dispatch(inbound)
+        except OcpiError as error:
+            headers = {"Allow": ", ".join(error.allowed)} if isinstance(error, MethodNotAllowed) else {}
+            return self._refused(inbound, error, headers)
+        except Exception:
+            _log.exception("request_failed", method=inbound.method, module=inbound.module_id)
+            return self._refused(inbound, ServerFault(), {})
+
+    def _refused(self, inbound: Inbound, error: OcpiError, headers: dict[str, str]) -> Reply:
+        hub = self._ports.roster.directory.hub if inbound.sender else None
+        return Reply(
+            error.status_code,
+            error.message,
+            http_status=error.http_status,
+            headers=headers,
+            sender=hub,
+            receiver=inbound.sender,
+        )
+
+    async def _dispatch(self, inbound: Inbound) -> Reply:
+        match inbound.segments:
+            case ("versions",) | ("2.2.1",):
+                return await self._discovery(inbound)
+            case ("2.2.1", "credentials"):
+                return await self._credentials(inbound)
+            case ("2.2.1", "sender" | "receiver" as interface, module_id, *_) if module_id in MODULES:
+                return await self._module(inbound, Interface(interface.upper()), MODULES[module_id])
+            case ("2.2.1", "pages", module_id, sealed) if module_id in MODULES:
+                return await self._next_page(inbound, MODULES[module_id], sealed)
+        await self._authenticate(inbound)
+        raise UnknownPath
+
+    # --- who is there ----------------------------------------------------------------------------
+
+    async def _authenticate(self, inbound: Inbound) -> tuple[Partner | None, str]:
+        """The caller, or None for the holder of an open invitation; with its token. Raises Unauthenticated (T-01, T-02)."""
+        token = read_authorization(inbound.headers.get("authorization"))
+        if token is None:
+            raise Unauthenticated
+        hashed = token_hash(token)
+        partner = self._ports.roster.directory.caller(hashed)
+        if partner is not None:
+            inbound.caller = partner.name
+            self._ports.heard(partner)
+        elif await self._ports.partners.invitation(hashed, self._ports.clock.now()) is None:
+            raise Unauthenticated
+        return partner, token
+
+    async def _partner(self, inbound: Inbound) -> Partner:
+        partner, _ = await self._authenticate(inbound)
+        if partner is None or not partner.is_joined:
+            raise Unauthenticated("this token is good for versions and credentials only")
+        return partner
+
+    # --- configuration modules -------------------------------------------------------------------
+
+    async def _discovery(self, inbound: Inbound) -> Reply:
+        inbound.module_id = "versions"
+        await self._authenticate(inbound)
+        if inbound.method != "GET":
+            raise MethodNotAllowed(("GET",))
+        write = versions if inbound.segments == ("versions",) else version_details
+        return Reply(data=write(self._ports.public_url))
+
+    async def _credentials(self, inbound: Inbound) -> Reply:
+        module = MODULES["credentials"]
+        inbound.module_id = module.id
+        partner, token = await self._authenticate(inbound)
+        operation = module.find(Interface.SENDER, inbound.method, ())
+        content = decode_body(operation, await self._body(inbound)) if operation.has_body else None
+        if operation.purpose is Purpose.READ:
+            return Reply(data=self._ports.handshake.credentials_for(token))
+        if partner is None:
+            if operation.purpose is not Purpose.ADD:
+                raise MethodNotAllowed(("GET", "POST"), "not registered yet: use POST")
+            return Reply(data=await self._ports.handshake.register(token, content))
+        if operation.purpose is Purpose.ADD or not partner.is_joined:
+            raise MethodNotAllowed(("DELETE", "GET", "PUT"), "registered already: use PUT")
+        if operation.purpose is Purpose.REPLACE:
+            return Reply(data=await self._ports.handshake.update(partner, content))
+        await self._ports.handshake.unregister(partner)
+        return Reply()
+
+    async def _client_infos(self, inbound: Inbound, partner: Partner) -> Reply:
+        start = read_date(inbound.query.get("date_from"), "date_from")
+        end = read_date(inbound.query.get("date_to"), "date_to")
+        offset = read_number(inbound.query.get("offset"), "offset", 0, OFFSET_MAX, default=0)
+        paging = self._ports.paging
+        wanted = read_number(inbound.query.get("limit"), "limit", 1, OFFSET_MAX, default=paging.default_limit)
+        limit = min(wanted, paging.max_limit)
+        members = others(self._ports.roster.directory, partner, start, end)
+        headers = {"X-Total-Count": str(len(members)), "X-Limit": str(limit)}
+        if offset + limit < len(members):
+            base = f"{self._ports.public_url}/ocpi/{VERSION}/sender/hubclientinfo"
+            headers["Link"] = next_link(next_page_url(base, inbound.query, offset, limit))
+        page = b",".join(client_info(member) for member in members[offset : offset + limit])
+        return Reply(data=b"[" + page + b"]", headers=headers)
+
+    # --- functional modules ----------------------------------------------------------------------
+
+    async def _module(self, inbound: Inbound, interface: Interface, module: Module) -> Reply:
+        inbound.module_id = module.id
+        partner = await self._partner(inbound)
+        inbound.query = read_query(inbound.raw_query)
+        if module.id == "hubclientinfo":
+            if interface is Interface.RECEIVER:
+                raise UnknownPath
+            module.find(interface, inbound.method, inbound.segments[3:])
+            return await self._client_infos(inbound, partner)
+        self._read_parties(inbound, module, interface, partner)
+        segments = inbound.segments[3:]
+        operation = module.find(interface, inbound.method, segments)
+        body = await self._body(inbound) if operation.has_body else b""
+        message = self._message(inbound, module, interface, operation, body)
+        return await self._ports.router.handle(message, partner)
+
+    async def _next_page(self, inbound: Inbound, module: Module, sealed: str) -> Reply:
+        inbound.module_id = module.id
+        partner = await self._partner(inbound)
+        if inbound.method != "GET":
+            raise MethodNotAllowed(("GET",))
+        self._read_parties(inbound, module, Interface.SENDER, partner)
+        operation = module.find(Interface.SENDER, "GET", ())
+        message = self._message(inbound, module, Interface.SENDER, operation, b"")
+        return await self._ports.router.follow(sealed, message, partner)
+
+    def _read_parties(self, inbound: Inbound, module: Module, interface: Interface, partner: Partner) -> None:
+        directory = self._ports.roster.directory
+        parties = directory.parties_of(partner)
+        sender = read_party(inbound.headers, "from")
+        if sender is None:
+            fitting = directory.parties_of(partner, module.callers(interface))
+            sender = clear_sender(parties, fitting)
+        require_sender(sender, parties)
+        inbound.sender = sender
+        inbound.receiver = read_party(inbound.headers, "to")
+
+    def _message(
+        self, inbound: Inbound, module: Module, interface: Interface, operation: Operation, body: bytes
+    ) -> Message:
+        assert inbound.sender is not None
+        return Message(
+            module=module,
+            interface=interface,
+            operation=operation,
+            keys=operation.keys_of(inbound.segments[3:]),
+            suffix="/".join(inbound.raw_segments[3:]),
+            raw_query=inbound.raw_query,
+            query=inbound.query,
+            body=body,
+            content=decode_body(operation, body),
+            sender=inbound.sender,
+            receiver=inbound.receiver,
+            request_id=inbound.request_id,
+            correlation_id=inbound.correlation_id,
+        )
+
+    async def _body(self, inbound: Inbound) -> bytes:
+        return await read_body(inbound.receive, inbound.headers, self._ports.body_max_bytes)
+
+
+def read_inbound(scope: Scope, receive: Receive, new_id: Callable[[], str]) -> Inbound:
+    """The request as far as it can be read without its body; missing message ids are made up (X-41)."""
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    raw = scope.get("raw_path", scope["path"].encode()).decode("latin-1").partition("?")[0]
+    raw_segments = tuple(raw.removeprefix("/ocpi").strip("/").split("/"))
+    return Inbound(
+        method=scope["method"],
+        segments=tuple(unquote(segment, errors="replace") for segment in raw_segments),
+        raw_segments=raw_segments,
+        raw_query=scope["query_string"].decode("latin-1"),
+        headers=headers,
+        receive=receive,
+        request_id=message_id(headers.get("x-request-id")) or new_id(),
+        correlation_id=message_id(headers.get("x-correlation-id")) or new_id(),
+    )
+
+
+def read_query(raw_query: str) -> dict[str, str]:
+    """The query parameters; of a repeated one the first counts. Raises InvalidParameters for too many of them."""
+    try:
+        pairs = parse_qsl(raw_query, keep_blank_values=True, max_num_fields=QUERY_PARAMETERS_MAX)
+    except ValueError as exc:
+        raise InvalidParameters("too many query parameters") from exc
+    return dict(reversed(pairs))
+
+
+async def read_body(receive: Receive, headers: Mapping[str, str], max_bytes: int) -> bytes:
+    """The whole body. Raises BodyTooLarge (413) as soon as it is known to be too large."""
+    announced = headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > max_bytes:
+        raise BodyTooLarge
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
+        event: Any = await receive()
+        if event["type"] == "http.disconnect":
+            raise InvalidParameters("the caller went away")
+        chunks.append(event.get("body", b""))
+        size += len(chunks[-1])
+        if size > max_bytes:
+            raise BodyTooLarge
+        more = event.get("more_body", False)
+    return b"".join(chunks)
+
+
+def _seen(inbound: Inbound, reply: Reply, seconds: float) -> Seen:
+    return Seen(
+        method=inbound.method,
+        module_id=inbound.module_id,
+        caller=inbound.caller,
+        sender=str(inbound.sender or ""),
+        receiver=str(inbound.receiver or ""),
+        http_status=reply.http_status,
+        status_code=reply.status_code,
+        seconds=seconds,
+    )

@@ -1,0 +1,30 @@
+"""A reply as an HTTP response: envelope, message ids, routing headers; the one way out of the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from starlette.types import Send
+
+from ocpi_modules.envelope import write_envelope
+from ocpi_modules.headers import id_headers, routing_headers
+from ocpi_modules.message import Reply
+
+
+async def write_reply(send: Send, reply: Reply, request_id: str, correlation_id: str, now: datetime) -> None:
+    """Send a reply; its ids are those of the request (T-16, T-19), its routing headers those of the hub's decision (R-03, R-04)."""
+    body = reply.raw if reply.raw is not None else write_envelope(now, reply.status_code, reply.message, reply.data)
+    headers = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        **id_headers(request_id, correlation_id),
+        **routing_headers(reply.sender, reply.receiver),
+        **reply.headers,
+    }
+    await send({"type": "http.response.start", "status": reply.http_status, "headers": _encoded(headers)})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

@@ -1,0 +1,50 @@
+"""The envelope around every OCPI answer, both ways (transport_and_format, "Response format")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ocpi_modules.types import NotJsonText, decode_json, encode_json, format_datetime
+
+SUCCESS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An answer as a partner wrote it: `data` is decoded JSON, or None when absent."""
+
+    status_code: int
+    status_message: str | None
+    data: Any
+
+    @property
+    def is_success(self) -> bool:
+        """Success is judged by the OCPI code alone (S-07): 1xxx."""
+        return 1000 <= self.status_code < 2000
+
+
+def write_envelope(
+    now: datetime, status_code: int = SUCCESS, message: str | None = None, data: bytes | None = None
+) -> bytes:
+    """The JSON of an answer; `data` is JSON text and goes in as it is, None leaves it out (T-15)."""
+    parts = [] if data is None else [b'"data":' + data]
+    parts.append(b'"status_code":%d' % status_code)
+    if message:
+        parts.append(b'"status_message":' + encode_json(message))
+    parts.append(b'"timestamp":' + encode_json(format_datetime(now)))
+    return b"{" + b",".join(parts) + b"}"
+
+
+def read_envelope(body: bytes) -> Envelope | None:
+    """The envelope in a partner's answer, or None when there is none: not JSON, no object, no numeric code (X-23)."""
+    try:
+        content = decode_json(body)
+    except NotJsonText:
+        return None
+    code = content.get("status_code") if isinstance(content, dict) else None
+    if not isinstance(code, int) or isinstance(code, bool):
+        return None
+    message = content.get("status_message")
+    return Envelope(code, message if isinstance(message, str) else None, content.get("data"))

@@ -1,0 +1,150 @@
+"""The pages say what the product does: links lead somewhere, tables hold what the code holds."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hub.settings import Settings
+from ocpi_modules import errors
+from ocpi_modules.catalog import MODULES, VERSION
+from tests.docs_modules import PAGE as MODULES_PAGE
+from tests.docs_modules import modules_page
+from tests.docs_settings import PAGE as SETTINGS_PAGE
+from tests.docs_settings import settings_page
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
+DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+DECISION_HEADINGS = ["Context", "Decision", "Consequence", "Where in the code"]
+HELP_WAIT_SECONDS = 60
+
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+CODE_PATH = re.compile(r"`((?:hub|ocpi_modules|tests|fixtures|docs)/[\w./-]+|[\w-]+\.(?:py|toml|lock))`")
+TABLE_ROW = re.compile(r"^\| `([^`]+)` \| (.*) \|$", re.MULTILINE)
+
+
+def _name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def _relative_links(page: Path) -> Iterator[str]:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        if not re.match(r"[a-z]+:", target):
+            yield target
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _resolves(page: Path, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    target = (page.parent / path).resolve() if path else page
+    return target.exists() and (not anchor or anchor in _anchors(target))
+
+
+def _rows(page: Path) -> dict[str, list[str]]:
+    """The cells of table rows that begin with a name in backticks, by that name."""
+    text = page.read_text(encoding="utf-8")
+    return {name: [cell.strip() for cell in rest.split(" | ")] for name, rest in TABLE_ROW.findall(text)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    assert [link for link in _relative_links(page) if not _resolves(page, link)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_file_of_the_product_that_a_page_names_exists(page: Path) -> None:
+    named = CODE_PATH.findall(page.read_text(encoding="utf-8"))
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_page_is_reached_by_links_from_the_readme() -> None:
+    reached, waiting = set[Path](), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page not in reached and page.suffix == ".md":
+            reached.add(page)
+            waiting.extend((page.parent / link.partition("#")[0]).resolve() for link in _relative_links(page))
+    assert {_name(page) for page in PAGES} - {_name(page) for page in reached} == set()
+
+
+# --- reference -------------------------------------------------------------------------------
+
+
+def test_the_page_of_modules_is_what_the_table_of_modules_gives() -> None:
+    expected = modules_page(MODULES.values(), VERSION)
+    assert MODULES_PAGE.read_text(encoding="utf-8") == expected, "run: python -m tests.docs_modules"
+
+
+def _error_classes() -> list[type[errors.OcpiError]]:
+    found = [item for item in vars(errors).values() if isinstance(item, type)]
+    raised = [item for item in found if issubclass(item, errors.OcpiError)]
+    return [item for item in raised if item not in {errors.OcpiError, errors.HttpFault}]
+
+
+def test_every_error_stands_in_its_table_with_its_http_status_and_code() -> None:
+    """S-01: the codes that the hub makes are known, and no others."""
+    expected = {item.__name__: [str(item.http_status), str(item.status_code)] for item in _error_classes()}
+    assert {name: cells[:2] for name, cells in _rows(DOCS / "reference" / "errors.md").items()} == expected
+
+
+def test_the_page_of_settings_is_what_the_settings_give() -> None:
+    expected = settings_page(Settings.model_fields, "HUB_")
+    assert SETTINGS_PAGE.read_text(encoding="utf-8") == expected, "run: python -m tests.docs_settings"
+
+
+def test_every_setting_is_read_from_the_environment_under_its_name_on_the_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HUB_NAME", "Nordlicht")
+    assert Settings().name == "Nordlicht"
+    assert "| `HUB_NAME` |" in SETTINGS_PAGE.read_text(encoding="utf-8")
+
+
+def _commands() -> list[str]:
+    shown = subprocess.run(
+        [sys.executable, "-m", "hub", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=HELP_WAIT_SECONDS,
+        check=True,
+    )
+    braces = re.search(r"\{([a-z,-]+)\}", shown.stdout)
+    assert braces is not None, shown.stdout
+    return braces.group(1).split(",")
+
+
+def test_every_command_of_the_hub_is_explained_to_operators() -> None:
+    page = (DOCS / "howto" / "run-it.md").read_text(encoding="utf-8")
+    commands = _commands()
+    assert [command for command in commands if f"`{command}" not in page] == []
+    assert "serve" in commands
+
+
+# --- decisions -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
+def test_a_decision_says_context_decision_consequence_and_where(page: Path) -> None:
+    headings = re.findall(r"^## (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings == DECISION_HEADINGS
+
+
+def test_decisions_are_numbered_without_gaps_and_listed_under_their_titles() -> None:
+    listed = (DOCS / "decisions" / "README.md").read_text(encoding="utf-8")
+    for number, page in enumerate(DECISIONS, start=1):
+        title = page.read_text(encoding="utf-8").splitlines()[0]
+        assert page.name.startswith(f"{number:04}-")
+        assert title.startswith(f"# {number}. ")
+        assert f"| {number} | [{title.partition('. ')[2]}]({page.name}) |" in listed
