@@ -69,7 +69,7 @@ class Hub:
         self.lanes = Lanes(
             self.client.send, self.presence.lost, self.presence.heard, max_messages=settings.lane_max_messages
         )
-        self.dues = Dues(self.ledger, self.roster, self.client, new_id)
+        self.dues = Dues(self.ledger, self.roster, self.client, self.presence.lost, new_id)
         self.roster.listen(ClientInfoNews(self.lanes, new_id))
         self.roster.listen(self.dues.on_change)
         self.recent = Recent()

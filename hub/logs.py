@@ -1,4 +1,7 @@
-"""Logs: JSON lines in production, readable lines on a terminal; they carry both message ids and never a token."""
+"""Logs: JSON lines in production, readable lines on a terminal; they carry both message ids and never a token.
+
+What a request binds to structlog's context variables (`request_id`, `correlation_id`) stands in every line of its time.
+"""
 
 from __future__ import annotations
 
@@ -8,45 +11,87 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.stdlib import ProcessorFormatter
+from structlog.typing import EventDict, Processor, WrappedLogger
 
-_SECRET_NAMES = re.compile(r"token|authorization|secret|password", re.IGNORECASE)
-_SECRET_VALUES = re.compile(r"\b(Token|Bearer)\s+\S+")
-_URL_PASSWORD = re.compile(r"(://[^:/\s]+):[^@\s]+@")
+HIDDEN = "…"
+MASKED_DEPTH_MAX = 8
+
+_SECRET_NAMES = re.compile(r"token|authorization|secret|password|credential|cookie|api_?key", re.IGNORECASE)
+_HEADER_VALUE = re.compile(r"\s*(token|bearer|basic)\s+\S+\s*", re.IGNORECASE)
+_IN_TEXT = re.compile(r"\b(Token|Bearer|bearer)\s+[^\s'\"]+")
+_URL_PASSWORD = re.compile(r"(://[^:/\s@]*):[^@\s/]+@")
 
 
 def configure_logs(log_format: str) -> None:
-    """Set up structlog, and let the standard library's loggers (uvicorn's, asyncio's) pass through it."""
+    """Set up structlog, and let the standard library's loggers (uvicorn's, asyncio's) pass through it.
+
+    `log_format` is json, text, or auto: text on a terminal. Everything goes to standard error.
+    """
     is_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        mask_secrets,
-    ]
-    last: list[Any] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-        if is_json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    )
+    shared = _shared()
+    last = structlog.processors.JSONRenderer(default=str) if is_json else _for_people()
     structlog.configure(
-        processors=[*shared, *last],
+        processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_drop_meta, *last]))
+    formatter = ProcessorFormatter(
+        foreign_pre_chain=shared, processors=[ProcessorFormatter.remove_processors_meta, last], keep_exc_info=False
+    )
+    handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
-def mask_secrets(_: Any, __: str, event: Any) -> Any:
-    """Hide what is named like a secret or looks like one."""
-    for name, value in event.items():
-        if _SECRET_NAMES.search(name):
-            event[name] = "…"
-        elif isinstance(value, str):
-            event[name] = _URL_PASSWORD.sub(r"\1:…@", _SECRET_VALUES.sub(r"\1 …", value))
-    return event
+def mask_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Hide what is named like a secret or looks like one, at any depth up to MASKED_DEPTH_MAX."""
+    return {name: _masked(name, value, MASKED_DEPTH_MAX) for name, value in event.items()}
 
 
-def _drop_meta(_: Any, __: str, event: Any) -> Any:
-    return structlog.stdlib.ProcessorFormatter.remove_processors_meta(None, "", event)
+def _shared() -> list[Processor]:
+    # the trace is made text before secrets are masked, so that none slips through in it
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        mask_secrets,
+    ]
+
+
+def _for_people() -> Processor:
+    # the default shows the local variables of a trace, tokens among them
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+
+
+def _masked(name: object, value: Any, depth: int) -> Any:
+    if isinstance(name, str | bytes) and _SECRET_NAMES.search(
+        name if isinstance(name, str) else name.decode("latin-1")
+    ):
+        return HIDDEN
+    if isinstance(value, str):
+        return _masked_text(value)
+    if isinstance(value, bytes):
+        return _masked_text(value.decode("utf-8", "replace"))
+    if isinstance(value, BaseException):
+        return _masked_text(repr(value))
+    return _masked_container(value, depth)
+
+
+def _masked_container(value: Any, depth: int) -> Any:
+    if not isinstance(value, dict | list | tuple):
+        return value
+    if depth == 0:
+        return HIDDEN
+    if isinstance(value, dict):
+        return {name: _masked(name, item, depth - 1) for name, item in value.items()}
+    if len(value) == 2 and isinstance(value[0], str | bytes):  # a header
+        return [value[0], _masked(value[0], value[1], depth - 1)]
+    return [_masked(None, item, depth - 1) for item in value]
+
+
+def _masked_text(text: str) -> str:
+    if _HEADER_VALUE.fullmatch(text):
+        return HIDDEN
+    return _URL_PASSWORD.sub(rf"\1:{HIDDEN}@", _IN_TEXT.sub(rf"\1 {HIDDEN}", text))

@@ -2,64 +2,145 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hub.store.secrets import load_or_make_key
 from ocpi_modules.parties import Party
+from ocpi_modules.types import CountryCode, PartyId, String
 
 DEFAULT_PORT = 8000
+PUBLIC_URL_MAX_CHARACTERS = 100  # OCPI has 255 for an URL, and whole paths come after this one
+SECRET_KEY_MIN_CHARACTERS = 32
+
+_IS_VISIBLE = re.compile(r"[!-~]+").fullmatch
+_POSTGRESQL_SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
+
+
+def _named(name: str) -> str:
+    if not name.strip():
+        raise ValueError("is empty")
+    return name
 
 
 class Settings(BaseSettings):
     """What an operator may set. Sizes and times carry their unit in the name."""
 
-    model_config = SettingsConfigDict(env_prefix="HUB_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HUB_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,  # it may be a secret
+    )
 
-    public_url: str | None = Field(None, description="Address under which partners reach the hub; else the one it listens on.")
-    country_code: str = Field("NL", description="Country code of the hub's own party.")
-    party_id: str = Field("HUB", description="Party id of the hub's own party.")
-    name: str = Field("OCPI hub", description="Name of the hub in its credentials and on its pages.", max_length=100)
-    database_url: SecretStr | None = Field(None, description="An outside PostgreSQL; without it the embedded server is used.")
+    public_url: str | None = Field(
+        None, description="Address under which partners reach the hub; else the one it listens on."
+    )
+    country_code: CountryCode = Field("NL", description="Country code of the hub's own party.")
+    party_id: PartyId = Field("HUB", description="Party id of the hub's own party.")
+    name: Annotated[str, String(100), AfterValidator(_named)] = Field(
+        "OCPI hub", description="Name of the hub in its credentials and on its pages."
+    )
+    database_url: SecretStr | None = Field(
+        None, description="An outside PostgreSQL; without it the embedded server is used."
+    )
     data_dir: Path = Field(Path(".hub"), description="Folder for the embedded server's data and the secret key.")
     pg_bin: Path | None = Field(None, description="Folder of PostgreSQL's programs; else those of the installed wheel.")
-    admin_token: SecretStr | None = Field(None, description="Opens `/admin` and `/metrics`; without it `/admin` is closed.")
-    secret_key: SecretStr | None = Field(None, description="Key that seals outbound tokens; else made once in the data folder.")
+    admin_token: SecretStr | None = Field(
+        None, description="Opens `/admin` and `/metrics`; without it `/admin` is closed."
+    )
+    secret_key: SecretStr | None = Field(
+        None, description="Key that seals outbound tokens; else made once in the data folder."
+    )
     forward_timeout_seconds: float = Field(10.0, gt=0, le=120, description="How long a receiver may take to answer.")
-    still_alive_seconds: float = Field(300.0, gt=0, description="Silence after which a partner is probed.")
+    still_alive_seconds: float = Field(300.0, gt=0, le=86_400, description="Silence after which a partner is probed.")
     allow_private_partner_urls: bool = Field(False, description="Lets partners have private addresses and plain http.")
-    max_body_bytes: int = Field(1024 * 1024, ge=1024, description="Largest body that is accepted; more is answered 413.")
+    max_body_bytes: int = Field(
+        1024 * 1024, ge=1024, description="Largest body that is accepted; more is answered 413."
+    )
     page_limit_default: int = Field(100, ge=1, description="Objects on a page when the caller names no limit.")
     page_limit_max: int = Field(1000, ge=1, description="Most objects on a page.")
     lane_max_messages: int = Field(1000, ge=1, description="Most messages that wait for one receiver.")
-    log_format: Literal["auto", "json", "text"] = Field("auto", description="Log lines as JSON or as text; auto: text on a terminal.")
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="Log lines as JSON or as text; auto: text on a terminal."
+    )
 
     @field_validator("public_url")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("has to start with https:// (or http:// for a trial)")
-        return value.rstrip("/") if value else None
+        return None if value is None else require_base_url(value)
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(_POSTGRESQL_SCHEMES):
+            raise ValueError("is not the URL of a PostgreSQL database, like postgresql://user:password@host/database")
+        return value
+
+    @field_validator("admin_token")
+    @classmethod
+    def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _IS_VISIBLE(value.get_secret_value()):
+            raise ValueError("holds characters that cannot be sent in a header")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value) < SECRET_KEY_MIN_CHARACTERS:
+            raise ValueError(f"is shorter than {SECRET_KEY_MIN_CHARACTERS} characters")
+        return value
+
+    @model_validator(mode="after")
+    def _pages_fit(self) -> Self:
+        if self.page_limit_default > self.page_limit_max:
+            raise ValueError("HUB_PAGE_LIMIT_DEFAULT is more than HUB_PAGE_LIMIT_MAX")
+        return self
 
     @property
     def hub_party(self) -> Party:
-        """The hub's own party. Raises ValueError when the two settings make none."""
-        return Party.parse(f"{self.country_code}/{self.party_id}")
+        """The hub's own party."""
+        return Party.of(self.country_code, self.party_id)
 
     @property
     def base_url(self) -> str:
         """The public address without a slash at its end."""
         return self.public_url or f"http://127.0.0.1:{DEFAULT_PORT}"
 
+    @property
+    def secret_key_file(self) -> Path:
+        """Where the sealing key is kept when it is not a setting."""
+        return self.data_dir / "secret.key"
+
     def secret_key_bytes(self) -> bytes:
         """The sealing key: the setting, or the file in the data folder, which is made on first use."""
         if self.secret_key is not None:
             return self.secret_key.get_secret_value().encode()
-        return load_or_make_key(self.data_dir / "secret.key")
+        return load_or_make_key(self.secret_key_file)
 
     def admin_token_text(self) -> str | None:
         """The admin token, or None when none is set."""
         return self.admin_token.get_secret_value() if self.admin_token else None
+
+
+def require_base_url(text: str) -> str:
+    """An absolute address without a slash at its end. Raises ValueError for one to which no path can be added."""
+    try:
+        parts = urlsplit(text)
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_usable = False
+    if not is_usable or not _IS_VISIBLE(text):
+        raise ValueError("is not an address like https://hub.example.com (or with http:// for a trial)")
+    if "@" in parts.netloc or "?" in text or "#" in text:
+        raise ValueError("has a user, a query or a fragment; it needs scheme, host and perhaps port and path")
+    if len(text) > PUBLIC_URL_MAX_CHARACTERS:
+        raise ValueError(f"is longer than {PUBLIC_URL_MAX_CHARACTERS} characters")
+    return text.rstrip("/")

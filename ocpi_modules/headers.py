@@ -17,7 +17,7 @@ from ocpi_modules.parties import Party
 TOKEN_LENGTH_MAX_CHARACTERS = 64
 ID_LENGTH_MAX_CHARACTERS = 255
 
-_LINK = re.compile(r"<?\s*([^<>;,\s]+)\s*>?\s*((?:;[^,]*)?)")
+_LINK = re.compile(r"(?:<\s*([^<>\s]+)\s*>|([^<>;,\s]+))\s*((?:;[^,]*)?)")  # inside brackets, commas belong to the URL
 _NEXT = re.compile(r";\s*rel\s*=\s*\"?[^\";]*\bnext\b", re.IGNORECASE)
 
 
@@ -89,9 +89,9 @@ def read_next_link(value: str | None, requested: str) -> str | None:
 
     Without angle brackets, relative, or with several relations: read all the same, against the URL that was requested.
     """
-    for target, parameters in _LINK.findall(value or ""):
+    for bracketed, bare, parameters in _LINK.findall(value or ""):
         if _NEXT.search(parameters):
-            return str(urljoin(requested, target))
+            return str(urljoin(requested, bracketed or bare))
     return None
 
 

@@ -145,7 +145,7 @@ def judge_identity(message: Message) -> None:
         raise UnknownPath(f"there is no {message.module.id} called {message.keys[-1][:40]!r}")
     if message.operation.is_owned:
         _judge_owner_and_ids(message)
-    elif message.purpose is Purpose.ADD and (message.owner is None or not message.object_keys[0]):
+    elif message.purpose is Purpose.ADD and (message.owner is None or not _is_key(message.content.get(message.module.key))):
         raise InvalidParameters(f"country_code, party_id and {message.module.key} are required")
 
 
@@ -196,9 +196,17 @@ def _party_in(content: Any) -> Party | None:
 
 
 def _judge_keys(message: Message) -> None:
-    for key in message.keys:
-        if not 0 < len(key) <= KEY_LENGTH_MAX_CHARACTERS or not key.isascii() or not key.isprintable():
-            raise InvalidParameters("an id in the URL is not a CiString")
+    if not all(_is_key(key) for key in message.keys):
+        raise InvalidParameters("an id in the URL is not a CiString")
+
+
+def _is_key(value: Any) -> bool:
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= KEY_LENGTH_MAX_CHARACTERS
+        and value.isascii()
+        and value.isprintable()
+    )
 
 
 def _judge_owner_and_ids(message: Message) -> None:

@@ -36,7 +36,7 @@ def merge_patch(module: Module, whole: Object, ids: tuple[str, ...], fields: Obj
     """`whole` with the fields of a PATCH merged into the part under `ids` (no ids: into the object itself).
 
     Lists are replaced, except nested parts (merged by id, so that none can vanish) and the module's `appends` (extended);
-    null takes an optional field away (X-30, SE-07).
+    null takes an optional field away, but is an empty list in these two (X-30, SE-07, Y-08).
     """
     target = find_part(module, whole, ids)
     assert target is not None, "a PATCH needs something to change"
@@ -53,12 +53,12 @@ def _merged(module: Module, depth: int, target: Object, fields: Object) -> Objec
     nested = {part.field: index for index, part in enumerate(module.parts) if index == depth}
     merged = dict(target)
     for name, value in fields.items():
-        if value is None:
-            merged.pop(name, None)
-        elif name in nested:
-            merged[name] = _merged_parts(module, depth, target.get(name) or [], value)
+        if name in nested:
+            merged[name] = _merged_parts(module, depth, target.get(name) or [], value or [])
         elif depth == 0 and name in module.appends:
-            merged[name] = [*(target.get(name) or []), *value]
+            merged[name] = [*(target.get(name) or []), *(value or [])]
+        elif value is None:
+            merged.pop(name, None)
         else:
             merged[name] = value
     return _dated(merged, target)

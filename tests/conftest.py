@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from hub.app import create_app
 from hub.demo.party import DemoPlatform, role
@@ -102,7 +103,7 @@ async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
-class running_hub:  # noqa: N801 - used like a function: `async with running_hub(...) as world`
+class running_hub:
     """A hub served over HTTP; entering gives its World, leaving stops platforms first and then the hub."""
 
     def __init__(self, database_url: str, data_dir: Path, **settings: Any) -> None:
@@ -114,9 +115,9 @@ class running_hub:  # noqa: N801 - used like a function: `async with running_hub
         server = LoopbackServer(late)
         url = f"http://127.0.0.1:{server.port}"
         settings = Settings(
-            _env_file=None,  # type: ignore[call-arg]  # pydantic-settings takes it, its type does not say so
+            _env_file=None,
             data_dir=self._data_dir,
-            admin_token=ADMIN_TOKEN,
+            admin_token=SecretStr(ADMIN_TOKEN),
             allow_private_partner_urls=True,
             public_url=url,
             **{"forward_timeout_seconds": 1.0, "still_alive_seconds": 60.0, **self._settings},

@@ -18,7 +18,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "settings.md
 OPENING = """# Settings
 
 Settings are environment variables; a file `.env` in the working directory may hold them too, and the environment goes first. A
-value that cannot be used stops the hub at start with the name of the setting. Made from `hub/settings.py` by
+value that cannot be used stops the hub at start, with an error that names it. Made from `hub/settings.py` by
 `python -m tests.docs_settings`; do not edit.
 
 | Setting | Default | Meaning |
@@ -41,7 +41,9 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=False)
-    return "" if value is None or value is PydanticUndefined or value == "" else f"`{value}`"
+    if value is None or value is PydanticUndefined or value == "":
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.app import create_app
 from hub.settings import Settings
 from ocpi_modules import errors
 from ocpi_modules.catalog import MODULES, VERSION
@@ -26,7 +27,9 @@ DECISION_HEADINGS = ["Context", "Decision", "Consequence", "Where in the code"]
 HELP_WAIT_SECONDS = 60
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
-CODE_PATH = re.compile(r"`((?:hub|ocpi_modules|tests|fixtures|docs)/[\w./-]+|[\w-]+\.(?:py|toml|lock))`")
+CODE_PATH = re.compile(
+    r"`((?:hub|ocpi_modules|tests|fixtures|docs)/[\w./-]+|dev\.py|pyproject\.toml|requirements(?:-dev)?\.lock)`"
+)
 TABLE_ROW = re.compile(r"^\| `([^`]+)` \| (.*) \|$", re.MULTILINE)
 
 
@@ -109,6 +112,18 @@ def test_every_setting_is_read_from_the_environment_under_its_name_on_the_page(
     monkeypatch.setenv("HUB_NAME", "Nordlicht")
     assert Settings().name == "Nordlicht"
     assert "| `HUB_NAME` |" in SETTINGS_PAGE.read_text(encoding="utf-8")
+
+
+def test_every_operation_of_the_operators_api_stands_in_its_table(tmp_path: Path) -> None:
+    app = create_app(Settings(data_dir=tmp_path), "postgresql://nowhere.invalid/hub")
+    offered = {
+        f"{method.upper()} | `{path}`" for path, operations in app.openapi()["paths"].items() for method in operations
+    }
+    page = (DOCS / "reference" / "admin.md").read_text(encoding="utf-8")
+    assert {row for row in offered if f"| {row} |" not in page} == set()
+    assert "POST | `/admin/invitations`" in offered
+    written = set(re.findall(r"^\| ([A-Z]+ \| `/admin[^`]*`) \|", page, re.MULTILINE))
+    assert written == {row for row in offered if "/admin" in row}
 
 
 def _commands() -> list[str]:

@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -82,8 +82,9 @@ def role(name: str, party: str, business_name: str = "") -> Object:
 class DemoPlatform(Caller):
     """One platform with its parties.
 
-    `desk` holds its objects and rules, `seen` the requests that reached it (the last SEEN_MAX_REQUESTS), `faults` what is to go wrong:
-    the first that concerns a request is used. `hidden` names interfaces that are left out of the version details.
+    `desk` holds its objects and rules, `seen` the requests that reached it (the last SEEN_MAX_REQUESTS of `seen_count`), `faults` what is
+    to go wrong: the first that concerns a request is used. `hidden` names interfaces that are left out of the version details.
+    `remember` is told about every change of the connection.
     """
 
     def __init__(self, name: str, roles: Sequence[Object], *, port: int = 0) -> None:
@@ -91,9 +92,11 @@ class DemoPlatform(Caller):
         self.roles = list(roles)
         self.desk = Desk(self.url_of)
         self.seen: deque[Seen] = deque(maxlen=SEEN_MAX_REQUESTS)
+        self.seen_count = 0
         self.faults: list[Fault] = []
         self.hidden: set[tuple[str, Interface]] = set()
         self.offered_version = VERSION
+        self.remember: Callable[[Connection | None], None] = lambda _: None
         self._invitations: set[str] = set()
         self._open_token: str | None = None
         self._stirred = asyncio.Event()
@@ -175,12 +178,18 @@ class DemoPlatform(Caller):
         """Give the other side a fresh token and take one: credentials PUT."""
         return await self._exchange_credentials("PUT", self._connected())
 
+    async def move(self, versions_url: str) -> Connection:
+        """Find the other side at another address, or tell it ours: its versions are read again, and tokens renewed."""
+        known = self._connected()
+        endpoints = await self._discover(versions_url, known.token)
+        return await self._exchange_credentials("PUT", replace(known, endpoints=endpoints))
+
     async def leave(self) -> Heard:
         """Unregister: credentials DELETE."""
         known = self._connected()
         heard = await self._fetch("DELETE", credentials_url(dict(known.endpoints)), known.token)
         if heard.is_success:
-            self.connection = None
+            self._know(None)
         return heard
 
     async def _exchange_credentials(self, method: str, known: Connection) -> Connection:
@@ -191,10 +200,15 @@ class DemoPlatform(Caller):
             theirs = (await self._wanted(method, url, known.token, content)).data
             endpoints = await self._discover(theirs["url"], theirs["token"])
             parties = parties_of(theirs["roles"])
-            self.connection = Connection(theirs["url"], theirs["token"], self._open_token, endpoints, parties)
+            known = Connection(theirs["url"], theirs["token"], self._open_token, endpoints, parties)
+            self._know(known)
         finally:
             self._open_token = None
-        return self.connection
+        return known
+
+    def _know(self, connection: Connection | None) -> None:
+        self.connection = connection
+        self.remember(connection)
 
     async def _discover(self, versions_url: str, token: str) -> Endpoints:
         versions = (await self._wanted("GET", versions_url, token)).data
@@ -214,6 +228,7 @@ class DemoPlatform(Caller):
     async def _serve(self, request: Request) -> Response:
         seen = await _as_seen(request)
         self.seen.append(seen)
+        self.seen_count += 1
         self._stirred.set()
         fault = self._next_fault(seen)
         await asyncio.sleep(fault.wait_seconds)
@@ -286,7 +301,7 @@ class DemoPlatform(Caller):
         if seen.method == "GET":
             return Reply(data=encode_json(self.credentials(token)))
         if seen.method == "DELETE":
-            self.connection = None
+            self._know(None)
             return Reply()
         return await self._register(seen)
 
@@ -296,7 +311,7 @@ class DemoPlatform(Caller):
         endpoints = await self._discover(content["url"], content["token"])
         own_token, parties = new_token(), parties_of(content["roles"])
         self._invitations.discard(seen.token or "")
-        self.connection = Connection(content["url"], content["token"], own_token, endpoints, parties)
+        self._know(Connection(content["url"], content["token"], own_token, endpoints, parties))
         return Reply(data=encode_json(self.credentials(own_token)))
 
     def _message(self, seen: Seen, place: Place) -> Message:

@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,7 +79,7 @@ class PartnerClient:
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=CONNECT_WAIT_SECONDS)
         self._session: aiohttp.ClientSession | None = None
         self._fetch_wait_seconds = timeout_seconds + FETCH_ATTEMPTS_MAX * CONNECT_WAIT_SECONDS
-        transport = httpx.AsyncHTTPTransport(verify=ssl.create_default_context())
+        transport = httpx.AsyncHTTPTransport(verify=_tls())
         transport._pool._network_backend = _GuardedBackend(allow_private)
         self._fetcher = httpx.AsyncClient(
             transport=transport,
@@ -220,6 +221,12 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Reading the machine's certificates takes long enough to do it once."""
+    return ssl.create_default_context()
 
 
 def _retrying() -> AsyncRetrying:

@@ -97,6 +97,11 @@ class PresenceWatch:
         """When a partner was last heard by this process; None when it was not."""
         return self._heard.get(partner_id)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a probe or a change of status is under way."""
+        return bool(self._tasks)
+
     # --- the loop ---
 
     async def __aenter__(self) -> Self:

@@ -115,5 +115,5 @@ def expiry(content: Any, now: datetime) -> datetime:
     life = timedelta(hours=LIFE_HOURS)
     try:
         return max(now, parse_datetime(content["expiry_date"])) + life
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return now + life

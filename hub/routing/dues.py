@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -14,11 +14,14 @@ from hub.partners.roster import Roster
 from hub.store.ledger import Due, Ledger
 from ocpi_modules.catalog import MODULES
 from ocpi_modules.envelope import read_envelope
-from ocpi_modules.errors import RoutingFault
+from ocpi_modules.errors import ReceiverNotConnected, RoutingFault
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party
 
 RETRY_SECONDS = 60.0
+
+Lost = Callable[[Partner], Awaitable[None]]
+NewId = Callable[[], str]
 
 _CDRS = MODULES["cdrs"]
 _log = structlog.get_logger()
@@ -27,8 +30,9 @@ _log = structlog.get_logger()
 class Dues:
     """Takes due CDRs to their payers: at once when one is accepted, when its payer is back, and from time to time."""
 
-    def __init__(self, ledger: Ledger, roster: Roster, client: PartnerClient, new_id: Callable[[], str]) -> None:
-        self._ledger, self._roster, self._client, self._new_id = ledger, roster, client, new_id
+    def __init__(self, ledger: Ledger, roster: Roster, client: PartnerClient, lost: Lost, new_id: NewId) -> None:
+        self._ledger, self._roster, self._client = ledger, roster, client
+        self._lost, self._new_id = lost, new_id
         self._woken: set[Party] = set()
         self._tasks: dict[Party, asyncio.Task[None]] = {}
         self._loop: asyncio.Task[None] | None = None
@@ -77,6 +81,8 @@ class Dues:
                 await self._offer_all(payer, partner, url)
             except RoutingFault as fault:
                 _log.warning("cdr_still_due", payer=str(payer), reason=fault.message)
+                if isinstance(fault, ReceiverNotConnected):
+                    await self._lost(partner)
             except Exception:
                 _log.exception("dues_failed", payer=str(payer))
 

@@ -161,7 +161,9 @@ class Router:
         partner = self._directory.partner_of(callback.caller)
         if partner is None:
             raise ReceiverNotConnected(f"{callback.caller} is not connected")
-        headers = call_headers(partner, callback.answerer, callback.caller, (self._ports.new_id(), message.correlation_id))
+        headers = call_headers(
+            partner, callback.answerer, callback.caller, (self._ports.new_id(), message.correlation_id)
+        )
         headers["Content-Type"] = "application/json"
         call = Call(method="POST", url=callback.url, headers=headers, body=bare_result(message))
         reply = read_reply(await self._send(call, partner), is_push=True)

@@ -153,6 +153,7 @@ class _Batch:
     states: dict[RowKey, _State]
     touched: set[RowKey] = field(default_factory=set)
     accepted: list[Change] = field(default_factory=list)
+    created: list[Change] = field(default_factory=list)
 
     def apply(self, change: Change) -> Kept | Exception:
         """Decide one change on the state that its forerunners in the batch left."""
@@ -168,6 +169,8 @@ class _Batch:
         if decision.result is Result.STALE:
             return
         self.accepted.append(change)
+        if decision.result is Result.CREATED:
+            self.created.append(change)
         if decision.result is Result.UNCHANGED and change.remote_url in {None, state.remote_url}:
             return
         self.touched.add(change.row_key)
@@ -297,11 +300,11 @@ async def _save(session: AsyncSession, batch: _Batch) -> None:
             "remote_urls": [state.remote_url for _, state in kept],
         }
         await execute(session, _UPSERT, _key_arrays(key for key, _ in kept) | columns)
-    await _save_money(session, batch.accepted)
+    await _save_money(session, batch)
 
 
-async def _save_money(session: AsyncSession, accepted: list[Change]) -> None:
-    claims = [row for change in accepted if (row := _claim_row(change))]
+async def _save_money(session: AsyncSession, batch: _Batch) -> None:
+    claims = [row for change in batch.accepted if (row := _claim_row(change))]
     if claims:
         await execute(session, _CLAIM, claims)
     dues = [
@@ -311,7 +314,7 @@ async def _save_money(session: AsyncSession, accepted: list[Change]) -> None:
             "payer": str(change.payer),
             "created_at": change.at,
         }
-        for change in accepted
+        for change in batch.created
         if change.payer
     ]
     if dues:

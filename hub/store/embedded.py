@@ -47,6 +47,7 @@ import psycopg
 __all__ = ["EmbeddedPostgresError", "RunningServer", "Server", "attach_or_start", "find_binaries", "start"]
 
 START_LOCK_WAIT_SECONDS = 30.0  # a short command may own the server for a moment
+VISITORS_WAIT_SECONDS = 20.0
 INITDB_WAIT_SECONDS = 120.0
 READY_WAIT_SECONDS = 120.0  # after a crash the server first replays its log
 STOP_WAIT_SECONDS = 30.0
@@ -107,22 +108,26 @@ class Server:
 class RunningServer:
     """A server to work with until `stop()`, or as a context manager.
 
-    `owned` says whether this process started it. One that was only attached to goes when its owner stops it.
+    `owned` says whether this process started it. One that was only attached to goes when its owner stops it; an
+    owner that itself only looked for a server (`attach_or_start`) first waits for those attached to it.
     """
 
-    def __init__(self, server: Server, ownership: _Ownership | None = None) -> None:
+    def __init__(self, server: Server, hold: _Ownership | _Visit) -> None:
         self.server = server
-        self._ownership = ownership
+        self._hold: _Ownership | _Visit | None = hold
 
     @property
     def owned(self) -> bool:
-        return self._ownership is not None
+        return isinstance(self._hold, _Ownership)
 
     def stop(self) -> None:
-        """Ends an owned server within STOP_WAIT_SECONDS + 2 * QUIT_WAIT_SECONDS; may be called again."""
-        ownership, self._ownership = self._ownership, None
-        if ownership:
-            ownership.give_up()
+        """Ends an owned server within STOP_WAIT_SECONDS + 2 * QUIT_WAIT_SECONDS; may be called again.
+
+        If attach_or_start started it, and others use it, it may stay for VISITORS_WAIT_SECONDS more.
+        """
+        hold, self._hold = self._hold, None
+        if hold:
+            hold.give_up()
 
     def __enter__(self) -> Self:
         return self
@@ -141,8 +146,8 @@ def start(data_dir: Path, binaries: Path | None = None) -> RunningServer:
     """
     layout = _lay_out(data_dir)
     for _ in _attempts(START_LOCK_WAIT_SECONDS):
-        if lock := _try_to_own(layout):
-            return _start_owned(layout, lock, binaries)
+        if ownership := _try_to_own(layout):
+            return _start_owned(ownership, binaries)
     raise EmbeddedPostgresError(_busy(layout))
 
 
@@ -153,10 +158,11 @@ def attach_or_start(data_dir: Path, binaries: Path | None = None) -> RunningServ
     """
     layout = _lay_out(data_dir)
     for _ in _attempts(START_LOCK_WAIT_SECONDS):
-        if lock := _try_to_own(layout):
-            return _start_owned(layout, lock, binaries)
-        if server := _answering(layout):
-            return RunningServer(server)
+        if ownership := _try_to_own(layout):
+            ownership.visitors_wait_seconds = VISITORS_WAIT_SECONDS
+            return _start_owned(ownership, binaries)
+        if visited := _try_to_visit(layout):
+            return visited
     raise EmbeddedPostgresError(_busy(layout))
 
 
@@ -205,6 +211,10 @@ class _Layout:
     @property
     def lock_file(self) -> Path:
         return self.data_dir / "server.lock"
+
+    @property
+    def visitors_lock_file(self) -> Path:
+        return self.data_dir / "visitors.lock"
 
     @property
     def processes_lock_file(self) -> Path:
@@ -274,11 +284,11 @@ def _attempts(seconds: float) -> Iterator[None]:
         yield
 
 
-def _try_to_lock(path: Path) -> BinaryIO | None:
+def _try_to_lock(path: Path, kind: int = fcntl.LOCK_EX) -> BinaryIO | None:
     """The open file, which holds the lock until it and all that inherited it are closed."""
     lock = os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR, 0o600), "r+b", buffering=0)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
         return None
@@ -289,25 +299,69 @@ def _lock_within(seconds: float, path: Path) -> BinaryIO | None:
     return next(filter(None, (_try_to_lock(path) for _ in _attempts(seconds))), None)
 
 
-def _try_to_own(layout: _Layout) -> BinaryIO | None:
+def _try_to_own(layout: _Layout) -> _Ownership | None:
     try:
         lock = _try_to_lock(layout.lock_file)
     except PermissionError:
         owned = f"{layout.lock_file} belongs to another user"
         raise EmbeddedPostgresError(f"{owned}. Set HUB_DATA_DIR, {OR_ELSE}") from None
-    if lock:
-        lock.truncate(0)
-    return lock
+    if not lock:
+        return None
+    lock.truncate(0)
+    return _Ownership(layout, lock)
 
 
-def _tell_others(lock: BinaryIO, socket_folder: Path) -> None:
-    lock.seek(0)
-    lock.write(f"{os.getpid()}\n{socket_folder}\n".encode())
+class _Ownership:
+    """The lock, and the process that runs under it."""
+
+    def __init__(self, layout: _Layout, lock: BinaryIO) -> None:
+        self.layout = layout
+        self.lock = lock
+        self.process: subprocess.Popen[bytes] | None = None
+        self.visitors_wait_seconds = 0.0
+
+    def invite(self, socket_folder: Path) -> None:
+        self.lock.seek(0)
+        self.lock.write(f"{os.getpid()}\n{socket_folder}\n".encode())
+
+    def give_up(self) -> None:
+        try:
+            self._see_visitors_off()
+            self._end_process()
+            _remove_socket_folder(self.layout.data_folder)
+        finally:
+            self.lock.close()
+
+    def _see_visitors_off(self) -> None:
+        self.lock.truncate(0)
+        if visitors_lock := _lock_within(self.visitors_wait_seconds, self.layout.visitors_lock_file):
+            visitors_lock.close()
+
+    def _end_process(self) -> None:
+        if self.process:
+            _let_go(self.process)
+            _end_all_processes(self.layout)
+            self.process.wait(QUIT_WAIT_SECONDS)
 
 
-def _told_by_owner(layout: _Layout) -> list[str]:
-    """Process id and socket folder of the owner; empty while its server is not ready."""
-    return layout.lock_file.read_text().splitlines()
+class _Visit:
+    """A share in the lock that an owner may wait for."""
+
+    def __init__(self, share: BinaryIO) -> None:
+        self.share = share
+
+    def give_up(self) -> None:
+        self.share.close()
+
+
+def _try_to_visit(layout: _Layout) -> RunningServer | None:
+    share = _try_to_lock(layout.visitors_lock_file, fcntl.LOCK_SH)
+    if not share:
+        return None
+    if server := _answering(layout):  # asked with the share in hand: an owner withdraws first and then looks for shares
+        return RunningServer(server, _Visit(share))
+    share.close()
+    return None
 
 
 def _answering(layout: _Layout) -> Server | None:
@@ -319,6 +373,11 @@ def _answering(layout: _Layout) -> Server | None:
     except (psycopg.OperationalError, FileNotFoundError):
         return None
     return _server_on(layout, Path(told[1]))
+
+
+def _told_by_owner(layout: _Layout) -> list[str]:
+    """Process id and socket folder of the owner; empty unless its server takes visitors."""
+    return layout.lock_file.read_text().splitlines()
 
 
 def _busy(layout: _Layout) -> str:
@@ -554,30 +613,10 @@ class _Launcher:
             )
 
 
-class _Ownership:
-    """The lock, and the process that runs under it."""
-
-    def __init__(self, layout: _Layout, lock: BinaryIO) -> None:
-        self.layout = layout
-        self.lock = lock
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def give_up(self) -> None:
-        try:
-            if self.process:
-                _let_go(self.process)
-                _end_all_processes(self.layout)
-                self.process.wait(QUIT_WAIT_SECONDS)
-            _remove_socket_folder(self.layout.data_folder)
-        finally:
-            self.lock.close()
-
-
-def _start_owned(layout: _Layout, lock: BinaryIO, binaries: Path | None) -> RunningServer:
-    ownership = _Ownership(layout, lock)
+def _start_owned(ownership: _Ownership, binaries: Path | None) -> RunningServer:
     try:
-        launcher = _prepare(layout, binaries)
-        password = _ensure_password(layout)
+        launcher = _prepare(ownership.layout, binaries)
+        password = _ensure_password(ownership.layout)
         _ensure_data_folder(launcher, password)
         return _run(launcher, ownership, password)
     except BaseException:
@@ -601,7 +640,7 @@ def _run(launcher: _Launcher, ownership: _Ownership, password: str) -> RunningSe
     ownership.process = _launch_server(launcher, socket_folder)
     _wait_until_ready(launcher.layout, ownership.process, log_start)
     _ensure_database(password, socket_folder)
-    _tell_others(ownership.lock, socket_folder)
+    ownership.invite(socket_folder)
     return RunningServer(_server_on(launcher.layout, socket_folder), ownership)
 
 

@@ -150,14 +150,10 @@ class Desk:
         """Make a token A that is good for INVITATION_LIFE_DAYS. Raises InvalidParameters for held parties and
         for the hub's own.
         """
-        roles = sorted({role.as_party_role() for role in asked.roles})
-        if self.roster.directory.hub in {role.party for role in roles}:
-            raise InvalidParameters(f"{self.roster.directory.hub} is this hub")
-        token, now = new_token(), self.clock.now()
-        expires_at = now + timedelta(days=INVITATION_LIFE_DAYS)
-        made = await self.partners.invite(token_hash(token), roles, now, expires_at)
+        hub = self.roster.directory.hub
+        made = await make_invitation(self.partners, self.clock, self.versions_url, asked, hub)
         await self.roster.refresh()
-        return InvitationMade(id=made, token=token, versions_url=self.versions_url, expires_at=expires_at)
+        return made
 
     async def revoke(self, invitation_id: int) -> None:
         """Take an unused invitation back. Raises UnknownPath (404)."""
@@ -184,6 +180,19 @@ class Desk:
     async def show_partner(self, partner_id: int) -> PartnerShown:
         """One partner."""
         return next(shown for shown in await self.show_partners() if shown.id == partner_id)
+
+
+async def make_invitation(
+    partners: Partners, clock: Clock, versions_url: str, asked: InvitationAsked, hub: Party
+) -> InvitationMade:
+    """Make a token A and remember it by its hash. Raises InvalidParameters for held parties and for the hub's own."""
+    roles = sorted({role.as_party_role() for role in asked.roles})
+    if hub in {role.party for role in roles}:
+        raise InvalidParameters(f"{hub} is this hub")
+    token, now = new_token(), clock.now()
+    expires_at = now + timedelta(days=INVITATION_LIFE_DAYS)
+    made = await partners.invite(token_hash(token), roles, now, expires_at)
+    return InvitationMade(id=made, token=token, versions_url=versions_url, expires_at=expires_at)
 
 
 def admin_router(desk: Desk, admin_token: str | None) -> APIRouter:

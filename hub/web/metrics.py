@@ -13,6 +13,10 @@ from hub.web.ocpi import Seen
 from ocpi_modules.errors import Unauthenticated
 
 _log = structlog.get_logger()
+OTHER = "other"
+
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+_SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 
@@ -22,18 +26,27 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
-            "hub_requests", "Requests answered", ["module", "method", "http_status", "status_code"], registry=self.registry
+            "hub_requests",
+            "Requests answered",
+            ["module", "method", "http_status", "status_class"],
+            registry=self.registry,
         )
-        self._seconds = Histogram("hub_request_seconds", "Time to answer", ["module", "method"], registry=self.registry)
+        self._seconds = Histogram(
+            "hub_request_seconds",
+            "Time to answer, forwarding included",
+            ["module", "method"],
+            buckets=_SECONDS_BUCKETS,
+            registry=self.registry,
+        )
         self._lanes = Gauge("hub_lane_messages", "Messages that wait", ["receiver"], registry=self.registry)
         self._dropped = Gauge("hub_lane_dropped_messages", "Messages dropped since the start", registry=self.registry)
         self._due = Gauge("hub_due_cdrs", "CDRs that their payers do not have yet", ["payer"], registry=self.registry)
 
     def count(self, seen: Seen) -> None:
         """Count one answer."""
-        module = seen.module_id or "none"
-        self._requests.labels(module, seen.method, str(seen.http_status), str(seen.status_code)).inc()
-        self._seconds.labels(module, seen.method).observe(seen.seconds)
+        module, method = seen.module_id or OTHER, seen.method if seen.method in _METHODS else OTHER
+        self._requests.labels(module, method, str(seen.http_status), status_class(seen.status_code)).inc()
+        self._seconds.labels(module, method).observe(seen.seconds)
 
     def measure(self, lanes: dict[str, int], dropped: int, due: dict[str, int]) -> bytes:
         """The exposition text with the gauges as they are now."""
@@ -43,6 +56,11 @@ class Metrics:
                 gauge.labels(name).set(value)
         self._dropped.set(dropped)
         return generate_latest(self.registry)
+
+
+def status_class(status_code: int) -> str:
+    """The class of an OCPI code, ``2xxx`` for example. A forwarded reply may hold any number, and each label is kept for good."""
+    return f"{status_code // 1000}xxx" if 1000 <= status_code < 5000 else OTHER
 
 
 def metrics_router(measure: Callable[[], Awaitable[bytes]], admin_token: str | None) -> APIRouter:

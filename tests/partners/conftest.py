@@ -95,7 +95,8 @@ class Platform:
     requests: list[httpx.Request] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.answers = {"/versions": self.versions_answer(), "/2.2.1": self.details_answer()} | self.answers
+        self.answers["/versions"] = self.versions_answer()
+        self.answers["/2.2.1"] = self.details_answer()
         self.router.route(host=self.host).mock(side_effect=self._answer)
 
     @property
@@ -190,16 +191,22 @@ def web() -> Iterator[respx.MockRouter]:
 
 
 @pytest.fixture
-async def bench(database: Database) -> AsyncIterator[Bench]:
+async def client() -> AsyncIterator[PartnerClient]:
+    """The outbound side of a hub that reaches public addresses only."""
+    opened = PartnerClient(allow_private=False, timeout_seconds=1.0)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def bench(database: Database, client: PartnerClient) -> Bench:
     """The partner side of a hub, with nobody in it."""
     partners, safe, clock = Partners(database), Safe(b"a key for tests"), HandClock()
     roster = Roster(partners, safe, HUB)
-    client = PartnerClient(allow_private=False, timeout_seconds=1.0)
     identity = HubIdentity(HUB, "The hub", HUB_VERSIONS_URL, "https://hub.example", "https://hub.example/l.svg")
     handshake = Handshake(partners, roster, client, safe, identity, clock)
     await roster.refresh()
-    yield Bench(partners, roster, client, clock, handshake, safe)
-    await client.close()
+    return Bench(partners, roster, client, clock, handshake, safe)
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -11,7 +13,8 @@ import respx
 
 from hub.partners.client import ANSWER_MAX_BYTES, PartnerClient
 from hub.partners.directory import Partner
-from hub.partners.handshake import Discovery
+from hub.partners.handshake import Discovery, read_credentials, require_endpoints
+from hub.store.secrets import token_hash
 from ocpi_modules.errors import (
     InvalidParameters,
     MethodNotAllowed,
@@ -22,6 +25,7 @@ from ocpi_modules.errors import (
     UnusableApi,
 )
 from ocpi_modules.headers import authorization, read_authorization
+from ocpi_modules.parties import Role
 from ocpi_modules.types import decode_json
 from tests.partners.conftest import (
     HUB_VERSIONS_URL,
@@ -95,9 +99,7 @@ async def test_token_a_is_dead_after_success(bench: Bench, cp1: Platform) -> Non
         await bench.handshake.register("A-of-cp1.example", cp1.credentials(CP1))
 
 
-async def test_two_platforms_have_four_distinct_tokens(
-    bench: Bench, cp1: Platform, web: respx.MockRouter
-) -> None:
+async def test_two_platforms_have_four_distinct_tokens(bench: Bench, cp1: Platform, web: respx.MockRouter) -> None:
     """C-04."""
     cp2 = Platform("cp2.example", web, token="another-B")
     first, second = await bench.join(cp1, CP1), await bench.join(cp2, CP2)
@@ -202,15 +204,32 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("answers", "error"), FAULTS)
+async def test_discovery_tells_what_is_wrong_with_a_platform(
+    cp1: Platform, client: PartnerClient, answers: dict[str, Any], error: type[OcpiError]
+) -> None:
+    """C-08, C-09, C-10; the errors leave as HTTP 200 (T-14)."""
+    cp1.answers |= answers
+    with pytest.raises(error) as caught:
+        require_endpoints(await Discovery(client).discover(cp1.url, "token-B"), frozenset({Role.CPO}))
+    assert caught.value.http_status == 200
+
+
+FAILURES = [
+    pytest.param({"/versions": html(500)}, UnusableApi, id="3001"),
+    pytest.param({"/versions": success([])}, UnsupportedVersion, id="3002"),
+    pytest.param({"/2.2.1": success({"version": "2.2.1", "endpoints": []})}, NoMatchingEndpoints, id="3003"),
+]
+
+
+@pytest.mark.parametrize(("answers", "error"), FAILURES)
 async def test_a_failed_registration_leaves_token_a_usable(
     bench: Bench, cp1: Platform, answers: dict[str, Any], error: type[OcpiError]
 ) -> None:
     """C-06: nothing is half registered, and another try succeeds."""
     await bench.invite("token-A", CP1)
     good, cp1.answers = cp1.answers, cp1.answers | answers
-    with pytest.raises(error) as caught:
+    with pytest.raises(error):
         await bench.handshake.register("token-A", cp1.credentials(CP1))
-    assert caught.value.http_status == 200
     assert bench.roster.directory.partners == {}
     assert bench.status(CP1) == "PLANNED"
     assert await bench.handshake.is_invited("token-A")
@@ -219,31 +238,28 @@ async def test_a_failed_registration_leaves_token_a_usable(
     assert bench.status(CP1) == "CONNECTED"
 
 
-async def test_an_entry_alone_counts_as_a_list_of_one(bench: Bench, cp1: Platform) -> None:
+async def test_an_entry_alone_counts_as_a_list_of_one(cp1: Platform, client: PartnerClient) -> None:
+    """V-07."""
     endpoint = {"identifier": "locations", "role": "SENDER", "url": "https://cp1.example/l"}
     cp1.answers["/versions"] = success({"version": "2.2.1", "url": "https://cp1.example/2.2.1"})
     cp1.answers["/2.2.1"] = success([{"version": "2.2.1", "endpoints": endpoint}])
-    found = await Discovery(bench.client).discover(cp1.url, "token-B")
+    found = await Discovery(client).discover(cp1.url, "token-B")
     assert found.endpoints == {("locations", "SENDER"): "https://cp1.example/l"}
 
 
-async def test_an_endless_trickle_is_cut_off() -> None:
+async def test_an_endless_trickle_is_cut_off(client: PartnerClient, web: respx.MockRouter) -> None:
     """C-08: the wait is bounded as a whole, not only between two bytes."""
 
     async def trickle(_: httpx.Request) -> httpx.Response:
         return httpx.Response(200, content=_endless())
 
-    client = PartnerClient(allow_private=False, timeout_seconds=0.1)
     client._fetch_wait_seconds = 0.3
-    with respx.mock as web, pytest.raises(UnusableApi):
-        web.route(host="slow.example").mock(side_effect=trickle)
+    web.route(host="slow.example").mock(side_effect=trickle)
+    with pytest.raises(UnusableApi):
         await Discovery(client).discover("https://slow.example/versions", "token-B")
-    await client.close()
 
 
-async def _endless() -> Any:
-    import asyncio
-
+async def _endless() -> AsyncIterator[bytes]:
     while True:
         yield b" "
         await asyncio.sleep(0.02)
@@ -262,40 +278,36 @@ WRONG_OBJECTS = [
 
 
 @pytest.mark.parametrize("changes", WRONG_OBJECTS)
-async def test_a_wrong_object_is_refused_before_anything_is_called(
-    bench: Bench, cp1: Platform, changes: dict[str, Any]
-) -> None:
+def test_a_wrong_credentials_object_is_refused(cp1: Platform, changes: dict[str, Any]) -> None:
     """C-22, C-23, T-06."""
-    await bench.invite("token-A", CP1)
+    assert read_credentials(cp1.credentials(CP1)).url == cp1.url
     with pytest.raises(InvalidParameters):
-        await bench.handshake.register("token-A", cp1.credentials(CP1) | changes)
-    assert cp1.requests == []
-    assert await bench.handshake.is_invited("token-A")
+        read_credentials(cp1.credentials(CP1) | changes)
 
 
 @pytest.mark.parametrize("content", [None, [], "token", 7], ids=repr)
-async def test_a_body_that_is_no_object_is_refused(bench: Bench, content: Any) -> None:
-    """C-23."""
+async def test_a_body_that_is_no_object_is_refused_before_anything_is_called(
+    bench: Bench, cp1: Platform, content: Any
+) -> None:
+    """C-23, C-06."""
     await bench.invite("token-A", CP1)
     with pytest.raises(InvalidParameters):
         await bench.handshake.register("token-A", content)
+    assert cp1.requests == []
+    assert await bench.handshake.is_invited("token-A")
 
 
 WRONG_ROLES = [
     pytest.param([CP1, CP1], "same party twice", id="a triple named twice (C-22)"),
     pytest.param([CP1, CP2], "does not cover BE/CP2", id="a party that was not invited (C-25)"),
-    pytest.param(
-        [party_role("EMSP", "DE/CP1")], "does not cover DE/CP1 as EMSP", id="a role that was not invited"
-    ),
+    pytest.param([party_role("EMSP", "DE/CP1")], "does not cover DE/CP1 as EMSP", id="a role that was not invited"),
     pytest.param([CP1, party_role("HUB", "NL/HUB")], "NL/HUB is this hub", id="the hub itself (C-24)"),
     pytest.param([CP1, party_role("CPO", "nl/hub")], "NL/HUB is this hub", id="the hub in lower case (C-24)"),
 ]
 
 
 @pytest.mark.parametrize(("roles", "reason"), WRONG_ROLES)
-async def test_only_invited_roles_can_be_claimed(
-    bench: Bench, cp1: Platform, roles: list[Any], reason: str
-) -> None:
+async def test_only_invited_roles_can_be_claimed(bench: Bench, cp1: Platform, roles: list[Any], reason: str) -> None:
     """C-22, C-24, C-25."""
     await bench.invite("token-A", CP1)
     with pytest.raises(InvalidParameters, match=reason):
@@ -303,9 +315,7 @@ async def test_only_invited_roles_can_be_claimed(
     assert cp1.requests == []
 
 
-async def test_a_party_that_is_held_cannot_be_taken_over(
-    bench: Bench, cp1: Platform, web: respx.MockRouter
-) -> None:
+async def test_a_party_that_is_held_cannot_be_taken_over(bench: Bench, cp1: Platform, web: respx.MockRouter) -> None:
     """C-24, X-11: both were invited for it, the first one keeps it."""
     thief = Platform("thief.example", web)
     await bench.invite("token-A2", CP1)
@@ -351,9 +361,7 @@ async def partner(bench: Bench, cp1: Platform) -> Partner:
     return joined
 
 
-async def test_a_put_replaces_tokens_and_endpoints_at_once(
-    bench: Bench, cp1: Platform, partner: Partner
-) -> None:
+async def test_a_put_replaces_tokens_and_endpoints_at_once(bench: Bench, cp1: Platform, partner: Partner) -> None:
     """C-12, C-13, X-05."""
     cp1.answers["/2.2.1"] = cp1.details_answer(LOCATIONS)
     answer = decode_json(await bench.handshake.update(partner, cp1.credentials(CP1, MS2, token="new-B")))
@@ -365,7 +373,7 @@ async def test_a_put_replaces_tokens_and_endpoints_at_once(
     assert bench.roster.directory.caller(partner.token_hash) is None
 
 
-@pytest.mark.parametrize(("answers", "error"), FAULTS)
+@pytest.mark.parametrize(("answers", "error"), FAILURES)
 async def test_a_failed_put_changes_nothing(
     bench: Bench, cp1: Platform, partner: Partner, answers: dict[str, Any], error: type[OcpiError]
 ) -> None:
@@ -418,9 +426,7 @@ async def test_an_expired_invitation_reserves_nothing(bench: Bench, cp1: Platfor
     assert bench.status(NS1) == "CONNECTED"
 
 
-async def test_a_put_does_not_bring_back_who_left_meanwhile(
-    bench: Bench, cp1: Platform, partner: Partner
-) -> None:
+async def test_a_put_does_not_bring_back_who_left_meanwhile(bench: Bench, cp1: Platform, partner: Partner) -> None:
     """C-16, X-05: the DELETE came while the versions were being read."""
 
     async def leave_first(request: httpx.Request) -> httpx.Response:
@@ -481,9 +487,12 @@ async def test_a_dismissed_partner_is_told_and_out_in_any_case(
 
 
 class Host(Platform):
-    """A platform at which the hub registers: judges the credentials that it is sent, and notes whether token B opened the hub then."""
+    """A platform at which the hub registers: it answers our credentials with `greeting`, and notes them and
+    whom their token opens the hub for at that moment.
+    """
 
     bench: Bench
+    greeting: httpx.Response | Exception
     offered: dict[str, Any]
     opened_as: Partner | None
 
@@ -494,15 +503,9 @@ class Host(Platform):
     def _answer(self, request: httpx.Request) -> httpx.Response:
         if request.method in {"POST", "PUT"}:
             self.offered = json.loads(request.content)
-            self.opened_as = self.bench.roster.directory.caller(_hash(self.offered["token"]))
+            self.opened_as = self.bench.roster.directory.caller(token_hash(self.offered["token"]))
             self.answers[request.url.path] = self.greeting
         return super()._answer(request)
-
-
-def _hash(token: str) -> bytes:
-    from hub.store.secrets import token_hash
-
-    return token_hash(token)
 
 
 @pytest.fixture
@@ -601,7 +604,7 @@ async def test_a_registration_that_a_killed_hub_left_open_is_forgotten(
     bench: Bench, cp1: Platform, partner: Partner
 ) -> None:
     """C-21."""
-    await bench.partners.open("https://half.example/versions", _hash("half-open-B"), bench.clock.now())
+    await bench.partners.open("https://half.example/versions", token_hash("half-open-B"), bench.clock.now())
     await bench.roster.refresh()
     assert bench.opens("half-open-B")
     await bench.handshake.discard_unfinished()
@@ -621,9 +624,7 @@ async def connected(bench: Bench, host: Host) -> Partner:
     return partner
 
 
-async def test_rotation_replaces_the_tokens_of_both_directions(
-    bench: Bench, host: Host, connected: Partner
-) -> None:
+async def test_rotation_replaces_the_tokens_of_both_directions(bench: Bench, host: Host, connected: Partner) -> None:
     """C-26: the old token is dead at once, the partner's new one is used."""
     await bench.handshake.rotate(connected)
     assert (host.seen, host.tokens_seen) == (["PUT /creds"], ["their-C"])
@@ -634,9 +635,7 @@ async def test_rotation_replaces_the_tokens_of_both_directions(
     assert (bench.status(CP2), bench.status(MS2)) == ("CONNECTED", "CONNECTED")
 
 
-async def test_the_new_token_opens_the_hub_while_its_put_is_open(
-    bench: Bench, host: Host, connected: Partner
-) -> None:
+async def test_the_new_token_opens_the_hub_while_its_put_is_open(bench: Bench, host: Host, connected: Partner) -> None:
     """X-05."""
     await bench.handshake.rotate(connected)
     assert host.opened_as is not None

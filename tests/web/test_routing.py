@@ -30,7 +30,9 @@ def pushes(platform: Any) -> list[Any]:
 # --- direct ---------------------------------------------------------------------------------------
 
 
-async def test_direct_request_reaches_its_receiver_with_its_own_token_and_the_same_parties(bench: Bench, location: Object) -> None:
+async def test_direct_request_reaches_its_receiver_with_its_own_token_and_the_same_parties(
+    bench: Bench, location: Object
+) -> None:
     """R-02, R-03, R-08, R-12, T-04, T-17, T-18, T-19."""
     ids = {"X-Request-ID": "r1", "X-Correlation-ID": "c1"}
     answer = await bench.send(
@@ -41,7 +43,9 @@ async def test_direct_request_reaches_its_receiver_with_its_own_token_and_the_sa
     assert (seen.sender, seen.receiver) == (CP1, MS1)
     assert seen.path.endswith("/receiver/locations/DE/CP1/L1")
     assert bench.p3.connection is not None
-    assert base64.b64decode(seen.headers["authorization"].removeprefix("Token ")).decode() == bench.p3.connection.own_token
+    assert (
+        base64.b64decode(seen.headers["authorization"].removeprefix("Token ")).decode() == bench.p3.connection.own_token
+    )
     assert seen.headers["x-request-id"] != "r1"
     assert seen.headers["x-correlation-id"] == "c1"
     assert (answer.headers["x-request-id"], answer.headers["x-correlation-id"]) == ("r1", "c1")
@@ -84,7 +88,10 @@ async def test_answers_of_the_receiver_come_back(
     answer = await bench.send(
         bench.p1, "PUT", "receiver/locations/DE/CP1/L1", sender=CP1, receiver=MS1, content=location
     )
-    assert (answer.status_code, answer.json()["status_code"]) == (http_status if code != 1000 else answer.status_code, code)
+    assert (answer.status_code, answer.json()["status_code"]) == (
+        http_status if code != 1000 else answer.status_code,
+        code,
+    )
     assert answer.headers["ocpi-to-party-id"] == "CP1"
 
 
@@ -141,7 +148,9 @@ async def test_a_paged_list_of_a_partner_comes_through_with_links_of_the_hub(ben
         pytest.param({}, Party("NL", "MS1"), MS2, 2001, id="R-07: somebody else's party"),
         pytest.param({"OCPI-to-party-id": "ABCD", "OCPI-to-country-code": "NL"}, CP1, None, 2001, id="R-06: too long"),
         pytest.param({"OCPI-to-party-id": "ms1", "OCPI-to-country-code": "nl"}, CP1, None, 1000, id="R-06: any case"),
-        pytest.param({"OCPI-to-party-id": "", "OCPI-to-country-code": ""}, CP1, None, 1000, id="X-20, O-05: empty is absent"),
+        pytest.param(
+            {"OCPI-to-party-id": "", "OCPI-to-country-code": ""}, CP1, None, 1000, id="X-20, O-05: empty is absent"
+        ),
         pytest.param({}, None, MS1, 1000, id="R-01: one party behind the token"),
     ],
 )

@@ -1,0 +1,319 @@
+"""The command line: `python -m hub …`, installed as `ocpi-hub`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from hub.clock import SystemClock
+from hub.logs import configure_logs
+from hub.server import address, serve
+from hub.settings import Settings
+from hub.settlement.engine import statement_of
+from hub.settlement.statement import Month, as_csv, as_json
+from hub.store.database import Database
+from hub.store.embedded import EmbeddedPostgresError, attach_or_start, start
+from hub.store.ledger import Ledger
+from hub.store.partners import LEFT, Partners, PartyRole
+from hub.store.rotation import adopt_key, prepare_key, read_key, reseal_tokens, resealing
+from hub.web.admin import (
+    InvitationAsked,
+    InvitationMade,
+    InvitationShown,
+    InvitedRole,
+    PartnerShown,
+    RoleShown,
+    make_invitation,
+    show_invitation,
+    show_partner,
+)
+from hub.web.registration import versions_url
+from ocpi_modules.errors import OcpiError
+from ocpi_modules.parties import Party, Role
+
+Result = TypeVar("Result")
+Work = Callable[[Database, Settings], Awaitable[Result]]
+
+STATUS_TERMINATED = 128 + signal.SIGTERM
+STATUS_INTERRUPTED = 128 + signal.SIGINT
+
+
+class CommandFailed(Exception):
+    """A command can't be carried out; the text says why."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status, 1 with one sentence on standard error when it cannot be carried out."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _unwind)
+    try:
+        settings = Settings()
+        configure_logs(settings.log_format)
+        status: int = options.run(options, settings)
+    except ValidationError as error:
+        return _complain(invalid_settings(error))
+    except (CommandFailed, ValueError, EmbeddedPostgresError) as error:
+        return _complain(str(error))
+    except OcpiError as error:
+        return _complain(error.message)
+    except KeyboardInterrupt:
+        return STATUS_INTERRUPTED
+    return status
+
+
+def invalid_settings(error: ValidationError) -> str:
+    """Which settings can't be used and why, a line for each; never their values, which may be secret."""
+    faults = error.errors(include_input=False, include_url=False, include_context=False)
+    lines = (f"HUB_{'_'.join(map(str, fault['loc'])).upper()}: {_reason(fault['msg'])}" for fault in faults if fault["loc"])
+    others = (_reason(fault["msg"]) for fault in faults if not fault["loc"])
+    return "\n".join([*lines, *others])
+
+
+def _reason(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _unwind(number: int, _: object) -> NoReturn:
+    """On SIGTERM leave by the way of an exception, so that what was started is stopped."""
+    raise SystemExit(128 + number)
+
+
+def _complain(text: str) -> int:
+    print(f"ocpi-hub: {text}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ocpi-hub", description="An OCPI 2.2.1 roaming hub.")
+    commands = parser.add_subparsers(required=True, title="commands")
+
+    command = commands.add_parser("serve", help="run the hub")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    command.add_argument("--port", type=int, default=8000, help="port to listen on")
+    command.add_argument(
+        "--until-stdin-closes", action="store_true", help="stop when standard input ends (for parent processes)"
+    )
+    command.set_defaults(run=_serve)
+
+    command = commands.add_parser("demo", help="run the hub with a small world of partners")
+    command.add_argument("--once", action="store_true", help="play one whole story, check it, and end")
+    command.set_defaults(run=_demo)
+
+    command = commands.add_parser("invite", help="make a token A for a platform: invite CPO DE/ABC EMSP DE/ABC")
+    command.add_argument("roles", nargs="+", metavar="ROLE PARTY", help="pairs of a role and a party")
+    command.add_argument("--format", choices=("text", "json"), default="text")
+    command.set_defaults(run=_invite)
+
+    command = commands.add_parser("invitations", help="list invitations")
+    command.add_argument("--format", choices=("text", "json"), default="text")
+    command.set_defaults(run=_invitations)
+
+    command = commands.add_parser("revoke", help="take an unused invitation back")
+    command.add_argument("id", type=int)
+    command.set_defaults(run=_revoke)
+
+    command = commands.add_parser("partners", help="list connected platforms")
+    command.add_argument("--format", choices=("text", "json"), default="text")
+    command.set_defaults(run=_partners)
+
+    command = commands.add_parser("statement", help="who owes whom for a month, as the CDRs claim it")
+    command.add_argument("--month", required=True, help="for example 2026-10")
+    command.add_argument("--format", choices=("json", "csv"), default="json")
+    command.set_defaults(run=_statement)
+
+    command = commands.add_parser("secret", help="renew the key that seals outbound tokens: secret rotate")
+    rotate = command.add_subparsers(required=True).add_parser(
+        "rotate",
+        help="seal all outbound tokens with a new key; every hub on the database has to be stopped",
+        description="Seal all outbound tokens with a new key, which takes the place of secret.key in the data folder. "
+        "Where HUB_SECRET_KEY is set it is the new key, and --old-key-file holds the old one. "
+        "Every hub on the database has to be stopped. Interrupted? Run it again.",
+    )
+    rotate.add_argument("--old-key-file", type=Path, help="else secret.key in the data folder")
+    rotate.set_defaults(run=_rotate_secret)
+    return parser
+
+
+def _serve(options: argparse.Namespace, settings: Settings) -> int:
+    try:
+        return serve(settings, options.host, options.port, until_stdin_closes=options.until_stdin_closes)
+    except KeyboardInterrupt:  # how it is meant to be ended
+        return 0
+    except SystemExit as asked:
+        if asked.code != STATUS_TERMINATED:
+            raise
+        return 0
+
+
+def _demo(options: argparse.Namespace, settings: Settings) -> int:
+    from hub.demo.run import run_demo  # the demo is not needed by anything else
+
+    return run_demo(once=options.once)
+
+
+def _invite(options: argparse.Namespace, settings: Settings) -> int:
+    asked = InvitationAsked(roles=read_roles(options.roles))
+
+    async def work(database: Database, settings: Settings) -> InvitationMade:
+        return await make_invitation(
+            Partners(database), SystemClock(), versions_url(address(settings)), asked, settings.hub_party
+        )
+
+    made = _with_database(work, settings)
+    if options.format == "json":
+        print(made.model_dump_json())
+    else:
+        print(f"Give these to the partner (valid until {made.expires_at:%Y-%m-%d}, for one registration):")
+        print(f"  versions URL  {made.versions_url}")
+        print(f"  token A       {made.token}")
+    return 0
+
+
+def _invitations(options: argparse.Namespace, settings: Settings) -> int:
+    async def work(database: Database, _: Settings) -> list[InvitationShown]:
+        now = SystemClock().now()
+        return [show_invitation(row, now) for row in await Partners(database).invitations()]
+
+    invitations = _with_database(work, settings)
+    head = ("ID", "STATE", "EXPIRES", "ROLES")
+    rows = [(str(one.id), one.state, f"{one.expires_at:%Y-%m-%d}", _roles(one.roles)) for one in invitations]
+    print(in_json(invitations) if options.format == "json" else in_columns([head, *rows]))
+    return 0
+
+
+def _partners(options: argparse.Namespace, settings: Settings) -> int:
+    async def work(database: Database, _: Settings) -> list[PartnerShown]:
+        rows = await Partners(database).load()
+        present = [row for row in rows.partners if row.state != LEFT]
+        return [show_partner(row, rows, None) for row in sorted(present, key=lambda row: row.id or 0)]
+
+    partners = _with_database(work, settings)
+    head = ("ID", "NAME", "STATE", "HEARD", "PARTIES")
+    rows = [(str(one.id), one.name, one.state, _heard(one), _roles(one.parties)) for one in partners]
+    print(in_json(partners) if options.format == "json" else in_columns([head, *rows]))
+    return 0
+
+
+def _revoke(options: argparse.Namespace, settings: Settings) -> int:
+    async def work(database: Database, settings: Settings) -> bool:
+        return await Partners(database).revoke(options.id, SystemClock().now())
+
+    if not _with_database(work, settings):
+        raise CommandFailed(f"there is no unused invitation {options.id}")
+    return 0
+
+
+def _statement(options: argparse.Namespace, settings: Settings) -> int:
+    month = Month.parse(options.month)
+
+    async def text(database: Database, settings: Settings) -> str:
+        statement = await statement_of(Ledger(database), month)
+        return as_csv(statement) if options.format == "csv" else as_json(statement).decode() + "\n"
+
+    sys.stdout.write(_with_database(text, settings))
+    return 0
+
+
+def _rotate_secret(options: argparse.Namespace, settings: Settings) -> int:
+    key_file = settings.secret_key_file
+    if settings.secret_key is not None and options.old_key_file is None:
+        raise CommandFailed(
+            "HUB_SECRET_KEY is taken for the new key; --old-key-file has to name a file with the old one"
+        )
+    old_key = read_key(options.old_key_file or key_file)
+    new_key = settings.secret_key_bytes() if settings.secret_key is not None else prepare_key(key_file)
+    with _own_database_url(settings) as url:
+        count = asyncio.run(_use(url, lambda database: reseal_tokens(database, resealing(old_key, new_key))))
+        if settings.secret_key is None:
+            adopt_key(key_file)
+    print(f"{count} tokens are sealed with the new key")
+    return 0
+
+
+def read_roles(words: list[str]) -> list[InvitedRole]:
+    """`["CPO", "DE/ABC", …]` as roles. Raises ValueError for anything else."""
+    if len(words) % 2:
+        raise ValueError("roles and parties come in pairs: CPO DE/ABC")
+    pairs = zip(words[::2], words[1::2], strict=True)
+    roles = [PartyRole(Party.parse(party), _role(name)) for name, party in pairs]
+    return [InvitedRole(role=r.role, country_code=r.party.country_code, party_id=r.party.party_id) for r in roles]
+
+
+def _role(name: str) -> Role:
+    try:
+        return Role(name.upper())
+    except ValueError as exc:
+        raise ValueError(f"{name!r} is no role; roles are {', '.join(Role)}") from exc
+
+
+def in_json(shown: Sequence[BaseModel]) -> str:
+    """A JSON array with an object on each line."""
+    return "[" + ",\n ".join(one.model_dump_json() for one in shown) + "]"
+
+
+def in_columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text in columns that are as wide as they need."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def _roles(roles: Sequence[RoleShown]) -> str:
+    return ", ".join(f"{one.role} {one.country_code}/{one.party_id}" for one in roles)
+
+
+def _heard(partner: PartnerShown) -> str:
+    return f"{partner.heard_at:%Y-%m-%d %H:%M:%SZ}" if partner.heard_at else "never"
+
+
+def _with_database(work: Work[Result], settings: Settings) -> Result:
+    """Do something with the database: the outside one, the running hub's, or an embedded one for as long as it takes."""
+    with _database_url(settings) as url:
+        return asyncio.run(_use(url, lambda database: work(database, settings)))
+
+
+async def _use(url: str, work: Callable[[Database], Awaitable[Result]]) -> Result:
+    database = Database(url)
+    try:
+        await _require_answer(database)
+        await database.migrate()
+        return await work(database)
+    finally:
+        await database.close()
+
+
+async def _require_answer(database: Database) -> None:
+    try:
+        await database.ping()
+    except Exception as error:  # what a driver raises is its own affair; none of it is a fault of the hub
+        raise CommandFailed(f"the database does not answer: {error.__cause__ or error}") from error
+
+
+@contextmanager
+def _database_url(settings: Settings) -> Iterator[str]:
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    with attach_or_start(settings.data_dir, settings.pg_bin) as running:
+        yield running.server.url
+
+
+@contextmanager
+def _own_database_url(settings: Settings) -> Iterator[str]:
+    """Like `_database_url`, where no hub may use the database at the same time."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    with start(settings.data_dir, settings.pg_bin) as running:
+        yield running.server.url
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,263 @@
+"""The demo's processes: a hub and the platforms of the world around it, started, joined, and stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import re
+import secrets
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+
+from hub.demo.children import Child, Program
+from hub.demo.registration import (
+    Registration,
+    read_json,
+    read_registration,
+    write_json,
+    write_registration,
+)
+from hub.demo.remote import Remote
+from hub.demo.server import LOOPBACK, free_port
+from hub.demo.world import Cast, read_casts, read_newest
+from ocpi_modules.parties import Party
+from ocpi_modules.types import format_datetime
+
+PROJECT = Path(__file__).resolve().parents[2]
+HUB = Party("NL", "HUB")
+HUB_PORT = 8000
+PLATFORM_PORT_OFFSET = 100
+REQUEST_WAIT_SECONDS = 30.0
+TOKEN_RANDOM_BYTES = 24
+
+
+class AlreadyRunning(RuntimeError):
+    """Another demo uses this data folder."""
+
+
+@dataclass(slots=True)
+class Script:
+    """What the demo remembers from one start to the next: addresses, and whether the world has been told."""
+
+    port: int
+    clock_offset_seconds: float
+    is_seeded: bool = False
+
+    @classmethod
+    def in_file(cls, path: Path, port: int) -> Script:
+        """The one in this file, or a new one."""
+        if not path.exists():
+            return cls(port, _offset_seconds())
+        kept = read_json(path)
+        return cls(kept["port"], float(kept["clock_offset_seconds"]), kept["is_seeded"])
+
+    def write(self, path: Path) -> None:
+        """Keep it."""
+        write_json(
+            path,
+            {
+                "port": self.port,
+                "clock_offset_seconds": self.clock_offset_seconds,
+                "is_seeded": self.is_seeded,
+            },
+        )
+
+
+@dataclass(slots=True)
+class Hub:
+    """The hub of the demo, as its operator sees it."""
+
+    url: str
+    admin_token: str = field(repr=False)
+    env: dict[str, str] = field(repr=False)
+
+    @property
+    def versions_url(self) -> str:
+        """Where platforms begin."""
+        return f"{self.url}/ocpi/versions"
+
+    async def is_ready(self) -> bool:
+        """Whether it and its database answer."""
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=REQUEST_WAIT_SECONDS) as client:
+                return (await client.get(f"{self.url}/health/ready")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    async def invite(self, cast: Cast) -> str:
+        """Token A for a platform."""
+        wanted = [{name: role[name] for name in ("role", "country_code", "party_id")} for role in cast.roles]
+        headers = {"Authorization": f"Bearer {self.admin_token}"}
+        async with httpx.AsyncClient(trust_env=False, timeout=REQUEST_WAIT_SECONDS) as client:
+            answer = await client.post(f"{self.url}/admin/invitations", json={"roles": wanted}, headers=headers)
+        answer.raise_for_status()
+        return str(answer.json()["token"])
+
+
+class Stage:
+    """Everything that runs. `platforms` by name; `cast_of` and `platform_of` find who plays a party."""
+
+    def __init__(self, data_dir: Path, port: int) -> None:
+        self.data_dir = data_dir
+        self.casts = read_casts()
+        self.platforms: dict[str, Remote] = {}
+        self._children: dict[str, Child] = {}
+        self._script_file = data_dir / "demo.json"
+        self.script = Script.in_file(self._script_file, port)
+        self.script.port = free_port(self.script.port)
+        self.hub = self._make_hub()
+
+    @property
+    def is_first_start(self) -> bool:
+        """Whether the world has still to be told to the hub."""
+        return not self.script.is_seeded
+
+    def mark_seeded(self) -> None:
+        """The world has been told: the next start need not do it again."""
+        self.script.is_seeded = True
+        self.script.write(self._script_file)
+
+    def now(self) -> str:
+        """The present moment of the demo: never before the newest object of the world, and never backwards from start to start."""
+        return format_datetime(datetime.now(UTC) + timedelta(seconds=self.script.clock_offset_seconds))
+
+    def moment(self, seconds_ago: float) -> str:
+        """A moment of the demo's past."""
+        shift = self.script.clock_offset_seconds - seconds_ago
+        return format_datetime(datetime.now(UTC) + timedelta(seconds=shift))
+
+    def platform_of(self, party: Party) -> Remote:
+        """The platform that plays a party."""
+        return next(remote for remote in self.platforms.values() if party in remote.parties)
+
+    def parties(self, kind: str) -> list[Party]:
+        """The parties of all platforms of a kind: CPO, EMSP, NSP."""
+        return [party for cast in self.casts if cast.kind == kind for party in cast.parties]
+
+    def require_alive(self) -> None:
+        """Raises ChildFailed when a process has ended; keeps the logs bounded."""
+        for child in self._children.values():
+            child.require_alive()
+            child.trim_log()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Stage]:
+        """Start all and join those that have not joined; stop all at the end, the hub first. Raises AlreadyRunning, ChildFailed."""
+        with _alone(self.data_dir / "demo.lock"):
+            try:
+                await self._start_all()
+                yield self
+            finally:
+                await self._stop_all()
+
+    async def _start_all(self) -> None:
+        self.script.write(self._script_file)
+        command = [sys.executable, "-m", "hub", "serve", "--port", str(self.script.port), "--until-stdin-closes"]
+        await self._start("hub", Program(command, self.hub.env, self.data_dir))  # first: it takes longest
+        moved = {cast.name: await self._start_platform(cast) for cast in self.casts}
+        for cast in self.casts:
+            await self._children[cast.name].until(self.platforms[cast.name].answers)
+        await self._children["hub"].until(self.hub.is_ready)
+        for cast in self.casts:
+            await self._join(cast, moved[cast.name])
+
+    async def _stop_all(self) -> None:
+        hub = self._children.pop("hub", None)
+        if hub is not None:
+            await hub.stop()
+        await asyncio.gather(*(child.stop() for child in self._children.values()))
+        for remote in self.platforms.values():
+            await remote.close()
+
+    async def _start(self, name: str, program: Program) -> None:
+        log = self.data_dir / "logs" / f"{_slug(name)}.log"
+        self._children[name] = await Child.start(name, program, log)
+
+    async def _start_platform(self, cast: Cast) -> bool:
+        """Answers whether its address or the hub's is another one than at the last start."""
+        path = self._file_of(cast)
+        kept = self._kept_registration(path)
+        registration = self._registration(cast, kept)
+        write_registration(path, registration)
+        token = registration.control_token
+        self.platforms[cast.name] = Remote(cast.name, cast.parties, registration.port, token)
+        command = [sys.executable, "-m", "hub.demo.process", cast.name, "--config", str(path)]
+        await self._start(cast.name, Program(command, _environment(), self.data_dir))
+        return kept is not None and self._is_elsewhere(kept, registration.port)
+
+    def _is_elsewhere(self, kept: Registration, port: int) -> bool:
+        known = kept.connection
+        return known is not None and (port != kept.port or known.versions_url != self.hub.versions_url)
+
+    async def _join(self, cast: Cast, is_moved: bool) -> None:
+        remote = self.platforms[cast.name]
+        if read_registration(self._file_of(cast)).connection is None:
+            token = await self.hub.invite(cast)
+            await remote.act("join", token=token, versions_url=self.hub.versions_url)
+        elif is_moved:
+            await remote.act("move", versions_url=self.hub.versions_url)
+
+    def _kept_registration(self, path: Path) -> Registration | None:
+        try:
+            return read_registration(path)
+        except (OSError, ValueError, LookupError):
+            return None
+
+    def _registration(self, cast: Cast, kept: Registration | None) -> Registration:
+        if kept is None:
+            port = free_port(self.script.port + PLATFORM_PORT_OFFSET + cast.port_offset)
+            return Registration(cast.name, cast.roles, port, secrets.token_urlsafe(TOKEN_RANDOM_BYTES))
+        return replace(kept, roles=cast.roles, port=free_port(kept.port))
+
+    def _file_of(self, cast: Cast) -> Path:
+        return self.data_dir / "platforms" / f"{_slug(cast.name)}.json"
+
+    def _make_hub(self) -> Hub:
+        url = f"http://{LOOPBACK}:{self.script.port}"
+        token = secrets.token_urlsafe(TOKEN_RANDOM_BYTES)
+        env = {
+            **_environment(),
+            "HUB_ADMIN_TOKEN": token,
+            "HUB_ALLOW_PRIVATE_PARTNER_URLS": "true",
+            "HUB_COUNTRY_CODE": HUB.country_code,
+            "HUB_PARTY_ID": HUB.party_id,
+            "HUB_DATA_DIR": str(self.data_dir),
+            "HUB_PUBLIC_URL": url,
+        }
+        return Hub(url, token, env)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the lock of the data folder. Raises AlreadyRunning when another demo has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise AlreadyRunning(f"another demo is running in {path.parent}") from exc
+        yield
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without settings meant for another hub; modules are found whatever the working folder is."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
+    paths = [str(PROJECT), *filter(None, [kept.get("PYTHONPATH")])]
+    return {**kept, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _slug(name: str) -> str:
+    """A name as a file name."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _offset_seconds() -> float:
+    """How far the demo's clock is ahead, so that nothing it says is older than the world."""
+    return max(0.0, (read_newest() - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,104 @@
+"""A new key for the outbound tokens: every sealed token is sealed again in one transaction, then the new key takes the old one's place.
+
+No hub may run meanwhile, since it would go on with the old key. An interrupted rotation is completed by the next one: the new key
+is on disk before a token is sealed with it, and a token that it opens already is left as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from sqlmodel import col, select
+
+from hub.store.database import Database
+from hub.store.secrets import KEY_LENGTH_BYTES, Safe
+from hub.store.tables import PartnerRow
+
+Reseal = Callable[[bytes], bytes]
+
+
+class WrongKey(ValueError):
+    """A sealed token opens with neither key."""
+
+
+async def reseal_tokens(database: Database, reseal: Reseal) -> int:
+    """Put every sealed token through `reseal`, all of them or none; returns how many there are. Raises what `reseal` raises."""
+    statement = select(PartnerRow).where(col(PartnerRow.token_sealed).is_not(None)).with_for_update()
+    async with database.transaction() as session:
+        rows = (await session.exec(statement)).all()
+        for row in rows:
+            row.token_sealed = reseal(row.token_sealed or b"")
+    return len(rows)
+
+
+def resealing(old_key: bytes, new_key: bytes) -> Reseal:
+    """From the old key to the new one; what the new one opens stays as it is. Raises WrongKey."""
+    old, new = Safe(old_key), Safe(new_key)
+
+    def reseal(sealed: bytes) -> bytes:
+        if _opens(new, sealed):
+            return sealed
+        try:
+            return new.seal(old.open(sealed))
+        except InvalidTag as exc:
+            raise WrongKey("the old key is not the one with which the tokens in the database are sealed") from exc
+
+    return reseal
+
+
+def read_key(file: Path) -> bytes:
+    """The key in a file. Raises ValueError when there is none."""
+    key = file.read_bytes().strip() if file.is_file() else b""
+    if not key:
+        raise ValueError(f"{file} holds no key")
+    return key
+
+
+def prepare_key(file: Path) -> bytes:
+    """The key that is to stand in `file`: made beside it (0600), or the one that an interrupted rotation left there."""
+    beside = _beside(file)
+    if not beside.exists():
+        _write_whole(beside, secrets.token_hex(KEY_LENGTH_BYTES).encode())
+    return read_key(beside)
+
+
+def adopt_key(file: Path) -> None:
+    """Put the prepared key in the place of the old one, at once and for good."""
+    _beside(file).replace(file)
+    _sync_folder(file.parent)
+
+
+def _opens(safe: Safe, sealed: bytes) -> bool:
+    try:
+        safe.open(sealed)
+    except InvalidTag:
+        return False
+    return True
+
+
+def _beside(file: Path) -> Path:
+    return file.with_name(f"{file.name}.new")
+
+
+def _write_whole(file: Path, content: bytes) -> None:
+    """Under another name first: half a key must never be taken for a whole one."""
+    unfinished = file.with_name(f"{file.name}.part")
+    unfinished.unlink(missing_ok=True)
+    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    unfinished.replace(file)
+    _sync_folder(file.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
