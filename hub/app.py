@@ -31,6 +31,7 @@ from hub.web.admin import Desk, admin_router
 from hub.web.errors import on_http_exception, on_ocpi_error, on_unexpected, on_validation_error
 from hub.web.metrics import Metrics, log_seen, metrics_router
 from hub.web.ocpi import OcpiEndpoint, OcpiPorts, Seen
+from hub.web.openapi import describe_ocpi
 from hub.web.pages import Figures, page_router
 from hub.web.recent import Recent
 from hub.web.registration import versions_url
@@ -114,6 +115,7 @@ class Hub:
         app.include_router(page_router(lambda: self._figures(settings, url), self.database.ping))
         app.include_router(admin_router(self._desk(url), settings.admin_token_text()))
         app.include_router(metrics_router(self._measure, settings.admin_token_text()))
+        describe_ocpi(app)
         app.add_exception_handler(OcpiError, on_ocpi_error)
         app.add_exception_handler(RequestValidationError, on_validation_error)
         app.add_exception_handler(HTTPException, on_http_exception)

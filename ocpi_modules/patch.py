@@ -100,6 +100,6 @@ def _child(parent: Object, part: Part, part_id: str) -> Object | None:
 def _dated(changed: Object, source: Object) -> Object:
     """`changed` with the newer of two `last_updated`: a parent follows its child, but never backwards (X-54)."""
     mine, theirs = changed.get(_DATED), source.get(_DATED)
-    if mine is None or (theirs is not None and parse_datetime(theirs) > parse_datetime(mine)):
+    if theirs is not None and (mine is None or parse_datetime(theirs) > parse_datetime(mine)):
         return {**changed, _DATED: theirs}
     return changed

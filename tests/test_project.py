@@ -250,6 +250,15 @@ def test_an_environment_whose_python_was_upgraded_away_is_made_anew(steps: list[
     assert steps == ["make", dev.RUNTIME, "make", dev.RUNTIME]
 
 
+def test_a_python_without_venv_says_how_to_get_it(empty_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = empty_root / "python"
+    python.write_text("#!/bin/sh\necho ensurepip is not available\nexit 1\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(dev, "find_python", lambda: str(python))
+    with pytest.raises(SystemExit, match=r"(?s)ensurepip is not available.*apt install python3-venv"):
+        dev.ensure(dev.RUNTIME)
+
+
 @pytest.mark.parametrize(
     ("arguments", "adds_groups"),
     [

@@ -223,13 +223,14 @@ EVSES = st.fixed_dictionaries(
 LOCATION_OBJECTS = st.fixed_dictionaries(
     {"id": st.just("L1"), "evses": st.lists(EVSES, max_size=4, unique_by=lambda e: e["uid"]), "last_updated": DATES}
 )
+PATCHED_CONNECTORS = st.lists(CONNECTORS, max_size=3, unique_by=lambda c: c["id"])
 EVSE_PATCHES = st.fixed_dictionaries(
     {"uid": st.sampled_from(["E1", "E2", "e3", "E5"])},
-    optional={"status": st.just("REMOVED"), "connectors": st.lists(CONNECTORS, max_size=3), "last_updated": DATES},
+    optional={"status": st.just("REMOVED"), "connectors": PATCHED_CONNECTORS, "last_updated": DATES},
 )
 LOCATION_PATCHES = st.fixed_dictionaries(
     {"last_updated": DATES},
-    optional={"evses": st.none() | st.lists(EVSE_PATCHES, max_size=4), "name": st.none() | st.text(max_size=3)},
+    optional={"evses": st.none() | st.lists(EVSE_PATCHES, max_size=4, unique_by=lambda e: e["uid"]), "name": st.none() | st.text(max_size=3)},
 )
 
 

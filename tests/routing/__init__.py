@@ -12,7 +12,7 @@ from ocpi_modules.catalog import FUNCTIONAL, MODULES
 from ocpi_modules.message import Message
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party, Role
-from ocpi_modules.types import encode_json
+from ocpi_modules.types import decode_json, encode_json
 
 HUB = Party("NL", "HUB")
 CP1, CP2 = Party("DE", "CP1"), Party("BE", "CP2")
@@ -46,6 +46,7 @@ def message_of(
     side, module_id, *segments = endpoint.split("/")
     module, interface = MODULES[module_id], Interface(side.upper())
     operation = module.find(interface, method, tuple(segments))
+    body = b"" if content is None else encode_json(content)
     return Message(
         module=module,
         interface=interface,
@@ -54,8 +55,8 @@ def message_of(
         suffix="/".join(segments),
         raw_query=query,
         query=dict(parse_qsl(query, keep_blank_values=True)),
-        body=b"" if content is None else encode_json(content),
-        content=content,
+        body=body,
+        content=decode_json(body) if body else None,
         sender=sender,
         receiver=receiver,
         request_id="r1",
