@@ -11,17 +11,14 @@ from typing import Any
 
 import structlog
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hub.app import create_app
-from hub.clock import SystemClock
 from hub.settings import Settings
 from hub.store.embedded import start
-from ocpi_modules.envelope import write_envelope
+from hub.web.protocol import EnvelopeProtocol
 
 GRACE_SECONDS = 10
 KEPT_ALIVE_SECONDS = 30
-CLIENT_FAULT = 2000
 ADDRESS_FILE = "public-url"
 
 _log = structlog.get_logger()
@@ -102,17 +99,3 @@ class HubServer(uvicorn.Server):
         finally:
             for kind, handler in before.items():
                 signal.signal(kind, handler)
-
-
-class EnvelopeProtocol(HttpToolsProtocol):
-    """Answers what is no HTTP request at all in the envelope too (T-12)."""
-
-    def send_400_response(self, msg: str) -> None:
-        """Refuse and close."""
-        body = write_envelope(SystemClock().now(), CLIENT_FAULT, "this is not a request that the hub can read")
-        head = (
-            f"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-            "connection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
-        self.transport.close()

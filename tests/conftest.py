@@ -21,6 +21,7 @@ from hub.demo.server import LoopbackServer
 from hub.settings import Settings
 from hub.store.database import Database
 from hub.store.embedded import attach_or_start
+from hub.web.protocol import EnvelopeProtocol
 from ocpi_modules.parties import Party
 
 HUB = Party("NL", "HUB")
@@ -112,7 +113,7 @@ class running_hub:
 
     async def __aenter__(self) -> World:
         late = _LateApp()
-        server = LoopbackServer(late)
+        server = LoopbackServer(late, protocol=EnvelopeProtocol)
         url = f"http://127.0.0.1:{server.port}"
         settings = Settings(
             _env_file=None,
@@ -120,7 +121,7 @@ class running_hub:
             admin_token=SecretStr(ADMIN_TOKEN),
             allow_private_partner_urls=True,
             public_url=url,
-            **{"forward_timeout_seconds": 1.0, "still_alive_seconds": 60.0, **self._settings},
+            **{"forward_timeout_seconds": 3.0, "still_alive_seconds": 60.0, **self._settings},
         )
         late.inner = app = create_app(settings, self._database_url)
         await self._stack.enter_async_context(app.router.lifespan_context(app))

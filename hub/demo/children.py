@@ -14,6 +14,7 @@ STOP_WAIT_SECONDS = 15.0
 TERMINATE_WAIT_SECONDS = 3.0
 READY_WAIT_SECONDS = 60.0
 READY_POLL_SECONDS = 0.05
+RUN_WAIT_SECONDS = 60.0
 LOG_MAX_BYTES = 5_000_000
 LOG_TAIL_BYTES = 2000
 
@@ -99,6 +100,27 @@ class Child:
 
     def _log_end(self) -> str:
         return self._log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+
+
+async def run_to_end(program: Program) -> bytes:
+    """What a program writes to its standard output. Raises ChildFailed when it fails or takes RUN_WAIT_SECONDS."""
+    process = await asyncio.create_subprocess_exec(
+        *program.command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=dict(program.env),
+        cwd=program.folder,
+    )
+    try:
+        output, errors = await asyncio.wait_for(process.communicate(), RUN_WAIT_SECONDS)
+    except TimeoutError as exc:
+        process.kill()
+        await process.wait()
+        raise ChildFailed(f"{' '.join(program.command)} did not end") from exc
+    if process.returncode:
+        raise ChildFailed(errors.decode(errors="replace").strip())
+    return output
 
 
 def _fresh(log: Path) -> BinaryIO:

@@ -16,9 +16,11 @@ from starlette.routing import Route
 
 from hub.demo.caller import Heard
 from hub.demo.party import DemoPlatform
-from hub.demo.shelf import Object
+from hub.demo.shelf import Object, key_of
+from ocpi_modules.catalog import FUNCTIONAL
 from ocpi_modules.errors import OcpiError
-from ocpi_modules.parties import Party
+from ocpi_modules.module import listing
+from ocpi_modules.parties import Party, Role
 from ocpi_modules.types import decode_json, encode_json
 
 SEEN_ANSWER_MAX_REQUESTS = 500
@@ -99,6 +101,16 @@ async def _get_all(platform: DemoPlatform, given: Object) -> Object:
     return {"objects": crawl.objects, "total": crawl.total, "pages": crawl.pages}
 
 
+async def _catch_up(platform: DemoPlatform, given: Object) -> None:
+    """Read what was missed from every list of the hub that its parties may read (T-23)."""
+    hub = Party.parse(given["hub"])
+    own = {Role(entry["role"]) for entry in platform.roles}
+    for module in FUNCTIONAL:
+        if listing() in module.sender and own & module.receivers:
+            for content in (await platform.get_all(module.id, receiver=hub)).objects:
+                platform.desk.kept[module.id].put(key_of(module, content), content)
+
+
 async def _client_infos(platform: DemoPlatform, given: Object) -> list[Object]:
     return await platform.client_infos()
 
@@ -142,6 +154,7 @@ ACTIONS: dict[str, Action] = {
     "read": _read,
     "get": _get,
     "get_all": _get_all,
+    "catch_up": _catch_up,
     "client_infos": _client_infos,
     "seen": _seen,
     "kept": _kept,

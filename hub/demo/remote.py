@@ -96,11 +96,16 @@ class Remote:
 
     async def push(self, push: Push) -> Said:
         """PUT."""
-        return Said(**await self.act("push", **push.as_json()))
+        return await self.put_or_patch("PUT", push)
 
     async def patch(self, push: Push) -> Said:
         """PATCH."""
-        return Said(**await self.act("patch", **push.as_json()))
+        return await self.put_or_patch("PATCH", push)
+
+    async def put_or_patch(self, method: str, push: Push) -> Said:
+        """PUT the object, or PATCH it with what has changed."""
+        action = "push" if method == "PUT" else "patch"
+        return Said(**await self.act(action, **push.as_json()))
 
     async def post_cdr(self, cdr: Object, receiver: Party | None) -> Said:
         """POST a CDR."""

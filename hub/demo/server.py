@@ -54,8 +54,9 @@ class QuietServer(uvicorn.Server):
 class LoopbackServer:
     """Serves one application. The port stays the same over `stop` and `start`, so that a platform can be down for a while."""
 
-    def __init__(self, app: ASGIApp, port: int = 0) -> None:
+    def __init__(self, app: ASGIApp, port: int = 0, protocol: type[asyncio.Protocol] | None = None) -> None:
         self._app = app
+        self._protocol = protocol
         self._socket: socket.socket | None = listen(port)
         self.port: int = self._socket.getsockname()[1]
         self._server: QuietServer | None = None
@@ -67,6 +68,7 @@ class LoopbackServer:
         self._socket = None
         config = uvicorn.Config(
             self._app,
+            http=self._protocol or "auto",
             lifespan="off",
             ws="none",
             log_config=None,

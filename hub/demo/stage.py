@@ -10,7 +10,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -44,30 +44,24 @@ class AlreadyRunning(RuntimeError):
 
 @dataclass(slots=True)
 class Script:
-    """What the demo remembers from one start to the next: addresses, and whether the world has been told."""
+    """What the demo remembers from one start to the next: the hub's port and admin token, and whether the world has been told."""
 
     port: int
     clock_offset_seconds: float
+    admin_token: str = field(repr=False)
     is_seeded: bool = False
 
     @classmethod
     def in_file(cls, path: Path, port: int) -> Script:
         """The one in this file, or a new one."""
         if not path.exists():
-            return cls(port, _offset_seconds())
+            return cls(port, _offset_seconds(), secrets.token_urlsafe(TOKEN_RANDOM_BYTES))
         kept = read_json(path)
-        return cls(kept["port"], float(kept["clock_offset_seconds"]), kept["is_seeded"])
+        return cls(kept["port"], float(kept["clock_offset_seconds"]), kept["admin_token"], kept["is_seeded"])
 
     def write(self, path: Path) -> None:
         """Keep it."""
-        write_json(
-            path,
-            {
-                "port": self.port,
-                "clock_offset_seconds": self.clock_offset_seconds,
-                "is_seeded": self.is_seeded,
-            },
-        )
+        write_json(path, asdict(self))
 
 
 @dataclass(slots=True)
@@ -140,6 +134,10 @@ class Stage:
     def parties(self, kind: str) -> list[Party]:
         """The parties of all platforms of a kind: CPO, EMSP, NSP."""
         return [party for cast in self.casts if cast.kind == kind for party in cast.parties]
+
+    def program(self, command: list[str]) -> Program:
+        """A command of the hub with the hub's own settings."""
+        return Program(command, self.hub.env, self.data_dir)
 
     def require_alive(self) -> None:
         """Raises ChildFailed when a process has ended; keeps the logs bounded."""
@@ -221,7 +219,7 @@ class Stage:
 
     def _make_hub(self) -> Hub:
         url = f"http://{LOOPBACK}:{self.script.port}"
-        token = secrets.token_urlsafe(TOKEN_RANDOM_BYTES)
+        token = self.script.admin_token
         env = {
             **_environment(),
             "HUB_ADMIN_TOKEN": token,

@@ -176,7 +176,6 @@ class PresenceWatch:
     async def _return(self, partner: Partner) -> None:
         try:
             await self._move(partner, Status.CONNECTED)
-            self._outages.pop(partner.id, None)
         finally:
             self._returning.discard(partner.id)
 

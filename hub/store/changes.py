@@ -13,7 +13,14 @@ from ocpi_modules.message import judge_whole
 from ocpi_modules.module import Module, Purpose
 from ocpi_modules.parties import Party
 from ocpi_modules.patch import find_part, is_older, merge_patch, put_part
-from ocpi_modules.types import decode_json, encode_json, fold, parse_datetime
+from ocpi_modules.types import (
+    NUMBER_DECIMALS_MAX_DIGITS,
+    NUMBER_WHOLE_MAX_DIGITS,
+    decode_json,
+    encode_json,
+    fold,
+    parse_datetime,
+)
 
 
 class Result(Enum):
@@ -117,13 +124,22 @@ def claim_of(content: Any) -> Claim | None:
         return Claim(
             cdr_id=str(content["id"]),
             currency=str(content["currency"]).upper(),
-            excl_vat=Decimal(cost["excl_vat"]),
-            incl_vat=None if cost.get("incl_vat") is None else Decimal(cost["incl_vat"]),
+            excl_vat=_amount(cost["excl_vat"]),
+            incl_vat=None if cost.get("incl_vat") is None else _amount(cost["incl_vat"]),
             is_credit=content.get("credit") is True,
             end_date_time=parse_datetime(content["end_date_time"]),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
         return None
+
+
+def _amount(value: Any) -> Decimal:
+    amount = Decimal(value)
+    decimals = amount.as_tuple().exponent  # a letter for NaN and infinity
+    is_reasonable = isinstance(decimals, int) and decimals >= -NUMBER_DECIMALS_MAX_DIGITS
+    if isinstance(value, bool) or not is_reasonable or amount.adjusted() >= NUMBER_WHOLE_MAX_DIGITS:
+        raise ValueError("this is no amount of money")
+    return amount
 
 
 def _decide_final(change: Change, stored: str | None, stored_addressee: str) -> Decision:

@@ -129,6 +129,7 @@ def html(http_status: int = 200) -> httpx.Response:
     return httpx.Response(http_status, html="<h1>hello</h1>")
 
 
+GOOD_VERSIONS = success([{"version": "2.2.1", "url": "https://cp1.example/2.2.1"}]).content
 FAULTS = [
     pytest.param({"/versions": httpx.ConnectError("refused")}, UnusableApi, id="nobody listens (C-08)"),
     pytest.param({"/versions": httpx.ReadTimeout("slow")}, UnusableApi, id="no answer in time (C-08)"),
@@ -142,9 +143,9 @@ FAULTS = [
     pytest.param({"/versions": success("2.2.1")}, UnusableApi, id="versions are not a list (C-08)"),
     pytest.param({"/versions": success([{"version": "2.2.1"}])}, UnusableApi, id="2.2.1 without URL (C-08)"),
     pytest.param(
-        {"/versions": httpx.Response(200, content=b" " * (ANSWER_MAX_BYTES + 1))},
+        {"/versions": httpx.Response(200, content=GOOD_VERSIONS + b" " * ANSWER_MAX_BYTES)},
         UnusableApi,
-        id="an answer without end (C-08)",
+        id="a good answer that is too large (C-08)",
     ),
     pytest.param(
         {"/versions": success([{"version": "2.2.1", "url": "https://[::1"}])},

@@ -162,8 +162,10 @@ async def test_an_offline_partner_comes_back_when_it_is_heard(
 ) -> None:
     """HC-09: any inbound message will do, and many at once are told once."""
     await watch.lost(partner)
+    before = len(asyncio.all_tasks())
     for _ in range(10):
         watch.heard(partner)
+    assert len(asyncio.all_tasks()) == before + 1
     await until(lambda: not watch.is_busy)
     assert bench.status(CP1) == "CONNECTED"
     assert changes == ["OFFLINE", "CONNECTED"]

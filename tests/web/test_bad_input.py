@@ -116,7 +116,7 @@ async def test_bodies_beyond_the_bound_are_413(bench: Bench, location: Object) -
         pytest.param("GET", "receiver/commands/START_SESSION", 405, id="M-10"),
         pytest.param("POST", "sender/hubclientinfo", 405, id="M-12"),
         pytest.param("PATCH", "credentials", 405, id="M-02"),
-        pytest.param("BREW", "sender/locations", 405, id="a method nobody knows"),
+        pytest.param("PROPFIND", "sender/locations", 405, id="a method that OCPI does not have"),
         pytest.param("PUT", "receiver/locations/DE/CP1/%00", 200, id="a NUL in the path"),
         pytest.param("PUT", "receiver/locations/DE/CP1/%C3%A9", 200, id="Y-04: an id that is not ASCII"),
         pytest.param("POST", "receiver/commands/DANCE", 404, id="CM-01: an unknown command"),
@@ -180,3 +180,9 @@ async def test_signs_of_health_and_the_front_page(bench: Bench) -> None:
     page = (await bench.http.get(bench.world.url + "/")).text
     assert "DE/CP1" in page
     assert "CONNECTED" in page
+
+
+async def test_what_is_no_request_at_all_is_answered_in_the_envelope(bench: Bench) -> None:
+    """T-12: a method that HTTP itself does not know never reaches the application."""
+    answer = await bench.http.request("BREW", f"{bench.world.url}/ocpi/versions")
+    assert (answer.status_code, answer.json()["status_code"]) == (400, 2000)
