@@ -72,7 +72,9 @@ def main(arguments: list[str] | None = None) -> int:
 def invalid_settings(error: ValidationError) -> str:
     """Which settings can't be used and why, a line for each; never their values, which may be secret."""
     faults = error.errors(include_input=False, include_url=False, include_context=False)
-    lines = (f"HUB_{'_'.join(map(str, fault['loc'])).upper()}: {_reason(fault['msg'])}" for fault in faults if fault["loc"])
+    lines = (
+        f"HUB_{'_'.join(map(str, fault['loc'])).upper()}: {_reason(fault['msg'])}" for fault in faults if fault["loc"]
+    )
     others = (_reason(fault["msg"]) for fault in faults if not fault["loc"])
     return "\n".join([*lines, *others])
 

@@ -117,7 +117,10 @@ def test_every_setting_is_read_from_the_environment_under_its_name_on_the_page(
 def test_every_operation_of_the_operators_api_stands_in_its_table(tmp_path: Path) -> None:
     app = create_app(Settings(data_dir=tmp_path), "postgresql://nowhere.invalid/hub")
     offered = {
-        f"{method.upper()} | `{path}`" for path, operations in app.openapi()["paths"].items() for method in operations
+        f"{method.upper()} | `{path}`"
+        for path, operations in app.openapi()["paths"].items()
+        if not path.startswith("/ocpi/")  # those are the modules, which have a page of their own
+        for method in operations
     }
     page = (DOCS / "reference" / "admin.md").read_text(encoding="utf-8")
     assert {row for row in offered if f"| {row} |" not in page} == set()
@@ -142,9 +145,8 @@ def _commands() -> list[str]:
 
 def test_every_command_of_the_hub_is_explained_to_operators() -> None:
     page = (DOCS / "howto" / "run-it.md").read_text(encoding="utf-8")
-    commands = _commands()
-    assert [command for command in commands if f"`{command}" not in page] == []
-    assert "serve" in commands
+    explained = re.findall(r"^\| `([a-z]+)` \|", page, re.MULTILINE)
+    assert explained == _commands()
 
 
 # --- decisions -------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from hub.demo.registration import (
     write_registration,
 )
 from hub.demo.remote import Remote
-from hub.demo.server import LOOPBACK, free_port
+from hub.demo.server import LOOPBACK, free_port, same_port
 from hub.demo.world import Cast, read_casts, read_newest
 from ocpi_modules.parties import Party
 from ocpi_modules.types import format_datetime
@@ -104,8 +104,9 @@ class Stage:
         self.platforms: dict[str, Remote] = {}
         self._children: dict[str, Child] = {}
         self._script_file = data_dir / "demo.json"
+        self._is_new = not self._script_file.exists()
         self.script = Script.in_file(self._script_file, port)
-        self.script.port = free_port(self.script.port)
+        self.script.port = free_port(port) if self._is_new else same_port(self.script.port)
         self.hub = self._make_hub()
 
     @property
@@ -212,7 +213,7 @@ class Stage:
         if kept is None:
             port = free_port(self.script.port + PLATFORM_PORT_OFFSET + cast.port_offset)
             return Registration(cast.name, cast.roles, port, secrets.token_urlsafe(TOKEN_RANDOM_BYTES))
-        return replace(kept, roles=cast.roles, port=free_port(kept.port))
+        return replace(kept, roles=cast.roles, port=same_port(kept.port))
 
     def _file_of(self, cast: Cast) -> Path:
         return self.data_dir / "platforms" / f"{_slug(cast.name)}.json"
