@@ -15,9 +15,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from hub.demo.children import ChildFailed
 from hub.demo.live import Live
+from hub.demo.ports import NoFreePorts
 from hub.demo.remote import PlatformFailed
 from hub.demo.seed import SeedRefused, everything, seed
-from hub.demo.stage import HUB_PORT, PROJECT, AlreadyRunning, Stage
+from hub.demo.stage import PROJECT, AlreadyRunning, Stage
 from hub.demo.story import Story, Teller
 
 SEEDED = ("locations", "tariffs", "tokens", "cdrs")
@@ -33,7 +34,7 @@ def run_demo(*, once: bool, data_dir: Path | None = None) -> int:
     folder = data_dir or Path(os.environ.get("HUB_DATA_DIR") or PROJECT / DATA_FOLDER)
     try:
         return asyncio.run(_until_told_to_stop(once, folder.resolve()))
-    except* (ChildFailed, PlatformFailed, SeedRefused, AlreadyRunning) as failed:
+    except* (ChildFailed, PlatformFailed, SeedRefused, AlreadyRunning, NoFreePorts) as failed:
         for error in failed.exceptions:
             print(f"ocpi-hub demo: {error}", file=sys.stderr)
     return 1
@@ -55,7 +56,7 @@ async def _once() -> int:
     console, started = Console(highlight=False), time.monotonic()
     console.print("Starting a hub and five platforms in a folder that is removed afterwards …")
     with tempfile.TemporaryDirectory(prefix="ocpi-hub-demo-", ignore_cleanup_errors=True) as folder:
-        async with Stage(Path(folder), HUB_PORT).open() as stage:
+        async with Stage(Path(folder)).open() as stage:
             teller = Teller(console)
             held = await Story(stage, teller).tell()
     verdict = "[green]All of it held[/green]" if held else f"[red]{teller.failures} did not hold[/red]"
@@ -66,7 +67,7 @@ async def _once() -> int:
 async def _live(folder: Path) -> int:
     console = Console(highlight=False)
     console.print(f"Starting a hub and five platforms; their data is in {folder}")
-    async with Stage(folder, HUB_PORT).open() as stage:
+    async with Stage(folder).open() as stage:
         if stage.is_first_start:
             await _seed(stage, console)
         await Live(stage, console).play()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -15,8 +14,6 @@ LOOPBACK = "127.0.0.1"
 START_WAIT_SECONDS = 5.0
 POLL_SECONDS = 0.005
 STOP_WAIT_SECONDS = 1.0
-PORTS_TRIED_MAX = 50
-PORT_WAIT_SECONDS = 2.0
 BACKLOG_MAX_CONNECTIONS = 512
 
 
@@ -112,26 +109,3 @@ def listen(port: int) -> socket.socket:
         raise
     sock.listen(BACKLOG_MAX_CONNECTIONS)
     return sock
-
-
-def free_port(preferred: int) -> int:
-    """This port, else one of the next PORTS_TRIED_MAX, else any free one."""
-    for port in range(preferred, preferred + PORTS_TRIED_MAX):
-        if _is_free(port):
-            return port
-    with listen(0) as sock:
-        return int(sock.getsockname()[1])
-
-
-def same_port(kept: int) -> int:
-    """The port of the last start, else another free one. Whoever had it may need a moment to end (PORT_WAIT_SECONDS)."""
-    end = time.monotonic() + PORT_WAIT_SECONDS
-    while not _is_free(kept) and time.monotonic() < end:
-        time.sleep(POLL_SECONDS)
-    return free_port(kept)
-
-
-def _is_free(port: int) -> bool:
-    with suppress(OSError), listen(port):
-        return True
-    return False

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 
 from hub.demo.children import Child, Program
+from hub.demo.ports import HUB_PORT, take_ports
 from hub.demo.registration import (
     Registration,
     read_json,
@@ -25,15 +26,13 @@ from hub.demo.registration import (
     write_registration,
 )
 from hub.demo.remote import Remote
-from hub.demo.server import LOOPBACK, free_port, same_port
+from hub.demo.server import LOOPBACK
 from hub.demo.world import Cast, read_casts, read_newest
 from ocpi_modules.parties import Party
 from ocpi_modules.types import format_datetime
 
 PROJECT = Path(__file__).resolve().parents[2]
 HUB = Party("NL", "HUB")
-HUB_PORT = 8000
-PLATFORM_PORT_OFFSET = 100
 REQUEST_WAIT_SECONDS = 30.0
 TOKEN_RANDOM_BYTES = 24
 
@@ -52,10 +51,10 @@ class Script:
     is_seeded: bool = False
 
     @classmethod
-    def in_file(cls, path: Path, port: int) -> Script:
+    def in_file(cls, path: Path) -> Script:
         """The one in this file, or a new one."""
         if not path.exists():
-            return cls(port, _offset_seconds(), secrets.token_urlsafe(TOKEN_RANDOM_BYTES))
+            return cls(HUB_PORT, _offset_seconds(), secrets.token_urlsafe(TOKEN_RANDOM_BYTES))
         kept = read_json(path)
         return cls(kept["port"], float(kept["clock_offset_seconds"]), kept["admin_token"], kept["is_seeded"])
 
@@ -78,35 +77,40 @@ class Hub:
         return f"{self.url}/ocpi/versions"
 
     async def is_ready(self) -> bool:
-        """Whether it and its database answer."""
+        """Whether it and its database answer, and it is this hub."""
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=REQUEST_WAIT_SECONDS) as client:
-                return (await client.get(f"{self.url}/health/ready")).status_code == 200
+            async with self._client() as client:
+                answers = [await client.get("/health/ready"), await client.get("/admin/invitations")]
         except httpx.TransportError:
             return False
+        return all(answer.status_code == 200 for answer in answers)
 
     async def invite(self, cast: Cast) -> str:
         """Token A for a platform."""
         wanted = [{name: role[name] for name in ("role", "country_code", "party_id")} for role in cast.roles]
-        headers = {"Authorization": f"Bearer {self.admin_token}"}
-        async with httpx.AsyncClient(trust_env=False, timeout=REQUEST_WAIT_SECONDS) as client:
-            answer = await client.post(f"{self.url}/admin/invitations", json={"roles": wanted}, headers=headers)
+        async with self._client() as client:
+            answer = await client.post("/admin/invitations", json={"roles": wanted})
         answer.raise_for_status()
         return str(answer.json()["token"])
 
+    def _client(self) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {self.admin_token}"}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False, timeout=REQUEST_WAIT_SECONDS)
+
 
 class Stage:
-    """Everything that runs. `platforms` by name; `cast_of` and `platform_of` find who plays a party."""
+    """Everything that runs, with ports of its own from the start. `platforms` by name; `platform_of` finds who plays a party."""
 
-    def __init__(self, data_dir: Path, port: int) -> None:
+    def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
         self.casts = read_casts()
         self.platforms: dict[str, Remote] = {}
         self._children: dict[str, Child] = {}
         self._script_file = data_dir / "demo.json"
-        self._is_new = not self._script_file.exists()
-        self.script = Script.in_file(self._script_file, port)
-        self.script.port = free_port(port) if self._is_new else same_port(self.script.port)
+        self.script = Script.in_file(self._script_file)
+        offsets = [cast.port_offset for cast in self.casts]
+        self._ports = take_ports(self.script.port, offsets, is_known=self._script_file.exists())
+        self.script.port = self._ports.hub
         self.hub = self._make_hub()
 
     @property
@@ -155,6 +159,7 @@ class Stage:
                 yield self
             finally:
                 await self._stop_all()
+                self._ports.give_back()
 
     async def _start_all(self) -> None:
         self.script.write(self._script_file)
@@ -210,10 +215,10 @@ class Stage:
             return None
 
     def _registration(self, cast: Cast, kept: Registration | None) -> Registration:
+        port = self._ports.platform(cast.port_offset)
         if kept is None:
-            port = free_port(self.script.port + PLATFORM_PORT_OFFSET + cast.port_offset)
             return Registration(cast.name, cast.roles, port, secrets.token_urlsafe(TOKEN_RANDOM_BYTES))
-        return replace(kept, roles=cast.roles, port=same_port(kept.port))
+        return replace(kept, roles=cast.roles, port=port)
 
     def _file_of(self, cast: Cast) -> Path:
         return self.data_dir / "platforms" / f"{_slug(cast.name)}.json"
