@@ -145,7 +145,9 @@ def judge_identity(message: Message) -> None:
         raise UnknownPath(f"there is no {message.module.id} called {message.keys[-1][:40]!r}")
     if message.operation.is_owned:
         _judge_owner_and_ids(message)
-    elif message.purpose is Purpose.ADD and (message.owner is None or not _is_key(message.content.get(message.module.key))):
+    elif message.purpose is Purpose.ADD and (
+        message.owner is None or not _is_key(message.content.get(message.module.key))
+    ):
         raise InvalidParameters(f"country_code, party_id and {message.module.key} are required")
 
 

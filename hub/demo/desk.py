@@ -123,9 +123,11 @@ class Desk:
         owner = message.owner
         assert owner is not None, "judge_identity asks for an owner"
         key = Key.of(owner, message.object_keys[0])
-        if self.kept[message.module.id].get(key) is not None:
-            raise InvalidParameters("there is one with this id already")
-        self._keep(message, key, message.content)
+        known = self.kept[message.module.id].get(key)
+        if known is not None and known != message.content:
+            raise InvalidParameters("there is another one with this id already")
+        if known is None:
+            self._keep(message, key, message.content)
         base = self._url_of(message.module.id, Interface.RECEIVER)
         location = f"{base}/{owner}/{message.content[message.module.key]}"
         return Reply(http_status=201, headers={"Location": location})

@@ -8,7 +8,6 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-import httpx
 from rich.console import Console
 from rich.live import Live as Display
 
@@ -88,7 +87,7 @@ class Live:
             await asyncio.sleep(self._random.uniform(PAUSE_MIN_SECONDS, PAUSE_MAX_SECONDS))
             try:
                 await self._charge(driver)
-            except (PlatformFailed, httpx.HTTPError) as exc:
+            except PlatformFailed as exc:
                 self._tell(f"{driver.name}: {exc}")
 
     async def _charge(self, driver: Driver) -> None:
@@ -161,7 +160,7 @@ class Live:
             if spot.key not in self._taken:
                 try:
                     await self._set_status(spot, self._random.choice(_STATUSES[self._status[spot.key]]))
-                except (PlatformFailed, httpx.HTTPError) as exc:
+                except PlatformFailed as exc:
                     self._tell(f"{spot.name}: {exc}")
 
     async def _set_status(self, spot: Spot, status: str) -> None:

@@ -1,15 +1,17 @@
-"""One demo platform as a process: ``python -m hub.demo.process NAME --config FILE``.
+"""Demo platforms, each a process of its own: ``python -m hub.demo.process FILE [FILE …]``.
 
-Ends when its standard input closes, so that nothing is left when its runner is killed. Writes ``ready`` when it can be called.
+They end when the standard input closes, so that nothing is left when their runner is killed. Each writes ``ready`` when it can be called.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 import threading
+import traceback
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,11 +25,40 @@ OFFERED = ("locations", "tariffs", "tokens", "cdrs")
 
 
 def main() -> None:
-    """Run the platform that the command line names."""
+    """Run the platforms that the command line names, each in a process."""
     parser = argparse.ArgumentParser(prog="python -m hub.demo.process")
-    parser.add_argument("name", help="name of the platform, for the list of processes")
-    parser.add_argument("--config", type=Path, required=True, help="its file, see hub/demo/registration.py")
-    asyncio.run(run_platform(parser.parse_args().config))
+    parser.add_argument("files", nargs="+", type=Path, help="one per platform, see hub/demo/registration.py")
+    first, *others = parser.parse_args().files
+    forked = [process_id for path in others if (process_id := _forked(path))]
+    try:
+        asyncio.run(run_platform(first))
+    finally:
+        for process_id in forked:
+            _end(process_id)
+
+
+def _forked(path: Path) -> int:
+    """The id of a new process that runs a platform. Forked, because starting Python and reading all modules again takes long."""
+    process_id = os.fork()
+    if process_id:
+        return process_id
+    status = 1
+    try:
+        asyncio.run(run_platform(path))
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)  # not back into the loop of the one who forked
+
+
+def _end(process_id: int) -> None:
+    """The others end by themselves when the input closes, and are told in case that the first one ends for another reason."""
+    with suppress(ProcessLookupError):
+        os.kill(process_id, signal.SIGTERM)
+    with suppress(ChildProcessError):
+        os.waitpid(process_id, 0)
 
 
 async def run_platform(path: Path) -> None:
@@ -40,7 +71,7 @@ async def run_platform(path: Path) -> None:
     stop = asyncio.Event()
     _stop_on_signals(stop)
     async with platform.running(control_route(platform, registration.control_token)):
-        print("ready", flush=True)
+        print(f"{registration.name} is ready", flush=True)
         await stop.wait()
 
 

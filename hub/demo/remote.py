@@ -23,6 +23,10 @@ class PlatformFailed(RuntimeError):
     """A platform could not do what it was asked."""
 
 
+class DoesNotAnswer(PlatformFailed):
+    """The process of a platform cannot be reached."""
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """What the hub answered to a platform; header names in lower case."""
@@ -82,13 +86,16 @@ class Remote:
         """Whether it can be asked yet."""
         try:
             await self.act("kept")
-        except httpx.TransportError:
+        except DoesNotAnswer:
             return False
         return True
 
     async def act(self, action: str, **arguments: Any) -> Any:
         """One action with its arguments. Raises PlatformFailed."""
-        response = await self._client.post(f"/control/{action}", content=encode_json(arguments))
+        try:
+            response = await self._client.post(f"/control/{action}", content=encode_json(arguments))
+        except httpx.TransportError as exc:
+            raise DoesNotAnswer(f"{self.name} does not answer: {type(exc).__name__}") from exc
         answer = decode_json(response.content)
         if response.status_code != 200:
             raise PlatformFailed(f"{self.name}: {answer['error']}")

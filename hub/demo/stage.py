@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
 import re
@@ -165,35 +164,34 @@ class Stage:
         self.script.write(self._script_file)
         command = [sys.executable, "-m", "hub", "serve", "--port", str(self.script.port), "--until-stdin-closes"]
         await self._start("hub", Program(command, self.hub.env, self.data_dir))  # first: it takes longest
-        moved = {cast.name: await self._start_platform(cast) for cast in self.casts}
-        for cast in self.casts:
-            await self._children[cast.name].until(self.platforms[cast.name].answers)
+        moved = {cast.name: self._cast(cast) for cast in self.casts}
+        files = [str(self._file_of(cast)) for cast in self.casts]
+        command = [sys.executable, "-m", "hub.demo.process", *files]
+        await self._start("platforms", Program(command, _environment(), self.data_dir))
+        for remote in self.platforms.values():
+            await self._children["platforms"].until(remote.answers)
         await self._children["hub"].until(self.hub.is_ready)
         for cast in self.casts:
             await self._join(cast, moved[cast.name])
 
     async def _stop_all(self) -> None:
-        hub = self._children.pop("hub", None)
-        if hub is not None:
-            await hub.stop()
-        await asyncio.gather(*(child.stop() for child in self._children.values()))
+        for child in self._children.values():
+            await child.stop()
         for remote in self.platforms.values():
             await remote.close()
 
     async def _start(self, name: str, program: Program) -> None:
-        log = self.data_dir / "logs" / f"{_slug(name)}.log"
+        log = self.data_dir / "logs" / f"{name}.log"
         self._children[name] = await Child.start(name, program, log)
 
-    async def _start_platform(self, cast: Cast) -> bool:
-        """Answers whether its address or the hub's is another one than at the last start."""
+    def _cast(self, cast: Cast) -> bool:
+        """Prepare a platform; answers whether its address or the hub's is another one than at the last start."""
         path = self._file_of(cast)
         kept = self._kept_registration(path)
         registration = self._registration(cast, kept)
         write_registration(path, registration)
         token = registration.control_token
         self.platforms[cast.name] = Remote(cast.name, cast.parties, registration.port, token)
-        command = [sys.executable, "-m", "hub.demo.process", cast.name, "--config", str(path)]
-        await self._start(cast.name, Program(command, _environment(), self.data_dir))
         return kept is not None and self._is_elsewhere(kept, registration.port)
 
     def _is_elsewhere(self, kept: Registration, port: int) -> bool:

@@ -14,6 +14,7 @@ import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from http.cookiejar import DefaultCookiePolicy
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,6 +35,9 @@ KEPT_ALIVE_SECONDS = 4.0  # below the five seconds after which many servers clos
 ANSWER_MAX_BYTES = 16 * 1024 * 1024
 FETCH_ATTEMPTS_MAX = 2
 FETCH_RETRY_WAIT_SECONDS = 0.2
+
+
+_NO_COOKIES = DefaultCookiePolicy(allowed_domains=())  # one partner's would go to every partner of the same host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,7 @@ class PartnerClient:
             timeout=httpx.Timeout(timeout_seconds, connect=CONNECT_WAIT_SECONDS),
             trust_env=False,
         )
+        self._fetcher.cookies.jar.set_policy(_NO_COOKIES)
 
     async def send(self, call: Call) -> Answer:
         """One call of the traffic between partners, at most once.

@@ -19,6 +19,7 @@ from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party
 
 RETRY_SECONDS = 60.0
+REFUSED_PAUSE_MAX_SECONDS = 24 * 3600.0
 
 Lost = Callable[[Partner], Awaitable[None]]
 NewId = Callable[[], str]
@@ -34,6 +35,7 @@ class Dues:
         self._ledger, self._roster, self._client = ledger, roster, client
         self._lost, self._new_id = lost, new_id
         self._woken: set[Party] = set()
+        self._resting: dict[tuple[Party, str], float] = {}
         self._tasks: dict[Party, asyncio.Task[None]] = {}
         self._loop: asyncio.Task[None] | None = None
 
@@ -87,8 +89,10 @@ class Dues:
                 _log.exception("dues_failed", payer=str(payer))
 
     async def _offer_all(self, payer: Party, partner: Partner, url: str) -> None:
+        now = asyncio.get_running_loop().time()
         for due in await self._ledger.due(payer):
-            await self._offer(due, partner, url)
+            if self._resting.get((due.creditor, due.cdr_key), now) <= now:
+                await self._offer(due, partner, url)
 
     async def _offer(self, due: Due, partner: Partner, url: str) -> None:
         hub = self._roster.directory.hub
@@ -99,7 +103,15 @@ class Dues:
         envelope = read_envelope(answer.body)
         if envelope is not None and envelope.is_success and answer.http_status < 300:
             await self._ledger.settle_due(due)
+            self._resting.pop((due.creditor, due.cdr_key), None)
             return
         said = f"{envelope.status_code} {envelope.status_message or ''}" if envelope else f"HTTP {answer.http_status}"
         _log.warning("cdr_refused", payer=str(due.payer), creditor=str(due.creditor), cdr=due.cdr_key, answer=said)
         await self._ledger.refused_due(due, said)
+        until = asyncio.get_running_loop().time() + pause_seconds(due.attempts)
+        self._resting[due.creditor, due.cdr_key] = until
+
+
+def pause_seconds(attempts: int) -> float:
+    """How long a CDR rests that was refused so often before: a minute, then twice as long each time, a day at most."""
+    return min(REFUSED_PAUSE_MAX_SECONDS, RETRY_SECONDS * 2.0 ** min(attempts, 30))

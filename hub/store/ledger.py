@@ -40,7 +40,7 @@ class Ledger:
             return (await session.exec(statement)).all()
 
     async def due(self, payer: Party) -> list[Due]:
-        """The oldest CDRs that a payer does not have yet."""
+        """The CDRs that a payer does not have yet: those refused least often first, then the oldest."""
         async with self._database.transaction() as session:
             rows = await execute(session, _DUE_FOR, {"payer": str(payer), "most": DUE_BATCH_MAX_CDRS})
         return [Due(Party.parse(row.creditor), row.cdr_key, payer, row.text.encode(), row.attempts) for row in rows]
@@ -69,5 +69,5 @@ class Ledger:
 _DUE_FOR = text(
     "select d.creditor, d.cdr_key, d.attempts, c.text from due d join copy c on c.module = 'cdrs' and c.audience = '' "
     "and c.variant = '' and c.key = d.cdr_key and c.country_code || '/' || c.party_id = d.creditor "
-    "where d.payer = :payer order by d.created_at, c.seq limit :most"
+    "where d.payer = :payer order by d.attempts, d.created_at, c.seq limit :most"
 )

@@ -139,4 +139,7 @@ def test_whatever_is_asked_of_one_party_says_how_to_find_it(module: Module) -> N
     """O-03."""
     acts = [operation for operation in operations(module) if operation.purpose is Purpose.ACT]
     lost = [operation for operation in acts if operation.destination is None]
-    assert [(module.id, operation.method) for operation in lost] in ([], [("chargingprofiles", "PUT")])  # CP-07: needs TO
+    assert [(module.id, operation.method) for operation in lost] in (
+        [],
+        [("chargingprofiles", "PUT")],
+    )  # CP-07: needs TO

@@ -22,9 +22,13 @@ WHOLE = f"receiver/locations/{AT}/L1"
 
 def refused(message: Message) -> OcpiError:
     with pytest.raises(OcpiError) as caught:
-        judge_identity(message)
-        judge_object(message)
+        judge(message)
     return caught.value
+
+
+def judge(message: Message) -> None:
+    judge_identity(message)
+    judge_object(message)
 
 
 # --- what it says of itself -------------------------------------------------------------------------
@@ -90,13 +94,21 @@ def test_the_emsp_of_a_session_is_the_party_in_its_token(token: Any, party: Part
             LookFor("sessions", "7"),
             id="a command to a session",
         ),
-        pytest.param(message_of("POST", "receiver/commands/STOP_SESSION", content={"session_id": 7}), None, id="a number"),
+        pytest.param(
+            message_of("POST", "receiver/commands/STOP_SESSION", content={"session_id": 7}), None, id="a number"
+        ),
         pytest.param(message_of("POST", "receiver/commands/START_SESSION", content=[]), None, id="no object"),
         pytest.param(
-            message_of("PUT", "sender/sessions/7/charging_preferences", content={}), LookFor("sessions", "7"), id="preferences"
+            message_of("PUT", "sender/sessions/7/charging_preferences", content={}),
+            LookFor("sessions", "7"),
+            id="preferences",
         ),
-        pytest.param(message_of("DELETE", "receiver/chargingprofiles/7"), LookFor("sessions", "7"), id="a charging profile"),
-        pytest.param(message_of("POST", "sender/tokens/U1/authorize"), LookFor("tokens", "U1", "RFID"), id="TK-11 RFID"),
+        pytest.param(
+            message_of("DELETE", "receiver/chargingprofiles/7"), LookFor("sessions", "7"), id="a charging profile"
+        ),
+        pytest.param(
+            message_of("POST", "sender/tokens/U1/authorize"), LookFor("tokens", "U1", "RFID"), id="TK-11 RFID"
+        ),
         pytest.param(
             message_of("POST", "sender/tokens/U1/authorize", query="type=app_user"),
             LookFor("tokens", "U1", "APP_USER"),
@@ -151,7 +163,10 @@ def test_body_and_url_have_to_agree(method: str, endpoint: str, content: Object)
 def test_a_type_in_the_query_has_to_be_the_one_in_the_body() -> None:
     """TK-03, X-48."""
     content = {"uid": "U1", "type": "RFID"}
-    assert refused(message_of("PUT", "receiver/tokens/NL/MS1/U1", content=content, query="type=APP_USER")).status_code == 2001
+    assert (
+        refused(message_of("PUT", "receiver/tokens/NL/MS1/U1", content=content, query="type=APP_USER")).status_code
+        == 2001
+    )
     judge_identity(message_of("PUT", "receiver/tokens/NL/MS1/U1", content=content, query="type=rfid"))
     judge_identity(message_of("PUT", "receiver/tokens/NL/MS1/U1", content=content))
 
@@ -223,12 +238,13 @@ def test_a_cdr_has_an_owner_and_an_id_wherever_it_goes(changes: Object, example:
         pytest.param("token", "tokens", "uid", id="token"),
     ],
 )
-def test_a_good_object_under_its_own_url_is_accepted(name: str, module_id: str, id_field: str, example: Example) -> None:
+def test_a_good_object_under_its_own_url_is_accepted(
+    name: str, module_id: str, id_field: str, example: Example
+) -> None:
     content = example(name)
     path = "/".join(content[field] for field in ("country_code", "party_id", id_field))
     message = message_of("PUT", f"receiver/{module_id}/{path}", content=content)
-    judge_identity(message)
-    judge_object(message)
+    judge(message)
 
 
 def test_a_missing_field_is_named(example: Example) -> None:
@@ -240,7 +256,9 @@ def test_a_missing_field_is_named(example: Example) -> None:
     assert "city" in error.message
 
 
-@pytest.mark.parametrize("endpoint", [WHOLE, f"{WHOLE}/E1", f"{WHOLE}/E1/1", f"receiver/sessions/{AT}/1", "receiver/tokens/NL/MS1/U1"])
+@pytest.mark.parametrize(
+    "endpoint", [WHOLE, f"{WHOLE}/E1", f"{WHOLE}/E1/1", f"receiver/sessions/{AT}/1", "receiver/tokens/NL/MS1/U1"]
+)
 @pytest.mark.parametrize("fields", [{}, {"last_updated": None}], ids=["missing", "null"])
 def test_a_patch_without_last_updated_is_refused_at_every_depth(endpoint: str, fields: Object) -> None:
     """L-11, SE-08, TK-04, S-03."""
@@ -266,7 +284,9 @@ def test_the_fields_of_a_patch_are_judged_each_by_itself(endpoint: str, fields: 
 
 def test_a_patch_of_two_fields_is_accepted() -> None:
     """L-12."""
-    judge_object(message_of("PATCH", f"{WHOLE}/E1", content={"status": "REMOVED", "last_updated": "2026-01-01T00:00:00Z"}))
+    judge_object(
+        message_of("PATCH", f"{WHOLE}/E1", content={"status": "REMOVED", "last_updated": "2026-01-01T00:00:00Z"})
+    )
 
 
 def test_a_nul_character_cannot_be_kept(example: Example) -> None:
@@ -283,7 +303,9 @@ def test_authorize_may_go_without_a_body() -> None:
 # --- bodies and refusals ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("body", [b"", b'{"id":', b"\xff", b"{}x"], ids=["empty", "broken off", "not UTF-8", "trailing text"])
+@pytest.mark.parametrize(
+    "body", [b"", b'{"id":', b"\xff", b"{}x"], ids=["empty", "broken off", "not UTF-8", "trailing text"]
+)
 def test_a_body_that_is_not_json_is_a_bad_request(body: bytes) -> None:
     """T-13."""
     with pytest.raises(NotJson) as caught:

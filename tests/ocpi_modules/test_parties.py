@@ -48,7 +48,9 @@ def test_parties_have_an_order() -> None:
 @pytest.mark.parametrize(
     ("sender", "receivers"),
     [
-        pytest.param(Role.CPO, {Role.EMSP, Role.NSP, Role.NAP, Role.OTHER}, id="B-03 a CPO reaches eMSPs and their like"),
+        pytest.param(
+            Role.CPO, {Role.EMSP, Role.NSP, Role.NAP, Role.OTHER}, id="B-03 a CPO reaches eMSPs and their like"
+        ),
         pytest.param(Role.EMSP, {Role.CPO}, id="B-04 an eMSP reaches CPOs"),
         pytest.param(Role.OTHER, {Role.CPO}, id="B-05 OTHER reaches CPOs and never eMSPs"),
         pytest.param(Role.NAP, {Role.EMSP, Role.NSP, Role.OTHER}, id="X-14 a NAP as a CPO, without other NAPs"),

@@ -36,7 +36,12 @@ def location() -> Object:
                 ],
                 "last_updated": EARLY,
             },
-            {"uid": "E2", "status": "CHARGING", "connectors": [{"id": "1", "last_updated": EARLY}], "last_updated": EARLY},
+            {
+                "uid": "E2",
+                "status": "CHARGING",
+                "connectors": [{"id": "1", "last_updated": EARLY}],
+                "last_updated": EARLY,
+            },
         ],
         "last_updated": EARLY,
     }
@@ -212,8 +217,8 @@ def test_age_is_judged_by_the_owner_s_last_updated(pushed: str, is_it_older: boo
 # --- properties -------------------------------------------------------------------------------------
 
 DATES = st.integers(1, 28).map(lambda day: f"2026-02-{day:02}T00:00:00Z")
-CONNECTORS = st.fixed_dictionaries({"id": st.sampled_from("123"), "last_updated": DATES})
-EVSES = st.fixed_dictionaries(
+CONNECTORS: st.SearchStrategy[Object] = st.fixed_dictionaries({"id": st.sampled_from("123"), "last_updated": DATES})
+EVSES: st.SearchStrategy[Object] = st.fixed_dictionaries(
     {
         "uid": st.sampled_from(["E1", "e2", "E3", "E4"]),
         "connectors": st.lists(CONNECTORS, min_size=1, max_size=3, unique_by=lambda c: c["id"]),
@@ -224,13 +229,16 @@ LOCATION_OBJECTS = st.fixed_dictionaries(
     {"id": st.just("L1"), "evses": st.lists(EVSES, max_size=4, unique_by=lambda e: e["uid"]), "last_updated": DATES}
 )
 PATCHED_CONNECTORS = st.lists(CONNECTORS, max_size=3, unique_by=lambda c: c["id"])
-EVSE_PATCHES = st.fixed_dictionaries(
+EVSE_PATCHES: st.SearchStrategy[Object] = st.fixed_dictionaries(
     {"uid": st.sampled_from(["E1", "E2", "e3", "E5"])},
     optional={"status": st.just("REMOVED"), "connectors": PATCHED_CONNECTORS, "last_updated": DATES},
 )
 LOCATION_PATCHES = st.fixed_dictionaries(
     {"last_updated": DATES},
-    optional={"evses": st.none() | st.lists(EVSE_PATCHES, max_size=4, unique_by=lambda e: e["uid"]), "name": st.none() | st.text(max_size=3)},
+    optional={
+        "evses": st.none() | st.lists(EVSE_PATCHES, max_size=4, unique_by=lambda e: e["uid"]),
+        "name": st.none() | st.text(max_size=3),
+    },
 )
 
 
@@ -252,7 +260,9 @@ def test_no_patch_ever_loses_an_evse_or_a_connector(whole: Object, fields: Objec
     assert (whole, fields) == untouched, "nothing is written into the arguments"
 
 
-@given(LOCATION_OBJECTS.filter(lambda whole: whole["evses"]), DATES, st.data(), st.sampled_from([put_part, merge_patch]))
+@given(
+    LOCATION_OBJECTS.filter(lambda whole: whole["evses"]), DATES, st.data(), st.sampled_from([put_part, merge_patch])
+)
 def test_the_parents_of_a_changed_connector_have_the_newest_date_on_its_way(
     whole: Object, date: str, data: st.DataObject, change: Callable[..., Object]
 ) -> None:

@@ -94,7 +94,9 @@ def test_in_a_query_only_the_response_url_changes() -> None:
 
 def test_in_a_put_the_query_is_left_alone() -> None:
     """CP-02: the body carries it."""
-    message = message_of("PUT", "receiver/chargingprofiles/1", sender=SC1, receiver=CP1, content={"response_url": THEIRS}, query="x=1")
+    message = message_of(
+        "PUT", "receiver/chargingprofiles/1", sender=SC1, receiver=CP1, content={"response_url": THEIRS}, query="x=1"
+    )
     after = with_response_url(message, OURS)
     assert (after.content["response_url"], after.raw_query) == (OURS, "x=1")
 
@@ -179,7 +181,9 @@ A_DAY = timedelta(hours=LIFE_HOURS)
     [
         pytest.param({}, NOW + A_DAY, id="a day"),
         pytest.param(None, NOW + A_DAY, id="no body"),
-        pytest.param({"expiry_date": "2026-01-20T00:00:00Z"}, datetime(2026, 1, 21, tzinfo=UTC), id="CM-08 a day beyond"),
+        pytest.param(
+            {"expiry_date": "2026-01-20T00:00:00Z"}, datetime(2026, 1, 21, tzinfo=UTC), id="CM-08 a day beyond"
+        ),
         pytest.param({"expiry_date": "2020-01-01T00:00:00Z"}, NOW + A_DAY, id="an end in the past"),
         pytest.param({"expiry_date": "tomorrow"}, NOW + A_DAY, id="no date"),
         pytest.param({"expiry_date": 7}, NOW + A_DAY, id="a number"),
@@ -189,5 +193,3 @@ A_DAY = timedelta(hours=LIFE_HOURS)
 def test_a_callback_lives_a_day_beyond_the_reservation(content: Any, until: datetime) -> None:
     """CM-08, X-24."""
     assert expiry(content, NOW) == until
-
-

@@ -43,7 +43,9 @@ def refused(message: Message, *found: Party, directory: Directory | None = None)
     return caught.value
 
 
-def push_of(module_id: str, sender: Party, receiver: Party | None = HUB, method: str = "PUT", **content: Any) -> Message:
+def push_of(
+    module_id: str, sender: Party, receiver: Party | None = HUB, method: str = "PUT", **content: Any
+) -> Message:
     """A push of an object of the sender's own."""
     endpoint = f"receiver/{module_id}/{sender}/X1"
     return message_of(method, endpoint, sender=sender, receiver=receiver, content=content or None)
@@ -71,7 +73,9 @@ def test_a_named_receiver_gets_the_message(message: Message) -> None:
     [
         pytest.param(message_of("GET", "sender/locations", sender=MS1, receiver=CP1), id="a list"),
         pytest.param(message_of("GET", "sender/locations/L1", sender=MS1, receiver=CP1), id="an object"),
-        pytest.param(message_of("POST", "receiver/commands/START_SESSION", sender=MS1, receiver=CP1), id="CM-01 a command"),
+        pytest.param(
+            message_of("POST", "receiver/commands/START_SESSION", sender=MS1, receiver=CP1), id="CM-01 a command"
+        ),
         pytest.param(message_of("PUT", "sender/sessions/1/charging_preferences", sender=MS1, receiver=CP1), id="SE-02"),
         pytest.param(message_of("GET", "receiver/chargingprofiles/1", sender=SC1, receiver=CP1), id="CP-01 a profile"),
     ],
@@ -126,7 +130,11 @@ def test_a_receiver_that_nobody_knows() -> None:
     [
         pytest.param(push_of("locations", CP1, CP2), "no locations RECEIVER", id="a CPO takes no locations"),
         pytest.param(push_of("tokens", MS1, NS1), "no tokens RECEIVER", id="an NSP takes no tokens"),
-        pytest.param(message_of("GET", "sender/locations", sender=CP1, receiver=MS1), "no locations SENDER", id="an eMSP has none"),
+        pytest.param(
+            message_of("GET", "sender/locations", sender=CP1, receiver=MS1),
+            "no locations SENDER",
+            id="an eMSP has none",
+        ),
         pytest.param(
             message_of("POST", "receiver/commands/STOP_SESSION", sender=MS1, receiver=MS2),
             "no commands RECEIVER",
@@ -199,7 +207,9 @@ def test_a_removal_is_told_like_a_push(method: str) -> None:
 
 def test_a_party_without_the_endpoint_is_left_out() -> None:
     """B-07, T-24."""
-    assert route(push_of("locations", CP1), directory=without_endpoints(3)) == Broadcast(tuple(sorted(EMSP_LIKE - {MS1})))
+    assert route(push_of("locations", CP1), directory=without_endpoints(3)) == Broadcast(
+        tuple(sorted(EMSP_LIKE - {MS1}))
+    )
 
 
 @pytest.mark.parametrize("status", [Presence.OFFLINE, Presence.SUSPENDED, Presence.PLANNED])
@@ -268,7 +278,9 @@ def test_without_a_receiver_it_is_forwarded_or_refused(addressee: Party, code: i
 # --- open routing -----------------------------------------------------------------------------------
 
 ASKED_BY_MS1: Collection[Any] = [
-    pytest.param(message_of("GET", "sender/locations/L1", sender=MS1, receiver=None), LookFor("locations", "L1"), id="location"),
+    pytest.param(
+        message_of("GET", "sender/locations/L1", sender=MS1, receiver=None), LookFor("locations", "L1"), id="location"
+    ),
     pytest.param(
         message_of("POST", "receiver/commands/START_SESSION", sender=MS1, receiver=None, content={"location_id": "L1"}),
         LookFor("locations", "L1"),
@@ -285,7 +297,9 @@ ASKED_BY_MS1: Collection[Any] = [
         id="preferences",
     ),
     pytest.param(
-        message_of("DELETE", "receiver/chargingprofiles/7", sender=MS1, receiver=None), LookFor("sessions", "7"), id="CP-10 profile"
+        message_of("DELETE", "receiver/chargingprofiles/7", sender=MS1, receiver=None),
+        LookFor("sessions", "7"),
+        id="CP-10 profile",
     ),
 ]
 
@@ -346,10 +360,14 @@ def test_a_token_that_two_emsps_have_is_not_guessed_at() -> None:
     [
         pytest.param(message_of("GET", "sender/locations", sender=MS1), id="G-01 GET All"),
         pytest.param(message_of("GET", "sender/cdrs", sender=MS1), id="G-04 the CDRs of the caller"),
-        pytest.param(message_of("GET", "sender/locations", sender=MS1, receiver=None), id="O-02, X-18 a list without receiver"),
+        pytest.param(
+            message_of("GET", "sender/locations", sender=MS1, receiver=None), id="O-02, X-18 a list without receiver"
+        ),
         pytest.param(message_of("GET", "sender/locations/L1", sender=MS1), id="G-06 one object"),
         pytest.param(message_of("GET", f"receiver/locations/{CP1}/L1"), id="B-09 what the hub holds"),
-        pytest.param(message_of("GET", f"receiver/locations/{CP1}/L1", receiver=None), id="B-09 the same, without receiver"),
+        pytest.param(
+            message_of("GET", f"receiver/locations/{CP1}/L1", receiver=None), id="B-09 the same, without receiver"
+        ),
     ],
 )
 def test_reads_that_the_hub_answers_itself(message: Message) -> None:
@@ -403,9 +421,14 @@ P2 = frozenset({CP2, MS2})
     [
         pytest.param(push_of("locations", CP2), id="its own location"),
         pytest.param(push_of("tokens", MS2), id="its own token"),
-        pytest.param(message_of("GET", f"receiver/locations/{CP2}/L1", sender=MS2), id="a read by the other party of the platform"),
+        pytest.param(
+            message_of("GET", f"receiver/locations/{CP2}/L1", sender=MS2),
+            id="a read by the other party of the platform",
+        ),
         pytest.param(message_of("GET", "sender/locations/L1", sender=MS2), id="a URL without owner"),
-        pytest.param(message_of("POST", "receiver/cdrs", sender=CP2, content={"country_code": "BE", "party_id": "CP2"}), id="CDR"),
+        pytest.param(
+            message_of("POST", "receiver/cdrs", sender=CP2, content={"country_code": "BE", "party_id": "CP2"}), id="CDR"
+        ),
     ],
 )
 def test_an_owner_that_may_push(message: Message) -> None:
@@ -421,9 +444,14 @@ def test_an_owner_that_may_push(message: Message) -> None:
         pytest.param(push_of("locations", MS2), 404, 2003, id="L-06 an owner that is no CPO"),
         pytest.param(push_of("tokens", CP2), 404, 2004, id="TK-03 a CPO pushing a token"),
         pytest.param(
-            message_of("PUT", f"receiver/locations/{CP2}/L1", sender=MS2), 200, 2001, id="L-06, X-10 the sender is not the owner"
+            message_of("PUT", f"receiver/locations/{CP2}/L1", sender=MS2),
+            200,
+            2001,
+            id="L-06, X-10 the sender is not the owner",
         ),
-        pytest.param(message_of("GET", f"receiver/locations/{CP1}/L1", sender=CP2), 404, 2003, id="a read of a foreign object"),
+        pytest.param(
+            message_of("GET", f"receiver/locations/{CP1}/L1", sender=CP2), 404, 2003, id="a read of a foreign object"
+        ),
     ],
 )
 def test_an_owner_that_may_not(message: Message, http_status: int, code: int) -> None:

@@ -123,7 +123,9 @@ def test_a_new_evse_is_created_and_moves_its_location(location: Object) -> None:
 
 def test_a_known_connector_is_updated_and_moves_both_parents(location: Object) -> None:
     """L-10."""
-    change = push("locations", {**CONNECTOR, "max_amperage": 32, "last_updated": LATE}, owner=CP1, ids=("l1", "e1", "1"))
+    change = push(
+        "locations", {**CONNECTOR, "max_amperage": 32, "last_updated": LATE}, owner=CP1, ids=("l1", "e1", "1")
+    )
     decision = decide(change, text_of(location))
     (evse,) = contents(decision)["evses"]
     assert decision.result is Result.UPDATED
@@ -134,7 +136,9 @@ def test_a_known_connector_is_updated_and_moves_both_parents(location: Object) -
 def test_a_part_is_judged_by_its_own_age(location: Object) -> None:
     """X-31, X-54: an EVSE newer than itself, older than its location, is news and does not move the location."""
     newer = {**location, "last_updated": LATE}
-    change = push("locations", {**EVSE, "status": "BLOCKED", "last_updated": "2026-04-01T00:00:00Z"}, owner=CP1, ids=("L1", "E1"))
+    change = push(
+        "locations", {**EVSE, "status": "BLOCKED", "last_updated": "2026-04-01T00:00:00Z"}, owner=CP1, ids=("L1", "E1")
+    )
     decision = decide(change, text_of(newer))
     assert decision.result is Result.UPDATED
     assert contents(decision)["last_updated"] == LATE
@@ -153,12 +157,16 @@ def test_a_removed_evse_stays_readable(location: Object) -> None:
     "change",
     [
         pytest.param(push("locations", EVSE, owner=CP1, ids=("NOPE", "E1")), id="an EVSE of an unknown location"),
-        pytest.param(push("locations", CONNECTOR, owner=CP1, ids=("NOPE", "E1", "1")), id="a connector of an unknown location"),
+        pytest.param(
+            push("locations", CONNECTOR, owner=CP1, ids=("NOPE", "E1", "1")), id="a connector of an unknown location"
+        ),
         pytest.param(patch("locations", ("NOPE",)), id="PATCH of an unknown location"),
         pytest.param(patch("locations", ("NOPE", "E1")), id="PATCH of an EVSE of an unknown location"),
         pytest.param(patch("sessions", ("NOPE",)), id="PATCH of an unknown session"),
         pytest.param(patch("tokens", ("NOPE",)), id="PATCH of an unknown token"),
-        pytest.param(push("tariffs", {}, owner=CP1, ids=("NOPE",), purpose=Purpose.REMOVE), id="TF-02 removal of nothing"),
+        pytest.param(
+            push("tariffs", {}, owner=CP1, ids=("NOPE",), purpose=Purpose.REMOVE), id="TF-02 removal of nothing"
+        ),
     ],
 )
 def test_what_has_no_ground_to_stand_on_is_not_found(change: Change) -> None:
@@ -170,7 +178,9 @@ def test_what_has_no_ground_to_stand_on_is_not_found(change: Change) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(push("locations", CONNECTOR, owner=CP1, ids=("L1", "E9", "1")), id="a connector of an unknown EVSE"),
+        pytest.param(
+            push("locations", CONNECTOR, owner=CP1, ids=("L1", "E9", "1")), id="a connector of an unknown EVSE"
+        ),
         pytest.param(patch("locations", ("L1", "E9")), id="PATCH of an unknown EVSE"),
         pytest.param(patch("locations", ("L1", "E1", "9")), id="PATCH of an unknown connector"),
     ],
@@ -201,7 +211,10 @@ def test_the_addressee_stays_when_a_patch_does_not_name_one(example: Example) ->
     session = example("session", **owned_by(CP1, id="1"))
     assert decide(patch("sessions", ("1",), kwh=2), text_of(session), "NL/MS1").addressee == "NL/MS1"
     assert decide(push("sessions", session, addressee=MS1), None).addressee == "NL/MS1"
-    assert decide(push("sessions", {**session, "last_updated": LATE}, addressee=MS2), text_of(session), "NL/MS1").addressee == "BE/MS2"
+    assert (
+        decide(push("sessions", {**session, "last_updated": LATE}, addressee=MS2), text_of(session), "NL/MS1").addressee
+        == "BE/MS2"
+    )
 
 
 def test_a_copy_is_known_by_owner_folded_id_variant_and_audience(example: Example) -> None:

@@ -127,7 +127,9 @@ async def test_a_deleted_tariff_is_gone_and_may_come_again(copies: Copies, examp
     assert (await copies.keep(tariff)).result is Result.CREATED
 
 
-async def test_deleting_what_one_party_was_told_leaves_what_everybody_was_told(copies: Copies, example: Example) -> None:
+async def test_deleting_what_one_party_was_told_leaves_what_everybody_was_told(
+    copies: Copies, example: Example
+) -> None:
     """TF-02, X-13."""
     tariff = example("tariff", **owned_by(CP1, id="T1"))
     await copies.keep(push("tariffs", tariff))
@@ -139,7 +141,9 @@ async def test_deleting_what_one_party_was_told_leaves_what_everybody_was_told(c
 # --- audience ---------------------------------------------------------------------------------------
 
 
-async def test_what_one_party_was_told_is_shown_to_that_party_alone(copies: Copies, location: Callable[..., Object]) -> None:
+async def test_what_one_party_was_told_is_shown_to_that_party_alone(
+    copies: Copies, location: Callable[..., Object]
+) -> None:
     """G-03, X-12, P-07."""
     await copies.keep(push("locations", location(CP1, "L1")))
     await copies.keep(push("locations", location(CP1, "L9"), audience=MS1))
@@ -201,7 +205,9 @@ async def test_one_id_at_two_owners_is_two_objects(copies: Copies, location: Cal
     assert [content["party_id"] for content in await seen(copies, "locations", MS1)] == ["CP1", "CP2"]
 
 
-async def test_an_owner_is_found_through_what_it_told_one_party(copies: Copies, location: Callable[..., Object]) -> None:
+async def test_an_owner_is_found_through_what_it_told_one_party(
+    copies: Copies, location: Callable[..., Object]
+) -> None:
     """O-03: finding a destination shows nothing to anybody."""
     await copies.keep(push("locations", location(CP1, "L9"), audience=MS1))
     assert await copies.owners(LookFor("locations", "L9")) == {CP1}
@@ -255,7 +261,9 @@ async def test_following_the_pages_gives_each_object_once(copies: Copies, locati
     assert found == [f"L{number}" for number in range(57)] + ["L999"]
 
 
-async def test_a_page_beyond_the_end_is_empty_and_has_the_true_total(copies: Copies, location: Callable[..., Object]) -> None:
+async def test_a_page_beyond_the_end_is_empty_and_has_the_true_total(
+    copies: Copies, location: Callable[..., Object]
+) -> None:
     """P-10."""
     await copies.keep(push("locations", location(CP1, "L1")))
     page = await copies.page(query("locations", MS1, offset=999_999))
@@ -263,7 +271,9 @@ async def test_a_page_beyond_the_end_is_empty_and_has_the_true_total(copies: Cop
     assert (await copies.page(query("tariffs", MS1))).total == 0
 
 
-async def test_the_hub_knows_how_much_it_keeps(copies: Copies, location: Callable[..., Object], example: Example) -> None:
+async def test_the_hub_knows_how_much_it_keeps(
+    copies: Copies, location: Callable[..., Object], example: Example
+) -> None:
     await copies.keep(push("locations", location(CP1, "L1")))
     await copies.keep(push("locations", location(CP1, "L1"), audience=MS1))
     await copies.keep(push("tariffs", example("tariff", **owned_by(CP1, id="T1"))))
@@ -290,7 +300,9 @@ async def test_pushes_that_wait_together_work_on_each_other_s_result(copies: Cop
 async def test_one_bad_push_does_not_take_its_neighbours_down(copies: Copies, location: Callable[..., Object]) -> None:
     """A refusal, and a value that the database itself cannot keep, among good ones."""
     good = [push("locations", location(CP1, f"L{number}")) for number in range(10)]
-    orphan = push("locations", {"last_updated": "2026-01-01T00:00:00Z"}, owner=CP1, ids=("NOPE",), purpose=Purpose.UPDATE)
+    orphan = push(
+        "locations", {"last_updated": "2026-01-01T00:00:00Z"}, owner=CP1, ids=("NOPE",), purpose=Purpose.UPDATE
+    )
     impossible = push("locations", location(CP1, "L\x00"))
     outcomes = await asyncio.gather(
         *(copies.keep(change) for change in [*good[:5], orphan, impossible, *good[5:]]), return_exceptions=True
@@ -344,7 +356,11 @@ async def test_a_cdr_is_kept_once_and_never_changes(copies: Copies, example: Exa
 async def test_where_the_payer_keeps_a_cdr_is_remembered_and_not_forgotten(copies: Copies, example: Example) -> None:
     """CD-04."""
     cdr = example("cdr", **owned_by(CP1, id="C1"))
-    for said, remembered in ((None, None), ("https://m.example/c/1", "https://m.example/c/1"), (None, "https://m.example/c/1")):
+    for said, remembered in (
+        (None, None),
+        ("https://m.example/c/1", "https://m.example/c/1"),
+        (None, "https://m.example/c/1"),
+    ):
         await copies.keep(push("cdrs", cdr, purpose=Purpose.ADD, addressee=MS1, debtor=MS1, remote_url=said))
         copy = await copies.owned(MODULES["cdrs"], CP1, "C1", "")
         assert copy is not None

@@ -80,7 +80,9 @@ async def test_one_batch_has_a_bound(
     assert await ledger.payers() == {MS1: 3}
 
 
-async def test_a_refused_cdr_stays_due_and_is_counted(copies: Copies, ledger: Ledger, cdr: Callable[..., Change]) -> None:
+async def test_a_refused_cdr_stays_due_and_is_counted(
+    copies: Copies, ledger: Ledger, cdr: Callable[..., Change]
+) -> None:
     await copies.keep(cdr("C1"))
     for attempts in (1, 2):
         (due,) = await ledger.due(MS1)
@@ -123,7 +125,9 @@ async def test_a_cdr_that_its_receiver_took_itself_is_not_due(
 # --- claims -----------------------------------------------------------------------------------------
 
 
-async def test_a_cdr_makes_one_claim_of_exact_amounts(copies: Copies, ledger: Ledger, cdr: Callable[..., Change]) -> None:
+async def test_a_cdr_makes_one_claim_of_exact_amounts(
+    copies: Copies, ledger: Ledger, cdr: Callable[..., Change]
+) -> None:
     """CD-06, CD-12: more digits than a float holds."""
     change = cdr("c1", total_cost={"excl_vat": Decimal("123456789012.1234567891"), "incl_vat": Decimal("0.10")})
     await copies.keep(change)
@@ -134,7 +138,9 @@ async def test_a_cdr_makes_one_claim_of_exact_amounts(copies: Copies, ledger: Le
     assert (claim.is_credit, claim.accepted_at) == (False, NOW)
 
 
-async def test_a_refused_change_of_a_cdr_leaves_its_claim(copies: Copies, ledger: Ledger, cdr: Callable[..., Change]) -> None:
+async def test_a_refused_change_of_a_cdr_leaves_its_claim(
+    copies: Copies, ledger: Ledger, cdr: Callable[..., Change]
+) -> None:
     """CD-05."""
     await copies.keep(cdr("C1", total_cost={"excl_vat": 1}))
     with pytest.raises(InvalidParameters):
@@ -146,7 +152,12 @@ async def test_claims_belong_to_the_period_in_which_their_charge_ended(
     copies: Copies, ledger: Ledger, cdr: Callable[..., Change]
 ) -> None:
     """Adjacent periods share nothing and miss nothing."""
-    ends = {"C1": "2025-12-31T23:59:59.999Z", "C2": "2026-01-01T00:00:00Z", "C3": "2026-01-31T23:59:59Z", "C4": "2026-02-01T00:00:00Z"}
+    ends = {
+        "C1": "2025-12-31T23:59:59.999Z",
+        "C2": "2026-01-01T00:00:00Z",
+        "C3": "2026-01-31T23:59:59Z",
+        "C4": "2026-02-01T00:00:00Z",
+    }
     for id, end in ends.items():
         await copies.keep(cdr(id, start_date_time="2025-12-31T20:00:00Z", end_date_time=end))
     assert {claim.cdr_id for claim in await ledger.claims(START, END)} == {"C2", "C3"}

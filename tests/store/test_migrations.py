@@ -99,8 +99,11 @@ def test_a_plain_url_is_opened_with_our_driver(given: str, used: str) -> None:
 
 
 async def test_a_transaction_is_undone_when_its_block_raises(database: Database) -> None:
-    with pytest.raises(RuntimeError):
+    async def forget_the_version_and_fail() -> None:
         async with database.transaction() as session:
             await execute(session, text("delete from alembic_version"), {})
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await forget_the_version_and_fail()
     assert await ask(database, version) == newest_version()

@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from hub.store.database import Database
-from hub.store.partners import CONNECTED, JOINED, JOINING, LEFT, OFFLINE, PLANNED, SUSPENDED, PartyRole, Partners, Registration
+from hub.store.partners import (
+    CONNECTED,
+    JOINED,
+    JOINING,
+    LEFT,
+    OFFLINE,
+    PLANNED,
+    SUSPENDED,
+    Partners,
+    PartyRole,
+    Registration,
+)
 from ocpi_modules.errors import InvalidParameters, Unauthenticated
 from ocpi_modules.parties import Party, Role
 from tests.store import CP1, CP2, MS1, MS2
@@ -150,7 +161,12 @@ async def test_a_partner_that_joined_is_all_there(partners: Partners) -> None:
     number = await join(partners, CPO2, EMSP2, PartyRole(CP2, Role.EMSP))
     rows = await partners.load()
     (partner,) = rows.partners
-    assert (partner.id, partner.state, partner.token_hash, partner.token_sealed) == (number, JOINED, hashed("c"), b"sealed")
+    assert (partner.id, partner.state, partner.token_hash, partner.token_sealed) == (
+        number,
+        JOINED,
+        hashed("c"),
+        b"sealed",
+    )
     assert {(row.module_id, row.interface, row.url) for row in rows.endpoints} == {
         ("locations", "RECEIVER", "https://p.example/l"),
         ("tokens", "SENDER", "https://p.example/t"),
@@ -323,7 +339,9 @@ async def test_a_rotation_moves_the_open_token_to_its_partner(partners: Partners
     opened = await partners.open("https://p.example/versions", hashed("new"), NOW)
     await partners.retoken(number, hashed("new"), b"sealed anew", opened)
     rows = await partners.load()
-    assert [(row.id, row.token_hash, row.token_sealed) for row in rows.partners] == [(number, hashed("new"), b"sealed anew")]
+    assert [(row.id, row.token_hash, row.token_sealed) for row in rows.partners] == [
+        (number, hashed("new"), b"sealed anew")
+    ]
     assert len(rows.endpoints) == 2
 
 

@@ -1,0 +1,208 @@
+"""Lanes: ordered, bounded, independent, nothing tried twice (T-22, B-10, HC-10)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hub.partners.client import Answer, Call
+from hub.partners.directory import Partner
+from hub.partners.lanes import TIMEOUTS_IN_A_ROW_MAX, Lanes
+from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
+
+WAIT_SECONDS = 5.0
+
+
+def partner(number: int) -> Partner:
+    return Partner(number, f"p{number}", f"https://p{number}.example/versions", True, bytes([number]), "token")
+
+
+def call(name: str, number: int) -> Call:
+    return Call(method="PUT", url=f"https://{name}.example/{number}", headers={})
+
+
+class World:
+    """Receivers that note what reaches them, behind a gate each, with failures on order."""
+
+    def __init__(self, max_messages: int = 100) -> None:
+        self.sent: list[str] = []
+        self.lost: list[int] = []
+        self.heard: list[int] = []
+        self.faults: dict[str, Exception] = {}
+        self.gates: dict[str, asyncio.Event] = {}
+        self.lanes = Lanes(self._send, self._lose, lambda heard: self.heard.append(heard.id), max_messages=max_messages)
+
+    async def _send(self, call: Call) -> Answer:
+        name = call.url.removeprefix("https://").partition(".")[0]
+        self.sent.append(call.url.removeprefix("https://").replace(".example", ""))
+        if name in self.gates:
+            await self.gates[name].wait()
+        fault = self.faults.get(call.url) or self.faults.get(name)
+        if fault is not None:
+            raise fault
+        return Answer(200, {}, b"")
+
+    async def _lose(self, partner: Partner) -> None:
+        self.lost.append(partner.id)
+
+    def push(self, name: str, *numbers: int) -> None:
+        for number in numbers:
+            self.lanes.push(name, partner(int(name[1:])), call(name, number))
+
+    def hold(self, name: str) -> asyncio.Event:
+        return self.gates.setdefault(name, asyncio.Event())
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not condition():  # noqa: ASYNC110 - a lane tells nobody that it has run empty
+            await asyncio.sleep(0.001)
+
+
+async def test_one_receiver_gets_everything_in_the_order_of_the_pushes() -> None:
+    """A PATCH cannot overtake its PUT."""
+    world = World()
+    world.push("p1", *range(30))
+    await until(lambda: len(world.sent) == 30)
+    assert world.sent == [f"p1/{number}" for number in range(30)]
+    assert world.lanes.depths() == {"p1": 0}
+
+
+async def test_one_receiver_has_one_call_at_a_time() -> None:
+    world = World()
+    gate = world.hold("p1")
+    world.push("p1", 1, 2, 3)
+    await until(lambda: world.sent == ["p1/1"])
+    await asyncio.sleep(0.01)
+    assert (world.sent, world.lanes.depths()) == (["p1/1"], {"p1": 2})
+    gate.set()
+    await until(lambda: len(world.sent) == 3)
+
+
+async def test_a_receiver_that_hangs_delays_nobody_else() -> None:
+    """B-10."""
+    world = World()
+    world.hold("p1")
+    world.push("p1", 1, 2)
+    world.push("p2", 1, 2, 3)
+    await until(lambda: world.lanes.depths() == {"p1": 1, "p2": 0} and len(world.heard) == 3)
+    assert [sent for sent in world.sent if sent.startswith("p2")] == ["p2/1", "p2/2", "p2/3"]
+    await world.lanes.close(drain_seconds=0)
+
+
+async def test_pushing_does_not_wait() -> None:
+    """X-17: whoever pushes is answered at once."""
+    world = World()
+    world.hold("p1")
+    world.push("p1", *range(50))
+    assert world.sent == []
+    await world.lanes.close(drain_seconds=0)
+
+
+async def test_a_lane_that_overflows_is_emptied_as_a_whole() -> None:
+    """A gap in the middle would let a PATCH arrive without its PUT; the receiver catches up by GET."""
+    world = World(max_messages=3)
+    gate = world.hold("p1")
+    world.push("p1", 0)
+    await until(lambda: world.sent == ["p1/0"])
+    world.push("p1", 1, 2, 3)
+    assert (world.lanes.depths(), world.lanes.dropped_messages) == ({"p1": 3}, 0)
+    world.push("p1", 4)
+    assert (world.lanes.depths(), world.lanes.dropped_messages) == ({"p1": 1}, 3)
+    gate.set()
+    await until(lambda: len(world.heard) == 2)
+    assert world.sent == ["p1/0", "p1/4"]
+
+
+async def test_a_receiver_that_cannot_be_reached_is_lost_and_gets_nothing_later() -> None:
+    """T-22, HC-10, R-16."""
+    world = World()
+    world.faults["p1"] = ReceiverNotConnected()
+    world.push("p1", 1, 2, 3)
+    await until(lambda: world.lost == [1])
+    assert (world.sent, world.lanes.dropped_messages, world.heard) == (["p1/1"], 2, [])
+    del world.faults["p1"]
+    world.push("p1", 4)
+    await until(lambda: world.heard == [1])
+    assert world.sent == ["p1/1", "p1/4"], "what was lost is not tried again"
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "is_lost"),
+    [
+        pytest.param(TIMEOUTS_IN_A_ROW_MAX - 1, False, id="a slow moment"),
+        pytest.param(TIMEOUTS_IN_A_ROW_MAX, True, id="R-17 too slow to be there"),
+    ],
+)
+async def test_a_receiver_that_is_too_slow_too_often_is_lost(timeouts: int, is_lost: bool) -> None:
+    world = World()
+    for number in range(timeouts):
+        world.faults[f"https://p1.example/{number}"] = ReceiverTimeout()
+    world.push("p1", *range(timeouts + 2))
+    await until(lambda: world.lost or len(world.heard) == 2)
+    assert bool(world.lost) is is_lost
+    assert len(world.sent) == (timeouts if is_lost else timeouts + 2)
+    assert world.lanes.dropped_messages == (2 if is_lost else 0)
+
+
+async def test_only_timeouts_in_a_row_count() -> None:
+    world = World()
+    for number in range(0, 12, 2):
+        world.faults[f"https://p1.example/{number}"] = ReceiverTimeout()
+    world.push("p1", *range(12))
+    await until(lambda: len(world.sent) == 12 and len(world.heard) == 6)
+    assert world.lost == []
+
+
+@pytest.mark.parametrize(
+    "fault", [RoutingFault("no OCPI"), ValueError("a fault of ours")], ids=["bad answer", "own fault"]
+)
+async def test_one_failure_costs_one_message(fault: Exception) -> None:
+    """B-10, B-14."""
+    world = World()
+    world.faults["https://p1.example/1"] = fault
+    world.push("p1", 0, 1, 2)
+    await until(lambda: len(world.heard) == 2)
+    assert world.sent == ["p1/0", "p1/1", "p1/2"]
+    assert (world.lost, world.lanes.dropped_messages) == ([], 0)
+
+
+async def test_the_loss_of_one_receiver_empties_no_other_lane() -> None:
+    world = World()
+    world.faults["p1"] = ReceiverNotConnected()
+    gate = world.hold("p2")
+    world.push("p2", 1, 2)
+    world.push("p1", 1, 2)
+    await until(lambda: world.lost == [1])
+    assert world.lanes.depths()["p2"] == 1
+    gate.set()
+    await until(lambda: world.heard == [2, 2])
+
+
+async def test_every_delivery_is_a_sign_of_life() -> None:
+    """X-52: answers count."""
+    world = World()
+    world.push("p1", 1, 2)
+    world.push("p2", 1)
+    await until(lambda: len(world.heard) == 3)
+    assert sorted(world.heard) == [1, 1, 2]
+
+
+async def test_closing_lets_the_lanes_run_empty() -> None:
+    world = World()
+    world.push("p1", *range(20))
+    await world.lanes.close(drain_seconds=WAIT_SECONDS)
+    assert len(world.sent) == 20
+
+
+async def test_closing_does_not_wait_for_ever() -> None:
+    world = World()
+    world.hold("p1")
+    world.push("p1", 1, 2)
+    async with asyncio.timeout(WAIT_SECONDS):
+        await world.lanes.close(drain_seconds=0.01)
+    assert world.heard == []
+    await Lanes(world._send, world._lose, lambda _: None, max_messages=1).close(drain_seconds=1)
