@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -26,14 +28,41 @@ _log = structlog.get_logger()
 
 def serve(settings: Settings, host: str, port: int, *, until_stdin_closes: bool) -> int:
     """Serve until a signal (or the end of standard input) asks for the end; the database stops last. Returns the exit status."""
-    settings = settings if settings.public_url else settings.model_copy(update={"public_url": f"http://{host}:{port}"})
-    with _database(settings) as url, told_address(settings):
-        server = HubServer(_config(create_app(settings, url), host, port))
-        if until_stdin_closes:
-            threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
-        _log.info("serving", url=settings.base_url, versions=f"{settings.base_url}/ocpi/versions")
-        server.run()
+    with _listening(host, port) as sock:
+        settings = settings if settings.public_url else _with_address(settings, host, sock.getsockname()[1])
+        with _database(settings) as url, told_address(settings):
+            return _run(settings, url, sock, until_stdin_closes=until_stdin_closes)
+
+
+def _run(settings: Settings, database_url: str, sock: socket.socket, *, until_stdin_closes: bool) -> int:
+    server = HubServer(_config(create_app(settings, database_url)))
+    if until_stdin_closes:
+        threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
+    _log.info("serving", url=settings.base_url, versions=f"{settings.base_url}/ocpi/versions")
+    server.run(sockets=[sock])
     return 0 if server.started else 1
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """The port, taken before anything else starts. Raises ValueError when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((host, port))
+        except OSError as exc:
+            raise ValueError(f"cannot listen on {host} port {port}: {exc.strerror}") from exc
+        yield sock
+
+
+def _with_address(settings: Settings, host: str, port: int) -> Settings:
+    """The settings with an address made from host and port; partners on other machines need HUB_PUBLIC_URL."""
+    is_any = host in {"0.0.0.0", "::"}
+    reachable = "127.0.0.1" if is_any else f"[{host}]" if ":" in host else host
+    if is_any:
+        _log.warning("no_public_url", advice="set HUB_PUBLIC_URL to the address under which partners reach this hub")
+    return settings.model_copy(update={"public_url": f"http://{reachable}:{port}"})
 
 
 @contextmanager
@@ -65,11 +94,9 @@ def _database(settings: Settings) -> Iterator[str]:
         yield running.server.url
 
 
-def _config(app: Any, host: str, port: int) -> uvicorn.Config:
+def _config(app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        host=host,
-        port=port,
         http=EnvelopeProtocol,
         ws="none",
         lifespan="on",
@@ -82,7 +109,7 @@ def _config(app: Any, host: str, port: int) -> uvicorn.Config:
 
 
 def _stop_at_end_of_input(server: uvicorn.Server) -> None:
-    while sys.stdin.buffer.read(4096):
+    while os.read(sys.stdin.fileno(), 4096):  # not the buffer: its lock would hold up the end of the interpreter
         pass
     server.should_exit = True
 

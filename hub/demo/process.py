@@ -92,7 +92,7 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 
 def _read_to_the_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    while sys.stdin.buffer.read(READ_MAX_BYTES):
+    while os.read(sys.stdin.fileno(), READ_MAX_BYTES):
         pass
     with suppress(RuntimeError):  # the loop may have ended by itself
         loop.call_soon_threadsafe(stop.set)

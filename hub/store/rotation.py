@@ -6,7 +6,6 @@ is on disk before a token is sealed with it, and a token that it opens already i
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 from sqlmodel import col, select
 
 from hub.store.database import Database
-from hub.store.secrets import KEY_LENGTH_BYTES, Safe
+from hub.store.secrets import KEY_LENGTH_BYTES, Safe, sync_folder, write_whole
 from hub.store.tables import PartnerRow
 
 Reseal = Callable[[bytes], bytes]
@@ -62,14 +61,14 @@ def prepare_key(file: Path) -> bytes:
     """The key that is to stand in `file`: made beside it (0600), or the one that an interrupted rotation left there."""
     beside = _beside(file)
     if not beside.exists():
-        _write_whole(beside, secrets.token_hex(KEY_LENGTH_BYTES).encode())
+        write_whole(beside, secrets.token_hex(KEY_LENGTH_BYTES).encode())
     return read_key(beside)
 
 
 def adopt_key(file: Path) -> None:
     """Put the prepared key in the place of the old one, at once and for good."""
     _beside(file).replace(file)
-    _sync_folder(file.parent)
+    sync_folder(file.parent)
 
 
 def _opens(safe: Safe, sealed: bytes) -> bool:
@@ -82,23 +81,3 @@ def _opens(safe: Safe, sealed: bytes) -> bool:
 
 def _beside(file: Path) -> Path:
     return file.with_name(f"{file.name}.new")
-
-
-def _write_whole(file: Path, content: bytes) -> None:
-    """Under another name first: half a key must never be taken for a whole one."""
-    unfinished = file.with_name(f"{file.name}.part")
-    unfinished.unlink(missing_ok=True)
-    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    unfinished.replace(file)
-    _sync_folder(file.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -41,12 +41,32 @@ class Safe:
 
 
 def load_or_make_key(file: Path) -> bytes:
-    """The key in a file that only its owner may read; made on first use."""
+    """The key in a file that only its owner may read; made on first use. Raises ValueError for a file without a key."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(secrets.token_hex(KEY_LENGTH_BYTES).encode())
-            handle.flush()
-            os.fsync(handle.fileno())
-    return file.read_bytes().strip()
+        write_whole(file, secrets.token_hex(KEY_LENGTH_BYTES).encode())
+    key = file.read_bytes().strip()
+    if not key:
+        raise ValueError(f"{file} holds no key; without the old one, outbound tokens cannot be opened")
+    return key
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Under another name first: half a key must never be taken for a whole one."""
+    unfinished = file.with_name(f"{file.name}.part")
+    unfinished.unlink(missing_ok=True)
+    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    unfinished.replace(file)
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder outlive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -169,13 +169,17 @@ class TestModules:
     async def test_a_cdr_is_kept_once_and_readable_where_location_says(
         self, cpo: DemoPlatform, emsp: DemoPlatform, example: Example
     ) -> None:
-        """CD-02, CD-03."""
+        """CD-02, CD-03, CD-05: the same once more is no harm, another one under the same id is refused."""
         cdr = example("cdr", **OF_CP1, id="C1")
         posted = await cpo.post_cdr(cdr, receiver=MS1)
         assert posted.http_status == 201
         read = await cpo.get_page(posted.headers["location"], receiver=MS1)
         assert read.data["id"] == "C1"
-        assert (await cpo.post_cdr(cdr, receiver=MS1)).status_code == 2001
+        again = await cpo.post_cdr(cdr, receiver=MS1)
+        assert (again.http_status, again.headers["location"]) == (201, posted.headers["location"])
+        other = example("cdr", **OF_CP1, id="C1", remark="another one")
+        assert (await cpo.post_cdr(other, receiver=MS1)).status_code == 2001
+        assert len(emsp.desk.kept["cdrs"]) == 1
 
     async def test_a_tariff_is_pushed_and_taken_away(
         self, cpo: DemoPlatform, emsp: DemoPlatform, example: Example

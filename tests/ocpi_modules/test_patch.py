@@ -216,19 +216,25 @@ def test_age_is_judged_by_the_owner_s_last_updated(pushed: str, is_it_older: boo
 
 # --- properties -------------------------------------------------------------------------------------
 
+
+def name_of(child: Object) -> str:
+    """The id of an EVSE or connector."""
+    return str(child.get("uid") or child["id"])
+
+
 DATES = st.integers(1, 28).map(lambda day: f"2026-02-{day:02}T00:00:00Z")
 CONNECTORS: st.SearchStrategy[Object] = st.fixed_dictionaries({"id": st.sampled_from("123"), "last_updated": DATES})
 EVSES: st.SearchStrategy[Object] = st.fixed_dictionaries(
     {
         "uid": st.sampled_from(["E1", "e2", "E3", "E4"]),
-        "connectors": st.lists(CONNECTORS, min_size=1, max_size=3, unique_by=lambda c: c["id"]),
+        "connectors": st.lists(CONNECTORS, min_size=1, max_size=3, unique_by=name_of),
         "last_updated": DATES,
     }
 )
 LOCATION_OBJECTS = st.fixed_dictionaries(
-    {"id": st.just("L1"), "evses": st.lists(EVSES, max_size=4, unique_by=lambda e: e["uid"]), "last_updated": DATES}
+    {"id": st.just("L1"), "evses": st.lists(EVSES, max_size=4, unique_by=name_of), "last_updated": DATES}
 )
-PATCHED_CONNECTORS = st.lists(CONNECTORS, max_size=3, unique_by=lambda c: c["id"])
+PATCHED_CONNECTORS = st.lists(CONNECTORS, max_size=3, unique_by=name_of)
 EVSE_PATCHES: st.SearchStrategy[Object] = st.fixed_dictionaries(
     {"uid": st.sampled_from(["E1", "E2", "e3", "E5"])},
     optional={"status": st.just("REMOVED"), "connectors": PATCHED_CONNECTORS, "last_updated": DATES},
@@ -236,7 +242,7 @@ EVSE_PATCHES: st.SearchStrategy[Object] = st.fixed_dictionaries(
 LOCATION_PATCHES = st.fixed_dictionaries(
     {"last_updated": DATES},
     optional={
-        "evses": st.none() | st.lists(EVSE_PATCHES, max_size=4, unique_by=lambda e: e["uid"]),
+        "evses": st.none() | st.lists(EVSE_PATCHES, max_size=4, unique_by=name_of),
         "name": st.none() | st.text(max_size=3),
     },
 )
