@@ -158,7 +158,8 @@ def _serve(options: argparse.Namespace, settings: Settings) -> int:
 def _demo(options: argparse.Namespace, settings: Settings) -> int:
     from hub.demo.run import run_demo  # the demo is not needed by anything else
 
-    return run_demo(once=options.once)
+    chosen = settings.data_dir if "data_dir" in settings.model_fields_set else None
+    return run_demo(once=options.once, data_dir=chosen)
 
 
 def _invite(options: argparse.Namespace, settings: Settings) -> int:

@@ -47,7 +47,7 @@ def _run(settings: Settings, database_url: str, sock: socket.socket, *, until_st
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     """The port, taken before anything else starts. Raises ValueError when it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind((host, port))

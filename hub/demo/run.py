@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import tempfile
@@ -29,9 +28,9 @@ INTERRUPTED = 130
 def run_demo(*, once: bool, data_dir: Path | None = None) -> int:
     """Run the demo; returns the exit status: 0 when all went well, 1 with a sentence on standard error, 130 after Ctrl-C with `once`.
 
-    The data folder is `data_dir`, else `HUB_DATA_DIR`, else `.demo` in the project; with `once` always a fresh one that is removed.
+    The data folder is `data_dir`, else `.demo` in the project; with `once` always a fresh one that is removed.
     """
-    folder = data_dir or Path(os.environ.get("HUB_DATA_DIR") or PROJECT / DATA_FOLDER)
+    folder = data_dir or PROJECT / DATA_FOLDER
     try:
         return asyncio.run(_until_told_to_stop(once, folder.resolve()))
     except* (ChildFailed, PlatformFailed, SeedRefused, AlreadyRunning, NoFreePorts) as failed:

@@ -217,7 +217,7 @@ def test_age_is_judged_by_the_owner_s_last_updated(pushed: str, is_it_older: boo
 # --- properties -------------------------------------------------------------------------------------
 
 
-def name_of(child: Object) -> str:
+def name_of(child: Any) -> str:
     """The id of an EVSE or connector."""
     return str(child.get("uid") or child["id"])
 

@@ -320,7 +320,12 @@ async def test_two_writers_on_one_database_do_not_lose_each_other_s_work(databas
     period = session["charging_periods"][0]
     fields = {"charging_periods": [period], "last_updated": session["last_updated"]}
     append = push("sessions", fields, owner=CP1, ids=("S1",), purpose=Purpose.UPDATE)
-    await asyncio.gather(*(writer.keep(append) for _ in range(10) for writer in (one, other)))
+
+    async def append_ten(writer: Copies) -> None:
+        for _ in range(10):
+            await writer.keep(append)
+
+    await asyncio.gather(append_ten(one), append_ten(other))
     (content,) = await seen(one, "sessions", MS1)
     assert len(content["charging_periods"]) == 20
     await one.close()
