@@ -30,7 +30,7 @@ def client_info(member: Member) -> bytes:
 
 
 def others(directory: Directory, caller: Partner, start: datetime | None, end: datetime | None) -> list[Member]:
-    """The members that are not the caller's own, changed in [start, end), in the order of their first change (HC-01, HC-03)."""
+    """The members that are not the caller's own, changed in [start, end), in the order of their parties and roles (HC-01, HC-03)."""
     chosen = [
         member
         for member in directory.members

@@ -69,15 +69,19 @@ class Lanes:
         while lane.waiting:
             call = lane.waiting.popleft()
             try:
-                answer = await self._send(call)
-            except RoutingFault as fault:
-                await self._failed(name, lane, fault)
+                await self._carry(name, lane, call)
             except Exception:
                 _log.exception("lane_failed", lane=name)
-            else:
-                lane.timeouts = 0
-                self._heard(lane.partner)
-                _log.debug("delivered", lane=name, method=call.method, http_status=answer.http_status)
+
+    async def _carry(self, name: str, lane: _Lane, call: Call) -> None:
+        try:
+            answer = await self._send(call)
+        except RoutingFault as fault:
+            await self._failed(name, lane, fault)
+            return
+        lane.timeouts = 0
+        self._heard(lane.partner)
+        _log.debug("delivered", lane=name, method=call.method, http_status=answer.http_status)
 
     async def _failed(self, name: str, lane: _Lane, fault: RoutingFault) -> None:
         lane.timeouts = lane.timeouts + 1 if isinstance(fault, ReceiverTimeout) else 0

@@ -100,10 +100,8 @@ class Partners:
 
     async def invited_parties(self, now: datetime) -> frozenset[Party]:
         """The parties that open invitations name."""
-        statement = select(InvitationRow.roles).where(*_is_open(now))
         async with self._database.transaction() as session:
-            written = (await session.exec(statement)).all()
-        return frozenset(role.party for roles in written for role in read_roles(roles))
+            return frozenset(role.party for role in await _invited(session, now))
 
     async def revoke(self, invitation_id: int, now: datetime) -> bool:
         """Take an unused invitation back; False when there is no such one."""
@@ -112,7 +110,8 @@ class Partners:
             if row is None or row.used_at or row.revoked_at:
                 return False
             row.revoked_at = now
-            await _drop_plans(session, read_roles(row.roles))
+            await session.flush()
+            await _drop_plans(session, read_roles(row.roles) - await _invited(session, now))
         return True
 
     async def join(self, token_a_hash: bytes, registration: Registration, now: datetime) -> int:
@@ -223,6 +222,12 @@ async def _lock(session: AsyncSession) -> None:
 async def _open_invitation(session: AsyncSession, hashed: bytes, now: datetime) -> InvitationRow | None:
     statement = select(InvitationRow).where(col(InvitationRow.token_hash) == hashed, *_is_open(now))
     return (await session.exec(statement)).first()
+
+
+async def _invited(session: AsyncSession, now: datetime) -> frozenset[PartyRole]:
+    """What open invitations allow, in all."""
+    written = (await session.exec(select(InvitationRow.roles).where(*_is_open(now)))).all()
+    return frozenset(role for roles in written for role in read_roles(roles))
 
 
 def _is_open(now: datetime) -> tuple[ColumnElement[bool], ...]:

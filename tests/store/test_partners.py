@@ -138,6 +138,15 @@ async def test_revoking_leaves_parties_that_joined_meanwhile(partners: Partners)
     assert await statuses(partners) == {"DE/CP1 CPO": CONNECTED}
 
 
+async def test_a_party_stays_planned_while_another_invitation_names_it(partners: Partners) -> None:
+    """HC-06."""
+    first, second = [await invite(partners, token, CPO1) for token in "ab"]
+    assert await partners.revoke(first, NOW)
+    assert await statuses(partners) == {"DE/CP1 CPO": PLANNED}
+    assert await partners.revoke(second, NOW)
+    assert await statuses(partners) == {}
+
+
 async def test_invitations_are_listed_the_newest_first(partners: Partners) -> None:
     numbers = [await invite(partners, token, CPO1) for token in "ab"]
     assert [row.id for row in await partners.invitations()] == numbers[::-1]
