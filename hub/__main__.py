@@ -15,12 +15,12 @@ from pydantic import BaseModel, ValidationError
 
 from hub.clock import SystemClock
 from hub.logs import configure_logs
-from hub.server import address, serve
+from hub.server import address, own_database_url, serve
 from hub.settings import Settings
 from hub.settlement.engine import statement_of
 from hub.settlement.statement import Month, as_csv, as_json
 from hub.store.database import Database
-from hub.store.embedded import EmbeddedPostgresError, attach_or_start, start
+from hub.store.embedded import EmbeddedPostgresError, attach_or_start
 from hub.store.ledger import Ledger
 from hub.store.partners import LEFT, Partners, PartyRole
 from hub.store.rotation import adopt_key, prepare_key, read_key, reseal_tokens, resealing
@@ -233,7 +233,7 @@ def _rotate_secret(options: argparse.Namespace, settings: Settings) -> int:
         )
     old_key = read_key(options.old_key_file or key_file)
     new_key = settings.secret_key_bytes() if settings.secret_key is not None else prepare_key(key_file)
-    with _own_database_url(settings) as url:
+    with own_database_url(settings) as url:
         count = asyncio.run(_use(url, lambda database: reseal_tokens(database, resealing(old_key, new_key))))
         if settings.secret_key is None:
             adopt_key(key_file)
@@ -305,16 +305,6 @@ def _database_url(settings: Settings) -> Iterator[str]:
         yield settings.database_url.get_secret_value()
         return
     with attach_or_start(settings.data_dir, settings.pg_bin) as running:
-        yield running.server.url
-
-
-@contextmanager
-def _own_database_url(settings: Settings) -> Iterator[str]:
-    """Like `_database_url`, where no hub may use the database at the same time."""
-    if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
-        return
-    with start(settings.data_dir, settings.pg_bin) as running:
         yield running.server.url
 
 

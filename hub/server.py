@@ -30,7 +30,7 @@ def serve(settings: Settings, host: str, port: int, *, until_stdin_closes: bool)
     """Serve until a signal (or the end of standard input) asks for the end; the database stops last. Returns the exit status."""
     with _listening(host, port) as sock:
         settings = settings if settings.public_url else _with_address(settings, host, sock.getsockname()[1])
-        with _database(settings) as url, told_address(settings):
+        with own_database_url(settings) as url, told_address(settings):
             return _run(settings, url, sock, until_stdin_closes=until_stdin_closes)
 
 
@@ -86,7 +86,8 @@ def address(settings: Settings) -> str:
 
 
 @contextmanager
-def _database(settings: Settings) -> Iterator[str]:
+def own_database_url(settings: Settings) -> Iterator[str]:
+    """The outside database, or the embedded one that is ours alone for as long as the block lasts."""
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
