@@ -6,10 +6,9 @@ Source: transport_and_format ("Authorization header", "Message Routing Headers",
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from ocpi_modules.errors import InvalidParameters
 from ocpi_modules.parties import Party
@@ -36,7 +35,7 @@ def read_authorization(value: str | None) -> str | None:
         return None
     try:
         token = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not ASCII, not Base64, not UTF-8
         return None
     return token.removesuffix("\n")
 
@@ -91,8 +90,18 @@ def read_next_link(value: str | None, requested: str) -> str | None:
     """
     for bracketed, bare, parameters in _LINK.findall(value or ""):
         if _NEXT.search(parameters):
-            return str(urljoin(requested, bracketed or bare))
+            return join_reference(requested, bracketed or bare)
     return None
+
+
+def join_reference(requested: str, reference: str) -> str | None:
+    """A partner's URL, absolute or relative to what was requested; None when it is no http address."""
+    try:
+        url = urljoin(requested, reference)
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return url if parts.scheme in {"http", "https"} and parts.hostname else None
 
 
 def read_count(value: str | None) -> int | None:

@@ -37,6 +37,7 @@ from ocpi_modules.types import (
     TrueByDefault,
     Url,
     broken_rule,
+    fold,
 )
 
 
@@ -343,6 +344,11 @@ class EVSE(OcpiObject):
     images: Many[Image] = ()
     last_updated: DateTime
 
+    @model_validator(mode="after")
+    def _connectors_have_ids_of_their_own(self) -> Self:
+        _require_unique("connectors", "id", [connector.id for connector in self.connectors])
+        return self
+
 
 class Location(OcpiObject):
     """A place with EVSEs; its `last_updated` is never older than that of its parts (L-10, L-16)."""
@@ -375,10 +381,21 @@ class Location(OcpiObject):
     last_updated: DateTime
 
     @model_validator(mode="after")
+    def _evses_have_ids_of_their_own(self) -> Self:
+        _require_unique("evses", "uid", [evse.uid for evse in self.evses])
+        return self
+
+    @model_validator(mode="after")
     def _publishes_to_all_or_to_some(self) -> Self:
         if self.publish and self.publish_allowed_to:
             raise broken_rule("publish_allowed_to", "is only for Locations that are not published")
         return self
+
+
+def _require_unique(field: str, id_field: str, ids: list[str]) -> None:
+    """Two parts with one id could not be told apart (Y-04: whatever their case)."""
+    if len({fold(one) for one in ids}) < len(ids):
+        raise broken_rule(field, f"hold the same {id_field} twice")
 
 
 def _owner_of_location(request: Request) -> LookFor:

@@ -5,6 +5,7 @@ Everything here is a function of values; nothing asks who is connected or what i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,6 +29,8 @@ from ocpi_modules.types import (
 KEY_LENGTH_MAX_CHARACTERS = 255
 
 _ABSENT = object()
+_PATH_SEPARATORS = re.compile(r"[/\\]")
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,10 @@ class Message:
     def looks_for(self) -> LookFor | None:
         """The stored object that tells where a message without addressee goes, or None."""
         destination = self.operation.destination
-        return destination(Request(self.keys, self.query, self.content)) if destination else None
+        look = destination(Request(self.keys, self.query, self.content)) if destination else None
+        if look is not None and not is_key(look.key):
+            raise InvalidParameters("the id that would tell the receiver is not a CiString")
+        return look
 
     def readdressed(self, sender: Party, receiver: Party, request_id: str) -> Message:
         """The same message on its next hop: other parties, a fresh request id, everything else untouched (R-02, T-17, T-18)."""
@@ -146,7 +152,7 @@ def judge_identity(message: Message) -> None:
     if message.operation.is_owned:
         _judge_owner_and_ids(message)
     elif message.purpose is Purpose.ADD and (
-        message.owner is None or not _is_key(message.content.get(message.module.key))
+        message.owner is None or not is_key(message.content.get(message.module.key))
     ):
         raise InvalidParameters(f"country_code, party_id and {message.module.key} are required")
 
@@ -156,7 +162,7 @@ def judge_object(message: Message) -> None:
     model = message.operation.body_class(message.keys)
     if model is None or message.content is None:
         return
-    if b"\\u0000" in message.body:
+    if _NUL.search(message.body):
         raise InvalidParameters("the body contains a NUL character")
     if message.purpose is Purpose.UPDATE:
         judge_partial(model, message.content)
@@ -198,16 +204,20 @@ def _party_in(content: Any) -> Party | None:
 
 
 def _judge_keys(message: Message) -> None:
-    if not all(_is_key(key) for key in message.keys):
+    if not all(is_key(key) for key in message.keys):
         raise InvalidParameters("an id in the URL is not a CiString")
+    if message.module.variant is not None and not is_key(message.variant):
+        raise InvalidParameters(f"{message.module.variant.parameter} is not one that a key can have")
 
 
-def _is_key(value: Any) -> bool:
+def is_key(value: Any) -> bool:
+    """Whether a value can be an id: a CiString, and no step up a path at whichever server it may come to."""
     return (
         isinstance(value, str)
         and 0 < len(value) <= KEY_LENGTH_MAX_CHARACTERS
         and value.isascii()
         and value.isprintable()
+        and not any(part in {".", ".."} for part in _PATH_SEPARATORS.split(value))
     )
 
 

@@ -47,7 +47,12 @@ class Party:
     @property
     def is_well_formed(self) -> bool:
         """Whether both halves have the lengths that OCPI gives them (R-06)."""
-        return len(self.country_code) == 2 and 1 <= len(self.party_id) <= 3 and f"{self}".isprintable()
+        return (
+            len(self.country_code) == 2
+            and 1 <= len(self.party_id) <= 3
+            and f"{self}".isascii()
+            and f"{self}".isprintable()
+        )
 
     def __str__(self) -> str:
         return f"{self.country_code}/{self.party_id}"

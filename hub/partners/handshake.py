@@ -183,7 +183,7 @@ class Handshake:
         token_c = new_token()
         registration = await self._registration(said, token_c)
         self._require_current(partner)
-        await self._partners.renew(partner.id, registration, self._clock.now())
+        await self._partners.renew(partner.id, registration, self._clock.now(), replaces=partner.token_hash)
         await self._roster.refresh()
         return self.credentials_for(token_c)
 
@@ -214,7 +214,7 @@ class Handshake:
             try:
                 self._require_foreign(said)
                 registration = self._write_down(said, found, token_b)
-                await self._partners.renew(opened, registration, self._clock.now())
+                await self._partners.renew(opened, registration, self._clock.now(), replaces=token_hash(token_b))
             except InvalidParameters:
                 await self._take_back(found.endpoints[CREDENTIALS_ENDPOINT], said.token)
                 raise

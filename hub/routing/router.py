@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode, urljoin
+from urllib.parse import quote, urlencode, urlsplit
 
 import structlog
 from cryptography.exceptions import InvalidTag
@@ -28,6 +28,7 @@ from hub.routing.routes import (
     choose_route,
     forward_to,
     question,
+    require_addressee,
     require_owner,
 )
 from hub.store.callbacks import Callbacks
@@ -36,7 +37,7 @@ from hub.store.copies import Copies, Copy, Kept, PageQuery
 from hub.store.secrets import Safe
 from ocpi_modules.envelope import read_envelope
 from ocpi_modules.errors import InvalidParameters, OcpiError, ReceiverNotConnected, RoutingFault, UnknownPath
-from ocpi_modules.headers import next_link, read_count, read_next_link
+from ocpi_modules.headers import join_reference, next_link, read_count, read_next_link
 from ocpi_modules.message import Message, Reply, judge_identity, judge_object
 from ocpi_modules.module import Interface, LookFor, Module, Purpose
 from ocpi_modules.parties import Party, Role
@@ -171,10 +172,11 @@ class Router:
 
     async def _exchange(self, message: Message, route: Forward, caller: Partner) -> Reply:
         await self._refuse_changed_cdr(message)
+        is_kept = message.purpose.is_push and message.module.is_kept and await self._belongs(message, route.receiver)
         onward = message.readdressed(message.sender, route.receiver, self._ports.new_id())
         answer = await self._send(call_for(onward, route.partner), route.partner)
         reply = read_reply(answer, is_push=message.purpose.is_push)
-        if reply.is_success and message.purpose.is_push and message.module.is_kept:
+        if reply.is_success and is_kept:
             await self._keep_forwarded(message, route, answer)
         return self._returned(message, route, caller, answer, reply)
 
@@ -247,6 +249,16 @@ class Router:
             await self._ports.copies.keep(replace(change, remote_url=location and location[:2000]))
         except OcpiError as refused:
             _log.info("forwarded_not_kept", module=message.module.id, reason=refused.message)
+
+    async def _belongs(self, message: Message, receiver: Party) -> bool:
+        """Whether the receiver of a forwarded push is the one whose copy it becomes."""
+        if not message.module.is_addressed:
+            return True
+        belongs_to = message.token_party
+        if belongs_to is None:
+            stored = await self._owned(message)
+            belongs_to = stored.addressee if stored else None
+        return require_addressee(receiver, message, belongs_to, self._directory.roles(receiver))
 
     async def _refuse_changed_cdr(self, message: Message) -> None:
         if not message.module.is_final or not message.purpose.is_push:
@@ -387,8 +399,16 @@ class Router:
         if copy.remote_url is None or receiver is None or receiver != copy.addressee:
             return Reply(data=copy.text, sender=self._directory.hub, receiver=message.sender)
         route = forward_to(receiver, message, self._directory)
-        posted_to = route.partner.endpoint(message.module, Interface.RECEIVER) or ""
-        return await self._exchange_page(message, route, caller, urljoin(posted_to, copy.remote_url))
+        url = place_at(route.partner.endpoint(message.module, Interface.RECEIVER) or "", copy.remote_url)
+        if url is None:
+            return Reply(data=copy.text, sender=self._directory.hub, receiver=message.sender)
+        return await self._exchange_page(message, route, caller, url)
+
+
+def place_at(endpoint: str, reference: str) -> str | None:
+    """Where a partner says that it keeps something, if that is at the partner itself: its token goes nowhere else (R-08)."""
+    url = join_reference(endpoint, reference)
+    return url if url is not None and urlsplit(url)[:2] == urlsplit(endpoint)[:2] else None
 
 
 def read_reply(answer: Answer, *, is_push: bool) -> Reply:
@@ -436,4 +456,4 @@ def next_page_url(base: str, filters: Any, offset: int, limit: int) -> str:
 
 def sees_shared(module: Module, roles: frozenset[Role]) -> bool:
     """Whether a party in these roles reads what is meant for everybody: always, but tokens only those who charge cars (G-04)."""
-    return bool(roles & module.receivers) or Role.EMSP in module.receivers
+    return bool(roles & module.receivers) or (Role.EMSP in module.receivers and bool(roles & module.senders))

@@ -20,7 +20,7 @@ from ocpi_modules.errors import (
 )
 from ocpi_modules.message import Message
 from ocpi_modules.module import Interface, LookFor, Module, Purpose
-from ocpi_modules.parties import Party
+from ocpi_modules.parties import Party, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +133,31 @@ def _route_push(message: Message, directory: Directory, found: Collection[Party]
     addressee = _only(found, message)
     if message.receiver is None:
         return forward_to(addressee, message, directory)
+    require_taker(addressee, message, directory)
+    return Deliver(addressee)
+
+
+def require_taker(addressee: Party, message: Message, directory: Directory) -> None:
+    """What the hub accepts for a party, that party has to be able to take: some day, if not now."""
     if not directory.knows(addressee):
         raise UnknownReceiver(f"{addressee} is not known here")
-    return Deliver(addressee)
+    roles = directory.roles(addressee)
+    if not roles:
+        raise ReceiverNotConnected(f"{addressee} has left")
+    if not roles & message.module.receivers:
+        raise UnknownReceiver(f"{addressee} takes no {message.module.id}")
+
+
+def require_addressee(receiver: Party, message: Message, belongs_to: Party | None, roles: frozenset[Role]) -> bool:
+    """Whether a session or CDR goes to the eMSP of its token, which then also gets the hub's copy of it.
+
+    Sessions may go to a smart charging provider as well. Raises InvalidParameters for anybody else: neither is for others (B-11).
+    """
+    if belongs_to is None or belongs_to == receiver:
+        return True
+    if not message.module.is_final and Role.SCSP in roles:
+        return False
+    raise InvalidParameters(f"this belongs to {belongs_to}, not to {receiver}")
 
 
 def _only(found: Collection[Party], message: Message) -> Party:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,6 +22,8 @@ from ocpi_modules.types import (
     fold,
     parse_datetime,
 )
+
+_CURRENCY = re.compile("[A-Za-z]{3}")
 
 
 class Result(Enum):
@@ -123,7 +126,7 @@ def claim_of(content: Any) -> Claim | None:
         cost = content["total_cost"]
         return Claim(
             cdr_id=str(content["id"]),
-            currency=str(content["currency"]).upper(),
+            currency=_currency(content["currency"]),
             excl_vat=_amount(cost["excl_vat"]),
             incl_vat=None if cost.get("incl_vat") is None else _amount(cost["incl_vat"]),
             is_credit=content.get("credit") is True,
@@ -131,6 +134,12 @@ def claim_of(content: Any) -> Claim | None:
         )
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
         return None
+
+
+def _currency(value: Any) -> str:
+    if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
+        raise ValueError("this is no currency")
+    return value.upper()
 
 
 def _amount(value: Any) -> Decimal:

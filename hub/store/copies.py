@@ -171,7 +171,9 @@ class _Batch:
         self.accepted.append(change)
         if decision.result is Result.CREATED:
             self.created.append(change)
-        if decision.result is Result.UNCHANGED and change.remote_url in {None, state.remote_url}:
+        is_kept_there = change.addressee is not None and str(change.addressee) == decision.addressee
+        remote_url = change.remote_url if is_kept_there else None
+        if decision.result is Result.UNCHANGED and remote_url in {None, state.remote_url}:
             return
         self.touched.add(change.row_key)
         state.text, state.addressee, state.last_updated = (
@@ -179,7 +181,7 @@ class _Batch:
             decision.addressee,
             decision.last_updated,
         )
-        state.remote_url = change.remote_url or state.remote_url
+        state.remote_url = remote_url or state.remote_url
 
 
 _COLUMNS = "c.country_code, c.party_id, c.text, c.addressee, c.remote_url"

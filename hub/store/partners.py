@@ -131,12 +131,16 @@ class Partners:
             await session.flush()
             return await _write_registration(session, partner, registration, now)
 
-    async def renew(self, partner_id: int, registration: Registration, now: datetime) -> None:
-        """Replace what a registered partner said of itself, tokens included, in one step (C-12 to C-14)."""
+    async def renew(self, partner_id: int, registration: Registration, now: datetime, *, replaces: bytes) -> None:
+        """Replace what a registered partner said of itself, tokens included, in one step (C-12 to C-14).
+
+        `replaces` is the hash of the token that the partner spoke with. Raises Unauthenticated when it is not the valid one any more.
+        """
         async with self._database.transaction() as session:
             await _lock(session)
             partner = await session.get(PartnerRow, partner_id)
-            assert partner is not None
+            if partner is None or partner.token_hash != replaces:
+                raise Unauthenticated("the registration was changed meanwhile")
             await _write_registration(session, partner, registration, now)
 
     async def retoken(self, partner_id: int, inbound_hash: bytes, outbound_sealed: bytes, opened: int) -> None:

@@ -187,15 +187,15 @@ class OcpiEndpoint:
         inbound.module_id = module.id
         partner, token = await self._authenticate(inbound)
         operation = module.find(Interface.SENDER, inbound.method, ())
-        content = decode_body(operation, await self._body(inbound)) if operation.has_body else None
         if operation.purpose is Purpose.READ:
             return Reply(data=self._ports.handshake.credentials_for(token))
-        if partner is None:
-            if operation.purpose is not Purpose.ADD:
-                raise MethodNotAllowed(("GET", "POST"), "not registered yet: use POST")
-            return Reply(data=await self._ports.handshake.register(token, content))
-        if operation.purpose is Purpose.ADD or not partner.is_joined:
+        if partner is None and operation.purpose is not Purpose.ADD:
+            raise MethodNotAllowed(("GET", "POST"), "not registered yet: use POST")
+        if partner is not None and (operation.purpose is Purpose.ADD or not partner.is_joined):
             raise MethodNotAllowed(("DELETE", "GET", "PUT"), "registered already: use PUT")
+        content = decode_body(operation, await self._body(inbound)) if operation.has_body else None
+        if partner is None:
+            return Reply(data=await self._ports.handshake.register(token, content))
         if operation.purpose is Purpose.REPLACE:
             return Reply(data=await self._ports.handshake.update(partner, content))
         await self._ports.handshake.unregister(partner)

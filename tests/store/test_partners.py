@@ -193,7 +193,7 @@ async def test_a_party_that_another_partner_holds_cannot_be_taken(partners: Part
         with pytest.raises(InvalidParameters, match="DE/CP1"):
             await invite(partners, f"a2-{status}", PartyRole(CP1, Role.EMSP))
         with pytest.raises(InvalidParameters, match="DE/CP1"):
-            await partners.renew(second, said(CPO2, CPO1, token="c3"), NOW)
+            await partners.renew(second, said(CPO2, CPO1, token="c3"), NOW, replaces=hashed("c2"))
     holders = {(row.country_code, row.party_id): row.partner_id for row in (await partners.load()).parties}
     assert holders == {("DE", "CP1"): first, ("BE", "CP2"): second}
 
@@ -238,7 +238,9 @@ async def test_renewing_replaces_tokens_endpoints_and_roles_in_one_step(partners
     """C-12, C-13, C-25."""
     number = await join(partners, CPO2, EMSP2)
     endpoints = {("cdrs", "SENDER"): "https://new.example/cdrs"}
-    await partners.renew(number, said(CPO2, CPO1, token="c2", name="New", endpoints=endpoints), SOON)
+    await partners.renew(
+        number, said(CPO2, CPO1, token="c2", name="New", endpoints=endpoints), SOON, replaces=hashed("c")
+    )
     rows = await partners.load()
     (partner,) = rows.partners
     assert (partner.name, partner.token_hash) == ("New", hashed("c2"))
@@ -251,8 +253,16 @@ async def test_renewing_brings_an_offline_partner_back(partners: Partners) -> No
     """HC-09."""
     number = await join(partners, CPO1)
     await partners.set_status(number, OFFLINE, NOW)
-    await partners.renew(number, said(CPO1, token="c2"), SOON)
+    await partners.renew(number, said(CPO1, token="c2"), SOON, replaces=hashed("c"))
     assert (await statuses(partners), await moments(partners)) == ({"DE/CP1 CPO": CONNECTED}, {"DE/CP1": SOON})
+
+
+async def test_of_two_renewals_with_one_token_the_second_finds_it_dead(partners: Partners) -> None:
+    """C-13: a token that was answered has to work."""
+    number = await join(partners, CPO1)
+    await partners.renew(number, said(CPO1, token="c2"), SOON, replaces=hashed("c"))
+    with pytest.raises(Unauthenticated):
+        await partners.renew(number, said(CPO1, token="c3"), SOON, replaces=hashed("c"))
 
 
 async def test_a_renewal_that_fails_changes_nothing(partners: Partners) -> None:
@@ -261,7 +271,7 @@ async def test_a_renewal_that_fails_changes_nothing(partners: Partners) -> None:
     number = await join(partners, CPO2, token="c2")
     before = await partners.load()
     with pytest.raises(InvalidParameters):
-        await partners.renew(number, said(CPO1, token="c3", name="New", endpoints={}), SOON)
+        await partners.renew(number, said(CPO1, token="c3", name="New", endpoints={}), SOON, replaces=hashed("c2"))
     after = await partners.load()
     assert {row.id: (row.name, row.token_hash) for row in after.partners} == {
         row.id: (row.name, row.token_hash) for row in before.partners
@@ -308,7 +318,7 @@ async def test_the_date_of_a_party_moves_with_its_status_and_only_then(partners:
 async def test_a_suspended_party_is_not_brought_back_by_a_sign_of_life(partners: Partners) -> None:
     """HC-05, C-25."""
     number = await join(partners, CPO2, EMSP2)
-    await partners.renew(number, said(CPO2, token="c2"), NOW)
+    await partners.renew(number, said(CPO2, token="c2"), NOW, replaces=hashed("c"))
     for status in (OFFLINE, CONNECTED):
         await partners.set_status(number, status, SOON)
         assert await statuses(partners) == {"BE/CP2 CPO": status, "BE/MS2 EMSP": SUSPENDED}
@@ -337,7 +347,7 @@ async def test_a_registration_of_our_own_is_open_until_it_is_joined_or_discarded
 async def test_a_joined_partner_cannot_be_discarded(partners: Partners) -> None:
     """C-21."""
     number = await partners.open("https://x.example/versions", hashed("b"), NOW)
-    await partners.renew(number, said(CPO1, token="b"), NOW)
+    await partners.renew(number, said(CPO1, token="b"), NOW, replaces=hashed("b"))
     await partners.discard(number)
     assert [row.state for row in (await partners.load()).partners] == [JOINED]
 
