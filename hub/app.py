@@ -28,6 +28,7 @@ from hub.store.ledger import Ledger
 from hub.store.partners import Partners
 from hub.store.secrets import Safe
 from hub.web.admin import Desk, admin_router
+from hub.web.docs import add_docs
 from hub.web.errors import on_http_exception, on_ocpi_error, on_unexpected, on_validation_error
 from hub.web.metrics import Metrics, log_seen, metrics_router
 from hub.web.ocpi import OcpiEndpoint, OcpiPorts, Seen
@@ -110,12 +111,20 @@ class Hub:
         )
 
     def _application(self, settings: Settings, endpoint: OcpiEndpoint, url: str) -> FastAPI:
-        app = FastAPI(title=settings.name, version="2.2.1", lifespan=self._lifespan, redirect_slashes=False)
+        app = FastAPI(
+            title=settings.name,
+            version="2.2.1",
+            lifespan=self._lifespan,
+            redirect_slashes=False,
+            docs_url=None,
+            redoc_url=None,
+        )
         app.mount("/ocpi", endpoint)
         app.include_router(page_router(lambda: self._figures(settings, url), self.database.ping))
         app.include_router(admin_router(self._desk(url), settings.admin_token_text()))
         app.include_router(metrics_router(self._measure, settings.admin_token_text()))
         describe_ocpi(app)
+        add_docs(app)
         app.add_exception_handler(OcpiError, on_ocpi_error)
         app.add_exception_handler(RequestValidationError, on_validation_error)
         app.add_exception_handler(HTTPException, on_http_exception)
