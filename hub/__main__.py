@@ -6,8 +6,7 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -15,12 +14,12 @@ from pydantic import BaseModel, ValidationError
 
 from hub.clock import SystemClock
 from hub.logs import configure_logs
-from hub.server import address, own_database_url, serve
+from hub.server import address, database_url, serve
 from hub.settings import Settings
 from hub.settlement.engine import statement_of
 from hub.settlement.statement import Month, as_csv, as_json
 from hub.store.database import Database
-from hub.store.embedded import EmbeddedPostgresError, attach_or_start
+from hub.store.embedded import EmbeddedPostgresError
 from hub.store.ledger import Ledger
 from hub.store.partners import LEFT, Partners, PartyRole
 from hub.store.rotation import adopt_key, prepare_key, read_key, reseal_tokens, resealing
@@ -233,7 +232,7 @@ def _rotate_secret(options: argparse.Namespace, settings: Settings) -> int:
         )
     old_key = read_key(options.old_key_file or key_file)
     new_key = settings.secret_key_bytes() if settings.secret_key is not None else prepare_key(key_file)
-    with own_database_url(settings) as url:
+    with database_url(settings, is_shared=False) as url:
         count = asyncio.run(_use(url, lambda database: reseal_tokens(database, resealing(old_key, new_key))))
         if settings.secret_key is None:
             adopt_key(key_file)
@@ -278,7 +277,7 @@ def _heard(partner: PartnerShown) -> str:
 
 def _with_database(work: Work[Result], settings: Settings) -> Result:
     """Do something with the database: the outside one, the running hub's, or an embedded one for as long as it takes."""
-    with _database_url(settings) as url:
+    with database_url(settings, is_shared=True) as url:
         return asyncio.run(_use(url, lambda database: work(database, settings)))
 
 
@@ -297,15 +296,6 @@ async def _require_answer(database: Database) -> None:
         await database.ping()
     except Exception as error:  # what a driver raises is its own affair; none of it is a fault of the hub
         raise CommandFailed(f"the database does not answer: {error.__cause__ or error}") from error
-
-
-@contextmanager
-def _database_url(settings: Settings) -> Iterator[str]:
-    if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
-        return
-    with attach_or_start(settings.data_dir, settings.pg_bin) as running:
-        yield running.server.url
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from hub.partners.lanes import Lanes
 from hub.partners.presence import PresenceWatch
 from hub.partners.roster import Roster
 from hub.routing.dues import Dues
-from hub.routing.router import Paging, Ports, Router
+from hub.routing.paging import Paging
+from hub.routing.router import Ports, Router
 from hub.settings import Settings
 from hub.store.callbacks import Callbacks
 from hub.store.copies import Copies

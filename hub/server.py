@@ -16,7 +16,7 @@ import uvicorn
 
 from hub.app import create_app
 from hub.settings import Settings
-from hub.store.embedded import start
+from hub.store.embedded import attach_or_start, start
 from hub.web.protocol import EnvelopeProtocol
 
 GRACE_SECONDS = 10
@@ -30,12 +30,12 @@ def serve(settings: Settings, host: str, port: int, *, until_stdin_closes: bool)
     """Serve until a signal (or the end of standard input) asks for the end; the database stops last. Returns the exit status."""
     with _listening(host, port) as sock:
         settings = settings if settings.public_url else _with_address(settings, host, sock.getsockname()[1])
-        with own_database_url(settings) as url, told_address(settings):
+        with database_url(settings, is_shared=False) as url, told_address(settings):
             return _run(settings, url, sock, until_stdin_closes=until_stdin_closes)
 
 
-def _run(settings: Settings, database_url: str, sock: socket.socket, *, until_stdin_closes: bool) -> int:
-    server = HubServer(_config(create_app(settings, database_url)))
+def _run(settings: Settings, url: str, sock: socket.socket, *, until_stdin_closes: bool) -> int:
+    server = HubServer(_config(create_app(settings, url)))
     if until_stdin_closes:
         threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
     _log.info("serving", url=settings.base_url, versions=f"{settings.base_url}/ocpi/versions")
@@ -86,12 +86,13 @@ def address(settings: Settings) -> str:
 
 
 @contextmanager
-def own_database_url(settings: Settings) -> Iterator[str]:
-    """The outside database, or the embedded one that is ours alone for as long as the block lasts."""
+def database_url(settings: Settings, *, is_shared: bool) -> Iterator[str]:
+    """The outside database, else the embedded one for as long as the block lasts: ours alone, or shared with a hub that runs."""
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    with start(settings.data_dir, settings.pg_bin) as running:
+    open_server = attach_or_start if is_shared else start
+    with open_server(settings.data_dir, settings.pg_bin) as running:
         yield running.server.url
 
 

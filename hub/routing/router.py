@@ -6,9 +6,8 @@ import base64
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 import structlog
 from cryptography.exceptions import InvalidTag
@@ -20,6 +19,7 @@ from hub.partners.directory import Directory, Partner
 from hub.partners.lanes import Lanes
 from hub.partners.roster import Roster
 from hub.routing.callbacks import CallbackDesk, bare_result, require_own_token
+from hub.routing.paging import Paging, Window, page_headers
 from hub.routing.routes import (
     Broadcast,
     Deliver,
@@ -42,20 +42,11 @@ from ocpi_modules.message import Message, Reply, judge_identity, judge_object
 from ocpi_modules.module import Interface, LookFor, Module, Purpose
 from ocpi_modules.parties import Party, Role
 from ocpi_modules.patch import find_part
-from ocpi_modules.types import decode_json, encode_json, parse_datetime
+from ocpi_modules.types import decode_json, encode_json
 
 FORWARDED_HTTP_STATUSES = frozenset({200, 201, 404, 405})
-OFFSET_MAX = 2**53
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Paging:
-    """The page sizes of this hub, in objects."""
-
-    default_limit: int
-    max_limit: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,16 +165,21 @@ class Router:
         await self._refuse_changed_cdr(message)
         is_kept = message.purpose.is_push and message.module.is_kept and await self._belongs(message, route.receiver)
         onward = message.readdressed(message.sender, route.receiver, self._ports.new_id())
-        answer = await self._send(call_for(onward, route.partner), route.partner)
+        call = call_for(onward, route.partner)
+        answer = await self._send(call, route.partner)
         reply = read_reply(answer, is_push=message.purpose.is_push)
         if reply.is_success and is_kept:
             await self._keep_forwarded(message, route, answer)
-        return self._returned(message, route, caller, answer, reply)
+        headers = self._link_header(message, route, caller, (call.url, answer))
+        if message.purpose is Purpose.ADD and reply.is_success:
+            headers["Location"] = self._cdr_url(message)
+        return _returned(message, route, answer, replace(reply, headers=headers))
 
     async def _exchange_page(self, message: Message, route: Forward, caller: Partner, url: str) -> Reply:
         onward = message.readdressed(message.sender, route.receiver, self._ports.new_id())
         answer = await self._send(call_at(url, onward, route.partner), route.partner)
-        return self._returned(message, route, caller, answer, read_reply(answer, is_push=False), url)
+        headers = self._link_header(message, route, caller, (url, answer))
+        return _returned(message, route, answer, replace(read_reply(answer, is_push=False), headers=headers))
 
     async def _send(self, call: Call, partner: Partner) -> Answer:
         try:
@@ -194,27 +190,13 @@ class Router:
         self._ports.heard(partner)
         return answer
 
-    def _returned(
-        self,
-        message: Message,
-        route: Forward,
-        caller: Partner,
-        answer: Answer,
-        reply: Reply,
-        url: str | None = None,
-    ) -> Reply:
-        headers: dict[str, str] = {}
-        for name in ("x-total-count", "x-limit"):
-            count = read_count(answer.headers.get(name))
-            if count is not None:
-                headers[name] = str(count)
-        requested = url or call_for(message.readdressed(message.sender, route.receiver, ""), route.partner).url
-        link = read_next_link(answer.headers.get("link"), requested) if message.purpose is Purpose.LIST else None
-        if link:
-            headers["Link"] = next_link(self._sealed_link(message, route, caller, link))
-        if message.purpose is Purpose.ADD and reply.is_success:
-            headers["Location"] = self._cdr_url(message)
-        return replace(reply, headers=headers, sender=route.receiver, receiver=message.sender)
+    def _link_header(
+        self, message: Message, route: Forward, caller: Partner, answered: tuple[str, Answer]
+    ) -> dict[str, str]:
+        """The partner's next page behind a Link of ours, where there is one (P-14); `answered` is the URL and its answer."""
+        url, answer = answered
+        link = read_next_link(answer.headers.get("link"), url) if message.purpose is Purpose.LIST else None
+        return {"Link": next_link(self._sealed_link(message, route, caller, link))} if link else {}
 
     def _sealed_link(self, message: Message, route: Forward, caller: Partner, url: str) -> str:
         parts = [
@@ -348,35 +330,26 @@ class Router:
 
     async def _seen_by_id(self, message: Message) -> Copy | None:
         look = LookFor(message.module.id, message.object_keys[0], message.variant)
-        found = await self._ports.copies.visible(self._page_query(message), look)
+        found = await self._ports.copies.visible(self._page_query(message, self._paging.read(message.query)), look)
         if len(found) > 1:
             raise InvalidParameters("more than one owner has an object with this id; name the owner as receiver")
         return next(iter(found.values()), None)
 
     async def _page(self, message: Message) -> Reply:
-        query = self._page_query(message)
-        page = await self._ports.copies.page(query)
-        headers = {"X-Total-Count": str(page.total), "X-Limit": str(query.limit)}
-        if query.offset + query.limit < page.total:
-            headers["Link"] = next_link(self._next_url(message, query))
+        window = self._paging.read(message.query)
+        page = await self._ports.copies.page(self._page_query(message, window))
+        headers = page_headers(f"{self._base}/sender/{message.module.id}", message.query, window, page.total)
         return Reply(data=("[" + ",".join(page.texts) + "]").encode(), headers=headers)
 
-    def _next_url(self, message: Message, query: PageQuery) -> str:
-        return next_page_url(f"{self._base}/sender/{message.module.id}", message.query, query.offset, query.limit)
-
-    def _page_query(self, message: Message) -> PageQuery:
-        limits = self._paging
+    def _page_query(self, message: Message, window: Window) -> PageQuery:
         return PageQuery(
             module=message.module,
             reader=message.sender,
             sees_shared=sees_shared(message.module, self._directory.roles(message.sender)),
-            date_from=read_date(message.query.get("date_from"), "date_from"),
-            date_to=read_date(message.query.get("date_to"), "date_to"),
-            offset=read_number(message.query.get("offset"), "offset", 0, OFFSET_MAX, default=0),
-            limit=min(
-                read_number(message.query.get("limit"), "limit", 1, OFFSET_MAX, default=limits.default_limit),
-                limits.max_limit,
-            ),
+            date_from=window.date_from,
+            date_to=window.date_to,
+            offset=window.offset,
+            limit=window.limit,
         )
 
     # --- CDRs that their receiver keeps ---------------------------------------------------------
@@ -405,6 +378,13 @@ class Router:
         return await self._exchange_page(message, route, caller, url)
 
 
+def _returned(message: Message, route: Forward, answer: Answer, reply: Reply) -> Reply:
+    """A receiver's reply on its way back: the parties turned round, its counts passed on (R-03, P-15)."""
+    counts = {name: read_count(answer.headers.get(name)) for name in ("x-total-count", "x-limit")}
+    passed_on = {name: str(count) for name, count in counts.items() if count is not None}
+    return replace(reply, headers={**passed_on, **reply.headers}, sender=route.receiver, receiver=message.sender)
+
+
 def place_at(endpoint: str, reference: str) -> str | None:
     """Where a partner says that it keeps something, if that is at the partner itself: its token goes nowhere else (R-08)."""
     url = join_reference(endpoint, reference)
@@ -426,32 +406,6 @@ def read_reply(answer: Answer, *, is_push: bool) -> Reply:
         return Reply(message="the receiver answered without a body")
     kept_status = answer.http_status if answer.http_status in {404, 405} else 200
     raise RoutingFault("the receiver did not answer in OCPI", http_status=kept_status)
-
-
-def read_date(value: str | None, name: str) -> datetime | None:
-    """A date filter in UTC, or None when it is not given. Raises InvalidParameters (P-13)."""
-    if not value:
-        return None
-    try:
-        return parse_datetime(value)
-    except ValueError as exc:
-        raise InvalidParameters(f"{name} is not a DateTime in UTC") from exc
-
-
-def read_number(value: str | None, name: str, lowest: int, highest: int, *, default: int) -> int:
-    """A paging parameter, or its default when it is not given. Raises InvalidParameters (P-13)."""
-    if not value:
-        return default
-    number = read_count(value)
-    if number is None or not lowest <= number <= highest:
-        raise InvalidParameters(f"{name} is not a number of at least {lowest}")
-    return number
-
-
-def next_page_url(base: str, filters: Any, offset: int, limit: int) -> str:
-    """The URL of the next page, with the filters of this one (P-09)."""
-    kept = {name: filters[name] for name in ("date_from", "date_to") if filters.get(name)}
-    return f"{base}?{urlencode({**kept, 'offset': offset + limit, 'limit': limit}, safe=':')}"
 
 
 def sees_shared(module: Module, roles: frozenset[Role]) -> bool:

@@ -20,7 +20,8 @@ from hub.partners.clientinfo import client_info, others
 from hub.partners.directory import Partner
 from hub.partners.handshake import Handshake
 from hub.partners.roster import Roster
-from hub.routing.router import OFFSET_MAX, Paging, Router, next_page_url, read_date, read_number
+from hub.routing.paging import Paging, page_headers
+from hub.routing.router import Router
 from hub.routing.routes import clear_sender, require_sender
 from hub.store.partners import Partners
 from hub.store.secrets import token_hash
@@ -36,7 +37,7 @@ from ocpi_modules.errors import (
     Unauthenticated,
     UnknownPath,
 )
-from ocpi_modules.headers import message_id, next_link, read_authorization, read_party
+from ocpi_modules.headers import message_id, read_authorization, read_party
 from ocpi_modules.message import Message, Reply, decode_body
 from ocpi_modules.module import Interface, Module, Operation, Purpose
 from ocpi_modules.parties import Party
@@ -202,18 +203,11 @@ class OcpiEndpoint:
         return Reply()
 
     async def _client_infos(self, inbound: Inbound, partner: Partner) -> Reply:
-        start = read_date(inbound.query.get("date_from"), "date_from")
-        end = read_date(inbound.query.get("date_to"), "date_to")
-        offset = read_number(inbound.query.get("offset"), "offset", 0, OFFSET_MAX, default=0)
-        paging = self._ports.paging
-        wanted = read_number(inbound.query.get("limit"), "limit", 1, OFFSET_MAX, default=paging.default_limit)
-        limit = min(wanted, paging.max_limit)
-        members = others(self._ports.roster.directory, partner, start, end)
-        headers = {"X-Total-Count": str(len(members)), "X-Limit": str(limit)}
-        if offset + limit < len(members):
-            base = f"{self._ports.public_url}/ocpi/{VERSION}/sender/hubclientinfo"
-            headers["Link"] = next_link(next_page_url(base, inbound.query, offset, limit))
-        page = b",".join(client_info(member) for member in members[offset : offset + limit])
+        window = self._ports.paging.read(inbound.query)
+        members = others(self._ports.roster.directory, partner, window.date_from, window.date_to)
+        base = f"{self._ports.public_url}/ocpi/{VERSION}/sender/hubclientinfo"
+        headers = page_headers(base, inbound.query, window, len(members))
+        page = b",".join(client_info(member) for member in members[window.offset : window.offset + window.limit])
         return Reply(data=b"[" + page + b"]", headers=headers)
 
     # --- functional modules ----------------------------------------------------------------------
