@@ -39,8 +39,8 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 async def template(postgres_url: str) -> str:
     """The name of a database that has all tables."""
-    name = await _create_database(postgres_url, "tables", "template0")
-    database = Database(_named(postgres_url, name))
+    name = await create_database(postgres_url, "tables", "template0")
+    database = Database(named(postgres_url, name))
     await database.migrate()
     await database.close()
     return name
@@ -49,9 +49,9 @@ async def template(postgres_url: str) -> str:
 @pytest.fixture
 async def database_url(postgres_url: str, template: str) -> AsyncIterator[str]:
     """A fresh database with all tables."""
-    name = await _create_database(postgres_url, f"test_{uuid.uuid4().hex}", template)
-    yield _named(postgres_url, name)
-    await _run(postgres_url, f'drop database "{name}" with (force)')
+    name = await create_database(postgres_url, f"test_{uuid.uuid4().hex}", template)
+    yield named(postgres_url, name)
+    await run_statement(postgres_url, f'drop database "{name}" with (force)')
 
 
 @pytest.fixture
@@ -155,17 +155,17 @@ def example() -> Callable[..., dict[str, Any]]:
     return load
 
 
-def _named(url: str, database: str) -> str:
+def named(url: str, database: str) -> str:
     head, _, query = url.partition("?")
     return f"{head.rpartition('/')[0]}/{database}?{query}"
 
 
-async def _create_database(url: str, name: str, template: str) -> str:
-    await _run(url, f'create database "{name}" template "{template}"')
+async def create_database(url: str, name: str, template: str) -> str:
+    await run_statement(url, f'create database "{name}" template "{template}"')
     return name
 
 
-async def _run(url: str, statement: str) -> None:
+async def run_statement(url: str, statement: str) -> None:
     plain = url.replace("postgresql+psycopg://", "postgresql://")
     async with await psycopg.AsyncConnection.connect(plain, autocommit=True) as connection:
         await connection.execute(statement.encode())

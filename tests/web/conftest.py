@@ -66,14 +66,19 @@ class Bench:
 @pytest.fixture
 async def bench(database_url: str, tmp_path: Path) -> AsyncIterator[Bench]:
     async with running_hub(database_url, tmp_path) as world, httpx.AsyncClient() as http:
-        p1 = await world.join("P1", ("CPO", "DE/CP1"))
-        p2 = await world.join("P2", ("CPO", "BE/CP2"), ("EMSP", "BE/MS2"))
-        p3 = await world.join("P3", ("EMSP", "NL/MS1"))
-        p4 = await world.join("P4", ("NSP", "GB/NS1"))
-        p5 = await world.join("P5", ("OTHER", "NL/OT1"))
-        made = Bench(world, p1, p2, p3, p4, p5, http)
-        made.forget_what_was_seen()
-        yield made
+        yield await join_everybody(world, http)
+
+
+async def join_everybody(world: World, http: httpx.AsyncClient) -> Bench:
+    """The parties of the bench, joined; nothing is recorded yet."""
+    p1 = await world.join("P1", ("CPO", "DE/CP1"))
+    p2 = await world.join("P2", ("CPO", "BE/CP2"), ("EMSP", "BE/MS2"))
+    p3 = await world.join("P3", ("EMSP", "NL/MS1"))
+    p4 = await world.join("P4", ("NSP", "GB/NS1"))
+    p5 = await world.join("P5", ("OTHER", "NL/OT1"))
+    made = Bench(world, p1, p2, p3, p4, p5, http)
+    made.forget_what_was_seen()
+    return made
 
 
 @pytest.fixture

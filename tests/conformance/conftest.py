@@ -1,0 +1,46 @@
+"""The bench of the conformance tests: one hub and its parties for all tests of a file, or a hub of one's own where a test needs one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import httpx
+import pytest
+
+from tests.conftest import create_database, named, run_statement, running_hub
+from tests.web.conftest import Bench, bench, cdr, join_everybody, location, session, token
+
+__all__ = ["bench", "cdr", "location", "session", "shared", "token", "unique"]
+
+FORWARD_TIMEOUT_SECONDS = 1.5
+
+
+@pytest.fixture(scope="module")
+async def _module_bench(
+    postgres_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Bench]:
+    name = await create_database(postgres_url, f"test_{uuid.uuid4().hex}", template)
+    timers = {"forward_timeout_seconds": FORWARD_TIMEOUT_SECONDS, "page_limit_max": 100, "page_limit_default": 50}
+    folder = tmp_path_factory.mktemp("hub")
+    async with running_hub(named(postgres_url, name), folder, **timers) as world, httpx.AsyncClient() as http:
+        yield await join_everybody(world, http)
+    await run_statement(postgres_url, f'drop database "{name}" with (force)')
+
+
+@pytest.fixture
+def shared(_module_bench: Bench) -> Iterator[Bench]:
+    """The bench that all tests of a file share: fast, so use ids of your own (`unique`) and leave registrations as they are.
+
+    What was recorded before is forgotten, and faults of the demo platforms are taken away again.
+    """
+    _module_bench.forget_what_was_seen()
+    yield _module_bench
+    for platform in _module_bench.everybody:
+        platform.faults.clear()
+
+
+@pytest.fixture
+def unique() -> Callable[[str], str]:
+    """A fresh id that starts with a word: ``unique("L")``."""
+    return lambda word: f"{word}-{uuid.uuid4().hex[:12]}"
