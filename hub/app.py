@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -27,6 +28,7 @@ from hub.store.copies import Copies
 from hub.store.database import Database
 from hub.store.ledger import Ledger
 from hub.store.partners import Partners
+from hub.store.permissions import PermissionRules
 from hub.store.secrets import Safe
 from hub.web.admin import Desk, admin_router
 from hub.web.docs import add_docs
@@ -63,7 +65,8 @@ class Hub:
         self.client = PartnerClient(
             allow_private=settings.allow_private_partner_urls, timeout_seconds=settings.forward_timeout_seconds
         )
-        self.roster = Roster(self.partners, safe, party)
+        self.rules = PermissionRules(self.database)
+        self.roster = Roster((self.partners, self.rules), safe, party, clock)
         identity = HubIdentity(party, settings.name, versions_url(url))
         self.handshake = Handshake(self.partners, self.roster, self.client, safe, identity, clock)
         self.presence = PresenceWatch(
@@ -139,9 +142,11 @@ class Hub:
         await self.roster.refresh()
         self.presence.start()
         self.dues.start()
+        dates = asyncio.create_task(self.roster.keep_dates())
         try:
             yield
         finally:
+            await ended(dates)
             await self.lanes.close(LANE_DRAIN_SECONDS)
             await self.dues.close()
             await self.presence.close()
@@ -175,6 +180,12 @@ class Hub:
             due={str(payer): count for payer, count in due.items()},
             recent=self.recent.rows(self._clock.now()),
         )
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    """Cancel a background task and wait until it is over."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def create_app(settings: Settings, database_url: str, clock: Clock | None = None) -> FastAPI:

@@ -30,21 +30,19 @@ def client_info(member: Member) -> bytes:
 
 
 def others(directory: Directory, caller: Partner, start: datetime | None, end: datetime | None) -> list[Member]:
-    """The members that are not the caller's own, changed in [start, end), in the order of their parties and roles (HC-01, HC-03)."""
+    """What the caller may know of others, changed in [start, end), in the order of their parties and roles (HC-01, HC-03)."""
     chosen = [
         member
-        for member in directory.members
-        if member.partner_id != caller.id
-        and (start is None or member.last_updated >= start)
-        and (end is None or member.last_updated < end)
+        for member in directory.shown_to(caller)
+        if (start is None or member.last_updated >= start) and (end is None or member.last_updated < end)
     ]
     return sorted(chosen, key=lambda member: (member.party, member.role))
 
 
-def news(before: Directory, now: Directory) -> list[Member]:
+def news(before: Sequence[Member], now: Sequence[Member]) -> list[Member]:
     """The members that are new or have another status (HC-04, HC-07)."""
-    known = {(member.party, member.role): member.status for member in before.members}
-    return [member for member in now.members if known.get((member.party, member.role)) is not member.status]
+    known = {(member.party, member.role): member.status for member in before}
+    return [member for member in now if known.get((member.party, member.role)) is not member.status]
 
 
 class ClientInfoNews:
@@ -54,18 +52,21 @@ class ClientInfoNews:
         self._lanes, self._new_id = lanes, new_id
 
     def __call__(self, before: Directory, now: Directory) -> None:
-        if before.members:
-            self.tell(news(before, now), now)
+        if not before.members:
+            return
+        has_rules = bool(before.permissions.rules or now.permissions.rules)
+        changed = news(before.members, now.members)  # for everybody, where nobody's view is another
+        for partner in now.partners.values():
+            seen = news(before.shown_to(partner), now.shown_to(partner)) if has_rules else changed
+            self._tell(partner, [member for member in seen if member.partner_id != partner.id], now)
 
-    def tell(self, members: Sequence[Member], directory: Directory) -> None:
-        """Queue a PUT of each member for each partner but its own; no routing headers (R-05)."""
-        for partner in directory.partners.values():
-            url = partner.endpoint(_MODULE, Interface.RECEIVER)
-            if url is None or not partner.is_joined or directory.is_offline(partner):
-                continue
-            for member in members:
-                if member.partner_id != partner.id:
-                    self._lanes.push(f"partner {partner.id}", partner, self._call(url, partner, member))
+    def _tell(self, partner: Partner, members: Sequence[Member], directory: Directory) -> None:
+        """Queue a PUT of each member for one partner; no routing headers (R-05)."""
+        url = partner.endpoint(_MODULE, Interface.RECEIVER)
+        if url is None or not partner.is_joined or directory.is_offline(partner):
+            return
+        for member in members:
+            self._lanes.push(f"partner {partner.id}", partner, self._call(url, partner, member))
 
     def _call(self, url: str, partner: Partner, member: Member) -> Call:
         return Call(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
+from hub.partners.permissions import Permissions
 from ocpi_modules.module import Interface, Module
 from ocpi_modules.parties import BROADCAST_TO, Party, Role
 
@@ -52,11 +53,12 @@ class Partner:
 
 @dataclass(frozen=True)
 class Directory:
-    """The picture: the hub's own party, the partners by id, and all members."""
+    """The picture: the hub's own party, the partners by id, all members, and who of them may talk to whom."""
 
     hub: Party
     partners: Mapping[int, Partner] = field(default_factory=dict)
     members: tuple[Member, ...] = ()
+    permissions: Permissions = field(default_factory=Permissions)
 
     @cached_property
     def _by_party(self) -> dict[Party, tuple[Member, ...]]:
@@ -73,7 +75,7 @@ class Directory:
     def _by_partner(self) -> dict[int, tuple[Member, ...]]:
         found: dict[int, tuple[Member, ...]] = {}
         for member in self.members:
-            if member.partner_id is not None and member.status is not Presence.SUSPENDED:
+            if member.partner_id is not None and member.status in _JOINED:
                 found[member.partner_id] = (*found.get(member.partner_id, ()), member)
         return found
 
@@ -92,7 +94,7 @@ class Directory:
         )
 
     def members_of(self, partner: Partner) -> tuple[Member, ...]:
-        """The members behind one partner."""
+        """The members behind one partner; those that are suspended, or held for the operator, do not speak."""
         return self._by_partner.get(partner.id, ())
 
     def parties_of(self, partner: Partner, roles: frozenset[Role] | None = None) -> frozenset[Party]:
@@ -116,12 +118,40 @@ class Directory:
         return tuple(
             party
             for party in sorted(self._by_party)
-            if party != sender and self.roles(party) & wanted and self._takes(party, module)
+            if party != sender
+            and self.roles(party) & wanted
+            and self._takes(party, module)
+            and self.permissions.allows(sender, party, module.id)
         )
+
+    def closed_to(self, reader: Party, module: Module) -> frozenset[Party]:
+        """The parties whose objects of a module a reader may not see."""
+        if not self.permissions.rules:
+            return frozenset()
+        return frozenset(party for party in self._by_party if not self.permissions.allows(party, reader, module.id))
+
+    def shown_to(self, viewer: Partner) -> tuple[Member, ...]:
+        """The members that are not the viewer's own, as it may know them: whom it may not talk to is PLANNED (HC-03, HC-06)."""
+        others = tuple(member for member in self.members if member.partner_id != viewer.id)
+        if not self.permissions.rules:
+            return others
+        own = self.parties_of(viewer)
+        return tuple(self._shown(member, own) for member in others)
+
+    def _shown(self, member: Member, own: frozenset[Party]) -> Member:
+        since = self.permissions.since(own, member.party)
+        if since is None:
+            return member
+        is_open = any(self.permissions.joins(party, member.party) for party in own)
+        status = member.status if is_open or member.status not in _JOINED else Presence.PLANNED
+        return replace(member, status=status, last_updated=max(member.last_updated, since))
 
     def _takes(self, party: Party, module: Module) -> bool:
         partner = self.partner_of(party)
         return partner is not None and partner.endpoint(module, Interface.RECEIVER) is not None
+
+
+_JOINED = frozenset({Presence.CONNECTED, Presence.OFFLINE})
 
 
 def _reached_by(roles: Iterable[Role]) -> frozenset[Role]:

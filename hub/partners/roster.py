@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
 
+import structlog
+
+from hub.clock import Clock
 from hub.partners.directory import Directory, Member, Partner, Presence
+from hub.partners.permissions import Permissions, Rule
 from hub.store.partners import JOINED, LEFT, Partners, Rows
+from hub.store.permissions import PermissionRules
 from hub.store.secrets import Safe
-from hub.store.tables import PartnerRow, PartyRow
+from hub.store.tables import PartnerRow, PartyRow, PermissionRow
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party, Role
 
+LOOK_EVERY_SECONDS = 0.5
+
 Listener = Callable[[Directory, Directory], None]
+Tables = tuple[Partners, PermissionRules]
+
+_log = structlog.get_logger()
 
 
 class Roster:
     """Holds the current picture; `refresh` replaces it and tells the listeners what it was before and is now."""
 
-    def __init__(self, partners: Partners, safe: Safe, hub: Party) -> None:
-        self._partners = partners
+    def __init__(self, tables: Tables, safe: Safe, hub: Party, clock: Clock) -> None:
+        self._partners, self._rules = tables
         self._safe = safe
+        self._clock = clock
         self._listeners: list[Listener] = []
         self.directory = Directory(hub)
 
@@ -30,10 +44,25 @@ class Roster:
     async def refresh(self) -> Directory:
         """Read the tables again."""
         before, rows = self.directory, await self._partners.load()
-        self.directory = read_directory(rows, self._safe, before.hub)
+        permissions = read_permissions(await self._rules.load(), self._clock.now())
+        self.directory = replace(read_directory(rows, self._safe, before.hub), permissions=permissions)
         for listener in self._listeners:
             listener(before, self.directory)
         return self.directory
+
+    async def keep_dates(self) -> None:
+        """Read the tables again whenever a rule begins or ends; until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            due = self.directory.permissions.next_change
+            if due is not None and due <= self._clock.now():
+                await self._refresh_or_wait()
+
+    async def _refresh_or_wait(self) -> None:
+        try:
+            await self.refresh()
+        except Exception as exc:  # the database is away: the next look tries again
+            _log.warning("rules_not_read", error=type(exc).__name__)
 
 
 def read_directory(rows: Rows, safe: Safe, hub: Party) -> Directory:
@@ -47,6 +76,17 @@ def read_directory(rows: Rows, safe: Safe, hub: Party) -> Directory:
         if row.id is not None and row.state != LEFT
     }
     return Directory(hub, partners, tuple(_member(row) for row in rows.parties))
+
+
+def read_permissions(rows: Sequence[PermissionRow], now: datetime) -> Permissions:
+    """The rules as they stand now."""
+    return Permissions(tuple(_rule(row) for row in rows), now) if rows else Permissions()
+
+
+def _rule(row: PermissionRow) -> Rule:
+    assert row.id is not None
+    one, other = (Party.parse(name) if name else None for name in (row.one, row.other))
+    return Rule(row.id, one, other, row.module or None, row.is_allowed, row.starts_at, row.ends_at)
 
 
 def _partner(row: PartnerRow, safe: Safe, endpoints: dict[tuple[str, Interface], str]) -> Partner:

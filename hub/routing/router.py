@@ -114,7 +114,9 @@ class Router:
         if message.purpose.is_push and message.module.is_addressed:
             return await self._addressees(message)
         look = question(message, self._directory.hub)
-        return await self._ports.copies.owners(look) if look else ()
+        owners = await self._ports.copies.owners(look) if look else frozenset[Party]()
+        permissions, module_id = self._directory.permissions, message.module.id
+        return [owner for owner in owners if permissions.allows(message.sender, owner, module_id)]
 
     async def _addressees(self, message: Message) -> Collection[Party]:
         named = message.token_party
@@ -350,6 +352,7 @@ class Router:
             date_to=window.date_to,
             offset=window.offset,
             limit=window.limit,
+            closed=self._directory.closed_to(message.sender, message.module),
         )
 
     # --- CDRs that their receiver keeps ---------------------------------------------------------

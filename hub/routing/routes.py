@@ -82,6 +82,7 @@ def forward_to(receiver: Party, message: Message, directory: Directory) -> Forwa
     """The way to one party, judged in the order of X-22: known, connected, with this module and role."""
     if not directory.knows(receiver):
         raise UnknownReceiver(f"{receiver} is not known here")
+    require_permission(message, receiver, directory)
     partner = directory.partner_of(receiver)
     if partner is None:
         raise ReceiverNotConnected(f"{receiver} is not connected")
@@ -89,6 +90,12 @@ def forward_to(receiver: Party, message: Message, directory: Directory) -> Forwa
     if lacks_role or partner.endpoint(message.module, message.interface) is None:
         raise RoutingFault(f"{receiver} offers no {message.module.id} {message.interface}")
     return Forward(receiver, partner)
+
+
+def require_permission(message: Message, other: Party, directory: Directory) -> None:
+    """The two have to be allowed to talk about the module; else the other is as PLANNED as hub client info shows it: 4003 (HC-10)."""
+    if not directory.permissions.allows(message.sender, other, message.module.id):
+        raise ReceiverNotConnected(f"{message.sender} and {other} have no agreement on {message.module.id}")
 
 
 def clear_sender(parties: frozenset[Party], fitting: frozenset[Party]) -> Party:
@@ -141,6 +148,7 @@ def require_taker(addressee: Party, message: Message, directory: Directory) -> N
     """What the hub accepts for a party, that party has to be able to take: some day, if not now."""
     if not directory.knows(addressee):
         raise UnknownReceiver(f"{addressee} is not known here")
+    require_permission(message, addressee, directory)
     roles = directory.roles(addressee)
     if not roles:
         raise ReceiverNotConnected(f"{addressee} has left")

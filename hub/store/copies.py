@@ -48,7 +48,7 @@ class Copy:
 class PageQuery:
     """Which page of which module for which reader. `sees_shared`: the reader's roles may see what is meant for everybody.
 
-    `date_from` is inclusive, `date_to` exclusive, both in UTC (P-02, P-03).
+    `date_from` is inclusive, `date_to` exclusive, both in UTC (P-02, P-03). `closed` owners are not shown to the reader.
     """
 
     module: Module
@@ -58,6 +58,7 @@ class PageQuery:
     date_to: datetime | None = None
     offset: int = 0
     limit: int = 100
+    closed: frozenset[Party] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +238,7 @@ def _scope(query: PageQuery) -> str:
     """The SQL condition for what a reader may see (G-03, G-04): the one place where an audience is decided.
 
     Objects with an addressee: the owner's own and those addressed to the reader. Others: what is meant for everybody, with what was sent
-    to the reader alone in its place where there is both (X-13).
+    to the reader alone in its place where there is both (X-13). What a full crawl of its owner no longer contained is not shown (X-29).
     """
     if query.module.is_addressed:
         who = "((c.country_code = :country_code and c.party_id = :party_id) or c.addressee = :reader)"
@@ -256,12 +257,14 @@ def _scope(query: PageQuery) -> str:
         for name, sign, value in (("date_from", ">=", query.date_from), ("date_to", "<", query.date_to))
         if value is not None
     ]
-    return f"c.module = :module and {who}{''.join(dates)}"
+    closed = " and not c.country_code || '/' || c.party_id = any(:closed)" if query.closed else ""
+    return f"c.module = :module and c.stale_at is null and {who}{closed}{''.join(dates)}"
 
 
 def _scope_values(query: PageQuery) -> dict[str, Any]:
     values = {"module": query.module.id, "reader": str(query.reader), **_owner(query.reader)}
-    return values | {"date_from": query.date_from, "date_to": query.date_to}
+    dates = {"date_from": query.date_from, "date_to": query.date_to}
+    return values | dates | {"closed": [str(party) for party in query.closed]}
 
 
 def _owner(party: Party) -> dict[str, str]:

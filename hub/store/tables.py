@@ -27,7 +27,10 @@ def _moment(*, nullable: bool = False) -> Column[datetime]:
 
 
 class PartnerRow(SQLModel, table=True):
-    """A connected platform. `state`: JOINING (our own POST is open), JOINED, LEFT."""
+    """A connected platform. `state`: JOINING (our own POST is open), JOINED, LEFT.
+
+    `quirks` says in JSON how it departs from the norm, `report` what its last probe saw.
+    """
 
     __tablename__ = "partner"
 
@@ -39,10 +42,15 @@ class PartnerRow(SQLModel, table=True):
     state: str
     joined_at: datetime = Field(sa_column=_moment())
     heard_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    quirks: str = Field(default="{}", sa_column=Column(Text, nullable=False))
+    report: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
 class PartyRow(SQLModel, table=True):
-    """A role of a party, as hub client info knows it. `partner_id` is empty while it is only invited (PLANNED)."""
+    """A role of a party, as hub client info knows it.
+
+    `partner_id` is empty while it is only invited; PLANNED with a partner is held for the operator.
+    """
 
     __tablename__ = "party"
 
@@ -86,7 +94,7 @@ class CopyRow(SQLModel, table=True):
 
     `key` and `variant` are folded ids, `audience` is "" for everybody or the one party it was sent to, `addressee` the eMSP that a
     session or CDR belongs to. `seq` gives pages their order: oldest first, never by `last_updated` (P-11). `remote_url` is where the
-    addressee keeps it.
+    addressee keeps it. `pushed_at` is when its owner pushed it last (empty: only pulled), `stale_at` since when a full crawl lacks it.
     """
 
     __tablename__ = "copy"
@@ -109,6 +117,8 @@ class CopyRow(SQLModel, table=True):
     last_updated: datetime = Field(sa_column=_moment())
     text: str = Field(sa_column=Column(Text, nullable=False))
     remote_url: str | None = None
+    pushed_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    stale_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
 
 
 class ClaimRow(SQLModel, table=True):
@@ -154,6 +164,58 @@ class CallbackRow(SQLModel, table=True):
     correlation_id: str
     created_at: datetime = Field(sa_column=_moment())
     expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, index=True))
+
+
+class PermissionRow(SQLModel, table=True):
+    """A dated rule on who may talk to whom: between `one` and `other` ("" is everybody) about `module` ("" is all).
+
+    Good in [starts_at, ends_at); never deleted, only ended.
+    """
+
+    __tablename__ = "permission"
+
+    id: int | None = Field(default=None, primary_key=True)
+    one: str = ""
+    other: str = ""
+    module: str = ""
+    is_allowed: bool
+    starts_at: datetime = Field(sa_column=_moment())
+    ends_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    note: str = ""
+
+
+class PullRow(SQLModel, table=True):
+    """When and how the hub pulls a module from a partner. `mode`: never, after-gap, schedule.
+
+    `synced_at` is when the last complete pull began, `crawled_at` when the last complete crawl without filter did; the counts and
+    `said` are those of the last attempt, at `tried_at`.
+    """
+
+    __tablename__ = "pull"
+
+    partner_id: int = Field(primary_key=True, foreign_key="partner.id")
+    module: str = Field(primary_key=True)
+    mode: str
+    synced_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    crawled_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    tried_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    objects: int = 0
+    refused: int = 0
+    said: str = ""
+
+
+class DefectRow(SQLModel, table=True):
+    """How often an owner's objects came with one kind of defect, and the object that showed it last."""
+
+    __tablename__ = "defect"
+
+    owner: str = Field(primary_key=True)
+    module: str = Field(primary_key=True)
+    defect: str = Field(primary_key=True)
+    kept: int = 0
+    refused: int = 0
+    last_id: str = ""
+    last_at: datetime = Field(sa_column=_moment())
 
 
 metadata = SQLModel.metadata

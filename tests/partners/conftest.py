@@ -17,6 +17,7 @@ from hub.partners.handshake import Handshake, HubIdentity
 from hub.partners.roster import Roster
 from hub.store.database import Database
 from hub.store.partners import Partners, PartyRole
+from hub.store.permissions import PermissionRules
 from hub.store.secrets import Safe, token_hash
 from ocpi_modules.headers import read_authorization
 from ocpi_modules.parties import Party, Role
@@ -202,7 +203,7 @@ async def client() -> AsyncIterator[PartnerClient]:
 async def bench(database: Database, client: PartnerClient) -> Bench:
     """The partner side of a hub, with nobody in it."""
     partners, safe, clock = Partners(database), Safe(b"a key for tests"), HandClock()
-    roster = Roster(partners, safe, HUB)
+    roster = Roster((partners, PermissionRules(database)), safe, HUB, clock)
     identity = HubIdentity(HUB, "The hub", HUB_VERSIONS_URL, "https://hub.example", "https://hub.example/l.svg")
     handshake = Handshake(partners, roster, client, safe, identity, clock)
     await roster.refresh()

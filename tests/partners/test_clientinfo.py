@@ -126,13 +126,13 @@ def test_the_order_of_the_list_does_not_depend_on_the_order_of_the_rows() -> Non
     ],
 )
 def test_a_change_of_status_is_news_and_nothing_else(changed: Member, is_news: bool) -> None:
-    assert news(directory(*ALL), directory(P1, *P2, changed)) == ([changed] if is_news else [])
+    assert news(directory(*ALL).members, directory(P1, *P2, changed).members) == ([changed] if is_news else [])
 
 
 def test_a_new_party_and_a_new_role_are_news() -> None:
     """HC-04."""
     role = member(CP1, Role.EMSP, 1)
-    assert news(directory(P1), directory(P1, role, P3)) == [role, P3]
+    assert news(directory(P1).members, directory(P1, role, P3).members) == [role, P3]
 
 
 # --- who hears it -----------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from hub.partners.presence import PresenceWatch
 from hub.partners.roster import Roster
 from hub.store.database import Database
 from hub.store.partners import Partners
+from hub.store.permissions import PermissionRules
 from hub.store.secrets import Safe
 from hub.store.tables import InvitationRow
 from hub.web.admin import INVITATION_LIFE_DAYS, Desk, admin_router, invitation_state
@@ -68,7 +69,7 @@ def door(admin_token: str | None, header: dict[str, Any]) -> httpx.AsyncClient:
     """A client of the routes alone, with nothing behind them that could be reached."""
     database = Database("postgresql://nowhere.invalid/none")
     partners, clock, safe = Partners(database), SystemClock(), Safe(b"a key for tests")
-    roster = Roster(partners, safe, HUB)
+    roster = Roster((partners, PermissionRules(database)), safe, HUB, clock)
     client = PartnerClient(allow_private=False, timeout_seconds=1.0)
     identity = HubIdentity(HUB, "The hub", "https://hub.example/ocpi/versions")
     desk = Desk(
