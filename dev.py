@@ -4,6 +4,7 @@
     python3 dev.py demo  [ARGS]   play with the hub and a few partners
     python3 dev.py test  [ARGS]   run the tests (ARGS go to pytest)
     python3 dev.py check          run the linters and the type checker
+    python3 dev.py conformance    show which rows of OCPI the tests prove
 
 The first run makes `.venv/` from the hash-pinned lock files; later runs start at once.
 """
@@ -164,8 +165,15 @@ def passes(name: str, command: list[str]) -> bool:
     return subprocess.run(command, cwd=ROOT).returncode == 0
 
 
+def conformance(arguments: list[str]) -> NoReturn:
+    if arguments:
+        sys.exit("conformance takes no arguments")
+    ensure(RUNTIME)
+    become(["-m", "tests.docs_conformance", "--figure"])
+
+
 def main() -> NoReturn:
-    commands = {"demo": demo, "test": test, "check": check}
+    commands = {"demo": demo, "test": test, "check": check, "conformance": conformance}
     name, *arguments = sys.argv[1:] or ["help"]
     if name in commands:
         commands[name](arguments)

@@ -14,6 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from hub.clock import SystemClock
 from hub.logs import configure_logs
+from hub.partners.client import PartnerClient
+from hub.partners.probe import Prober, Report
+from hub.partners.roster import Roster
 from hub.server import address, database_url, serve
 from hub.settings import Settings
 from hub.settlement.engine import statement_of
@@ -22,7 +25,9 @@ from hub.store.database import Database
 from hub.store.embedded import EmbeddedPostgresError
 from hub.store.ledger import Ledger
 from hub.store.partners import LEFT, Partners, PartyRole
+from hub.store.permissions import PermissionRules
 from hub.store.rotation import adopt_key, prepare_key, read_key, reseal_tokens, resealing
+from hub.store.secrets import Safe
 from hub.web.admin import (
     InvitationAsked,
     InvitationMade,
@@ -125,6 +130,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--format", choices=("text", "json"), default="text")
     command.set_defaults(run=_partners)
 
+    command = commands.add_parser("probe", help="ask a partner's software what it does, row by row: probe NL/ABC")
+    command.add_argument("party", type=Party.parse, metavar="PARTY", help="a party of the partner")
+    command.add_argument("--format", choices=("text", "json"), default="text")
+    command.set_defaults(run=_probe)
+
     command = commands.add_parser("statement", help="who owes whom for a month, as the CDRs claim it")
     command.add_argument("--month", required=True, help="for example 2026-10")
     command.add_argument("--format", choices=("json", "csv"), default="json")
@@ -202,6 +212,34 @@ def _partners(options: argparse.Namespace, settings: Settings) -> int:
     rows = [(str(one.id), one.name, one.state, _heard(one), _roles(one.parties)) for one in partners]
     print(in_json(partners) if options.format == "json" else in_columns([head, *rows]))
     return 0
+
+
+def _probe(options: argparse.Namespace, settings: Settings) -> int:
+    async def work(database: Database, settings: Settings) -> Report:
+        partners, clock = Partners(database), SystemClock()
+        safe = Safe(settings.secret_key_bytes())
+        roster = Roster((partners, PermissionRules(database)), safe, settings.hub_party, clock)
+        partner = (await roster.refresh()).partner_behind(options.party)
+        if partner is None:
+            raise CommandFailed(f"{options.party} belongs to no partner")
+        client = PartnerClient(
+            allow_private=settings.allow_private_partner_urls, timeout_seconds=settings.forward_timeout_seconds
+        )
+        try:
+            return await Prober(partners, roster, client, clock).examine(partner, is_thorough=True)
+        finally:
+            await client.close()
+
+    report = _with_database(work, settings)
+    print(report.model_dump_json(indent=2) if options.format == "json" else in_rows(report))
+    return 0
+
+
+def in_rows(report: Report) -> str:
+    """A probe as a page of text: a row for each observation, then the quirks that it set."""
+    rows = [("ROW", "VERDICT", "WHAT", "SEEN"), *((one.row, one.verdict, one.what, one.seen) for one in report.rows)]
+    quirks = ", ".join(f"{name}={value}" for name, value in report.quirks.items()) or "none"
+    return f"{in_columns(rows)}\n\n{report.differences} differences; quirks set now: {quirks}"
 
 
 def _revoke(options: argparse.Namespace, settings: Settings) -> int:

@@ -18,17 +18,21 @@ from hub.partners.clientinfo import ClientInfoNews
 from hub.partners.handshake import Handshake, HubIdentity
 from hub.partners.lanes import Lanes
 from hub.partners.presence import PresenceWatch
+from hub.partners.probe import Prober
 from hub.partners.roster import Roster
 from hub.routing.dues import Dues
 from hub.routing.paging import Paging
+from hub.routing.pulling import Puller, PullPorts
 from hub.routing.router import Ports, Router
 from hub.settings import Settings
 from hub.store.callbacks import Callbacks
 from hub.store.copies import Copies
 from hub.store.database import Database
+from hub.store.defects import Defects
 from hub.store.ledger import Ledger
 from hub.store.partners import Partners
 from hub.store.permissions import PermissionRules
+from hub.store.pulls import Pulls
 from hub.store.secrets import Safe
 from hub.web.admin import Desk, admin_router
 from hub.web.docs import add_docs
@@ -39,6 +43,8 @@ from hub.web.openapi import describe_ocpi
 from hub.web.pages import Figures, page_router
 from hub.web.recent import Recent
 from hub.web.registration import versions_url
+from hub.web.terms import TermsDesk, terms_router
+from hub.web.upkeep import UpkeepDesk, upkeep_router
 from ocpi_modules.errors import OcpiError
 
 LANE_DRAIN_SECONDS = 5.0
@@ -62,13 +68,28 @@ class Hub:
         self.partners = Partners(self.database)
         self.copies = Copies(self.database)
         self.ledger = Ledger(self.database)
+        self.defects = Defects(self.database)
         self.client = PartnerClient(
             allow_private=settings.allow_private_partner_urls, timeout_seconds=settings.forward_timeout_seconds
         )
         self.rules = PermissionRules(self.database)
         self.roster = Roster((self.partners, self.rules), safe, party, clock)
-        identity = HubIdentity(party, settings.name, versions_url(url))
-        self.handshake = Handshake(self.partners, self.roster, self.client, safe, identity, clock)
+        identity = HubIdentity(
+            party,
+            settings.name,
+            versions_url(url),
+            settings.website or url,
+            settings.logo_url or f"{url}/static/logo.svg",
+        )
+        self.handshake = Handshake(
+            self.partners,
+            self.roster,
+            self.client,
+            safe,
+            identity,
+            clock,
+            holds_new_parties=settings.new_parties == "hold",
+        )
         self.presence = PresenceWatch(
             self.partners, self.roster, self.client, clock, still_alive_seconds=settings.still_alive_seconds
         )
@@ -82,6 +103,10 @@ class Hub:
         self.metrics = Metrics()
         paging = Paging(settings.page_limit_default, settings.page_limit_max)
         router = Router(self._ports(safe), url, paging)
+        self.pulls = Pulls(self.database)
+        self.prober = Prober(self.partners, self.roster, self.client, clock)
+        self.puller = Puller(self._pull_ports(router), settings.pull_schedule_seconds)
+        self.roster.listen(self.puller.on_change)
         endpoint = OcpiEndpoint(
             OcpiPorts(
                 partners=self.partners,
@@ -112,6 +137,20 @@ class Hub:
             heard=self.presence.heard,
             payer_waits=self.dues.wake,
             callbacks=Callbacks(self.database),
+            defects=self.defects,
+        )
+
+    def _pull_ports(self, router: Router) -> PullPorts:
+        return PullPorts(
+            roster=self.roster,
+            pulls=self.pulls,
+            copies=self.copies,
+            client=self.client,
+            router=router,
+            lanes=self.lanes,
+            clock=self._clock,
+            new_id=new_id,
+            welcome=self.prober.welcome,
         )
 
     def _application(self, settings: Settings, endpoint: OcpiEndpoint, url: str) -> FastAPI:
@@ -126,6 +165,8 @@ class Hub:
         app.mount("/ocpi", endpoint)
         app.include_router(page_router(lambda: self._figures(settings, url), self.database.ping))
         app.include_router(admin_router(self._desk(url), settings.admin_token_text()))
+        app.include_router(terms_router(self._terms(), settings.admin_token_text()))
+        app.include_router(upkeep_router(self._upkeep_desk(), settings.admin_token_text()))
         app.include_router(metrics_router(self._measure, settings.admin_token_text()))
         describe_ocpi(app)
         add_docs(app)
@@ -142,11 +183,13 @@ class Hub:
         await self.roster.refresh()
         self.presence.start()
         self.dues.start()
+        self.puller.start()
         dates = asyncio.create_task(self.roster.keep_dates())
         try:
             yield
         finally:
             await ended(dates)
+            await self.puller.close()
             await self.lanes.close(LANE_DRAIN_SECONDS)
             await self.dues.close()
             await self.presence.close()
@@ -161,6 +204,12 @@ class Hub:
 
     def _desk(self, url: str) -> Desk:
         return Desk(self.partners, self.roster, self.handshake, self.presence, self._clock, versions_url(url))
+
+    def _terms(self) -> TermsDesk:
+        return TermsDesk(self.rules, self.roster, self.copies, self._clock, self.partners)
+
+    def _upkeep_desk(self) -> UpkeepDesk:
+        return UpkeepDesk(self.partners, self.roster, self.prober, self.pulls, self.puller, self.defects)
 
     async def _measure(self) -> bytes:
         due = await self.ledger.payers()

@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hub.store.secrets import load_or_make_key
 from ocpi_modules.parties import Party
-from ocpi_modules.types import CountryCode, PartyId, String
+from ocpi_modules.types import CountryCode, PartyId, String, Url
 
 DEFAULT_PORT = 8000
 PUBLIC_URL_MAX_CHARACTERS = 100  # OCPI has 255 for an URL, and whole paths come after this one
@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     name: Annotated[str, String(100), AfterValidator(_named)] = Field(
         "OCPI hub", description="Name of the hub in its credentials and on its pages."
     )
+    website: Url | None = Field(None, description="Website in the hub's credentials; else its front page.")
+    logo_url: Url | None = Field(
+        None, description="Square logo (256 pixels) in the hub's credentials; else the one that comes with it."
+    )
     database_url: SecretStr | None = Field(
         None, description="An outside PostgreSQL; without it the embedded server is used."
     )
@@ -59,8 +63,14 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(
         None, description="Key that seals outbound tokens; else made once in the data folder."
     )
+    new_parties: Literal["accept", "hold"] = Field(
+        "accept", description="Parties that a partner adds by itself: `accept` them, or `hold` them for the operator."
+    )
     forward_timeout_seconds: float = Field(10.0, gt=0, le=120, description="How long a receiver may take to answer.")
     still_alive_seconds: float = Field(300.0, gt=0, le=86_400, description="Silence after which a partner is probed.")
+    pull_schedule_seconds: float = Field(
+        3600.0, gt=0, le=31 * 86_400, description="How often what is pulled on a schedule is pulled."
+    )
     allow_private_partner_urls: bool = Field(False, description="Lets partners have private addresses and plain http.")
     max_body_bytes: int = Field(
         1024 * 1024, ge=1024, description="Largest body that is accepted; more is answered 413."

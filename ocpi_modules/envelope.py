@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from ocpi_modules.types import NotJsonText, decode_json, encode_json, format_datetime
 
 SUCCESS = 1000
@@ -35,6 +37,20 @@ def write_envelope(
         parts.append(b'"status_message":' + encode_json(message))
     parts.append(b'"timestamp":' + encode_json(format_datetime(now)))
     return b"{" + b",".join(parts) + b"}"
+
+
+class _Page(msgspec.Struct):
+    status_code: int
+    data: list[msgspec.Raw] | None = None
+
+
+def read_items(body: bytes) -> tuple[bytes, ...] | None:
+    """The text of each object in a successful list answer, byte for byte; None when it is no such answer."""
+    try:
+        page = msgspec.json.decode(body, type=_Page)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return tuple(bytes(item) for item in page.data or ()) if 1000 <= page.status_code < 2000 else None
 
 
 def read_envelope(body: bytes) -> Envelope | None:

@@ -20,9 +20,9 @@ _LINK = re.compile(r"(?:<\s*([^<>\s]+)\s*>|([^<>;,\s]+))\s*((?:;[^,]*)?)")  # in
 _NEXT = re.compile(r";\s*rel\s*=\s*\"?[^\";]*\bnext\b", re.IGNORECASE)
 
 
-def authorization(token: str) -> str:
-    """The value of the Authorization header for a credentials token (T-03, T-04)."""
-    return "Token " + base64.b64encode(token.encode()).decode("ascii")
+def authorization(token: str, *, is_raw: bool = False) -> str:
+    """The value of the Authorization header for a credentials token (T-03, T-04); raw for old partners only (T-05)."""
+    return f"Token {token if is_raw else base64.b64encode(token.encode()).decode('ascii')}"
 
 
 def read_authorization(value: str | None) -> str | None:
@@ -38,6 +38,13 @@ def read_authorization(value: str | None) -> str | None:
     except ValueError:  # not ASCII, not Base64, not UTF-8
         return None
     return token.removesuffix("\n")
+
+
+def read_raw_authorization(value: str | None) -> str | None:
+    """What stands behind the word Token, taken as the token itself (T-05), or None when it is no such header."""
+    scheme, _, token = (value or "").strip().partition(" ")
+    token = token.strip()
+    return token if scheme.lower() == "token" and token and len(token) <= TOKEN_LENGTH_MAX_CHARACTERS else None
 
 
 def read_party(headers: Mapping[str, str], side: str) -> Party | None:

@@ -439,6 +439,7 @@ LOCATIONS = Module(
     ),
     is_broadcast=True,
     is_kept=True,
+    can_go_stale=True,
     unknown_code=2003,
 )
 """The Locations module (mod_locations, "Interfaces and endpoints"; checklist M-03, M-04, section 12)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ocpi_modules.module import Module, Part
-from ocpi_modules.types import fold, parse_datetime
+from ocpi_modules.types import fold, lenient_datetime, parse_datetime
 
 Object = dict[str, Any]
 
@@ -46,7 +46,8 @@ def merge_patch(module: Module, whole: Object, ids: tuple[str, ...], fields: Obj
 
 def is_older(new: Object, stored: Object) -> bool:
     """Whether a push is older than what is stored, by the owner's `last_updated`; equal counts as newer (X-31)."""
-    return parse_datetime(new[_DATED]) < parse_datetime(stored[_DATED])
+    before = lenient_datetime(stored.get(_DATED))
+    return before is not None and parse_datetime(new[_DATED]) < before
 
 
 def _merged(module: Module, depth: int, target: Object, fields: Object) -> Object:
@@ -99,7 +100,7 @@ def _child(parent: Object, part: Part, part_id: str) -> Object | None:
 
 def _dated(changed: Object, source: Object) -> Object:
     """`changed` with the newer of two `last_updated`: a parent follows its child, but never backwards (X-54)."""
-    mine, theirs = changed.get(_DATED), source.get(_DATED)
-    if theirs is not None and (mine is None or parse_datetime(theirs) > parse_datetime(mine)):
-        return {**changed, _DATED: theirs}
+    mine, theirs = lenient_datetime(changed.get(_DATED)), lenient_datetime(source.get(_DATED))
+    if theirs is not None and (mine is None or theirs > mine):
+        return {**changed, _DATED: source[_DATED]}
     return changed

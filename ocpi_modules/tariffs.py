@@ -156,6 +156,7 @@ TARIFFS = Module(
     ),
     is_broadcast=True,
     is_kept=True,
+    can_go_stale=True,
     unknown_code=2001,
 )
 """The Tariffs module (mod_tariffs, "Interfaces and Endpoints"; checklist M-08, TF-01, TF-02)."""

@@ -349,6 +349,19 @@ def parse_datetime(text: Any) -> datetime:
     return _moment(text)
 
 
+def lenient_datetime(value: Any) -> datetime | None:
+    """A moment in UTC from whatever ISO 8601 allows, offsets too; without one it is UTC. None where it cannot be read."""
+    try:
+        return parse_datetime(value)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
 def format_datetime(moment: datetime) -> str:
     """An aware datetime as an OCPI DateTime in UTC with ``Z``, cut to milliseconds if it has any (Y-03).
 
@@ -537,6 +550,16 @@ def validation_sentence(exc: ValidationError) -> str:
     """
     error = exc.errors(include_url=False)[0]
     return _cut(f"{_subject(error)} {_reason(error)}", SENTENCE_MAX_CHARACTERS)
+
+
+def defect_sentences(exc: ValidationError) -> list[str]:
+    """Every fault, without the place in a list and without what was sent, so that equal faults are equal sentences."""
+    return [_cut(f"{_kind_path(error)} {_reason(error)}", SENTENCE_MAX_CHARACTERS) for error in exc.errors()]
+
+
+def _kind_path(error: Any) -> str:
+    path = [*error["loc"], error["ctx"]["field"]] if error["type"] == "rule" else error["loc"]
+    return ".".join(step for step in path if isinstance(step, str)) or "the object"
 
 
 def _subject(error: Any) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from hub.partners.client import Call, join_url
+from hub.partners.dialect import spoken_body, spoken_query
 from hub.partners.directory import Partner
 from ocpi_modules.errors import RoutingFault
-from ocpi_modules.headers import authorization, id_headers, routing_headers
+from ocpi_modules.headers import id_headers, routing_headers
 from ocpi_modules.message import Message
 from ocpi_modules.parties import Party
 
@@ -17,10 +18,10 @@ def call_for(message: Message, partner: Partner) -> Call:
     base = partner.endpoint(message.module, message.interface)
     if base is None:
         raise RoutingFault(f"{message.receiver} offers no {message.module.id} {message.interface}")
-    body = message.body if message.operation.has_body else None
+    body = spoken_body(message, partner.quirks) if message.operation.has_body else None
     return Call(
         method=message.operation.method,
-        url=join_url(base, message.suffix, message.raw_query),
+        url=join_url(base, message.suffix, spoken_query(message, partner.quirks)),
         headers=_headers(message, partner) | (_JSON if body else {}),
         body=body,
     )
@@ -34,7 +35,7 @@ def call_at(url: str, message: Message, partner: Partner) -> Call:
 def call_headers(partner: Partner, sender: Party, receiver: Party | None, ids: tuple[str, str]) -> dict[str, str]:
     """The headers of a routed request to a partner; `ids` are its request and correlation id."""
     return {
-        "Authorization": authorization(partner.token),
+        "Authorization": partner.authorization,
         **id_headers(*ids),
         **routing_headers(sender, receiver),
     }

@@ -12,12 +12,12 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import httpcore
@@ -73,6 +73,19 @@ def join_url(base: str, suffix: str, query: str = "") -> str:
     return f"{path}?{queries}" if queries else path
 
 
+def with_slash(call: Call, answer: Answer) -> Call | None:
+    """The call that a server means which redirects to the same address with a slash at its end; None for any other answer.
+
+    Whatever scheme and host the redirect names, the call goes where it went before: behind a gateway servers get them wrong.
+    """
+    if answer.http_status not in {307, 308}:
+        return None
+    asked, meant = urlsplit(call.url), urlsplit(answer.headers.get("location", ""))
+    if meant.path != f"{asked.path}/":
+        return None
+    return replace(call, url=urlunsplit(asked._replace(path=meant.path)))
+
+
 class PartnerClient:
     """The outbound side of the hub. `allow_private` lets demo and tests use loopback; it also allows plain
     http.
@@ -100,7 +113,9 @@ class PartnerClient:
         """
         self._require_allowed(call.url)
         try:
-            return await self._exchange(call)
+            answer = await self._exchange(call)
+            slashed = with_slash(call, answer)
+            return await self._exchange(slashed) if slashed else answer
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
             raise ReceiverNotConnected from exc
         except TimeoutError as exc:
@@ -117,6 +132,8 @@ class PartnerClient:
                 async for attempt in _retrying():
                     with attempt:
                         answer = await self._fetch_once(call)
+            if slashed := with_slash(call, answer):
+                answer = await self._fetch_once(slashed)
         except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
             raise ReceiverNotConnected from exc
         except (httpx.TimeoutException, TimeoutError) as exc:

@@ -9,7 +9,7 @@ from hub.partners.client import Call, join_url
 from hub.partners.directory import Directory, Member, Partner
 from hub.partners.lanes import Lanes
 from ocpi_modules.catalog import MODULES
-from ocpi_modules.headers import authorization, id_headers
+from ocpi_modules.headers import id_headers
 from ocpi_modules.module import Interface
 from ocpi_modules.types import encode_json
 
@@ -73,7 +73,7 @@ class ClientInfoNews:
             method="PUT",
             url=join_url(url, f"{member.party.country_code}/{member.party.party_id}"),
             headers={
-                "Authorization": authorization(partner.token),
+                "Authorization": partner.authorization,
                 "Content-Type": "application/json",
                 **id_headers(self._new_id(), self._new_id()),
             },

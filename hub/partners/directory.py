@@ -9,6 +9,8 @@ from enum import StrEnum
 from functools import cached_property
 
 from hub.partners.permissions import Permissions
+from hub.partners.quirks import Quirks
+from ocpi_modules.headers import authorization
 from ocpi_modules.module import Interface, Module
 from ocpi_modules.parties import BROADCAST_TO, Party, Role
 
@@ -45,6 +47,13 @@ class Partner:
     token_hash: bytes
     token: str = field(repr=False)
     endpoints: Mapping[tuple[str, Interface], str] = field(default_factory=dict)
+    quirks: Quirks = field(default_factory=Quirks)
+    is_examined: bool = False
+
+    @property
+    def authorization(self) -> str:
+        """The Authorization header of every request to it."""
+        return authorization(self.token, is_raw=self.quirks.token == "raw")
 
     def endpoint(self, module: Module, interface: Interface) -> str | None:
         """The URL of an interface as the partner listed it, or None when it offers none (V-06)."""
@@ -107,6 +116,10 @@ class Directory:
             if member.status is Presence.CONNECTED and member.partner_id is not None:
                 return self.partners.get(member.partner_id)
         return None
+
+    def partner_behind(self, party: Party) -> Partner | None:
+        """The partner that a party belongs to, connected or not."""
+        return next((one for one in self.partners.values() if one.is_joined and party in self.parties_of(one)), None)
 
     def is_offline(self, partner: Partner) -> bool:
         """Whether the parties of a partner are OFFLINE."""

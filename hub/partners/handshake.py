@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from uuid import uuid4
 from hub.clock import Clock
 from hub.partners.client import Answer, Call, PartnerClient
 from hub.partners.directory import Partner
+from hub.partners.quirks import Quirks, write_quirks
 from hub.partners.roster import Roster
 from hub.store.partners import Partners, PartyRole, Registration
 from hub.store.secrets import Safe, new_token, token_hash
@@ -46,6 +47,8 @@ Entry = TypeVar("Entry", Version, Endpoint)
 
 CREDENTIALS_ENDPOINT = (CREDENTIALS.id, Interface.SENDER.value)
 
+LOGO_SIZE_PIXELS = 256  # some platforms refuse a logo without its size
+
 _PULL_ONLY = frozenset({Role.NSP, Role.NAP})
 
 
@@ -64,10 +67,11 @@ class HubIdentity:
 @dataclass(frozen=True, slots=True)
 class Discovered:
     """The endpoints of a platform by (module id, interface), exactly as it listed them (V-06); only modules
-    of the catalog.
+    of the catalog. `is_raw`: it wants tokens as they are, without Base64 (T-05).
     """
 
     endpoints: Endpoints
+    is_raw: bool = False
 
     @property
     def is_functional(self) -> bool:
@@ -85,6 +89,11 @@ class Offer:
     url: str
     token: str = field(repr=False)
     token_b: str = field(repr=False)
+    is_raw: bool = False
+
+
+class TokenRefused(UnusableApi):
+    """The other side does not know the token: HTTP 401 or 403."""
 
 
 class Discovery:
@@ -93,23 +102,35 @@ class Discovery:
     def __init__(self, client: PartnerClient) -> None:
         self._client = client
 
-    async def discover(self, versions_url: str, token: str) -> Discovered:
-        """The endpoints behind a versions URL.
+    async def discover(self, versions_url: str, token: str, *, is_raw: bool = False) -> Discovered:
+        """The endpoints behind a versions URL; a token that is refused is tried in its other form too (T-05).
 
         Raises UnusableApi (3001) when the answers cannot be used, UnsupportedVersion (3002) without 2.2.1.
         """
-        details_url = find_version(await self.read(versions_url, token))
-        return Discovered(read_endpoints(await self.read(details_url, token)))
+        try:
+            return await self._discover(versions_url, token, is_raw)
+        except TokenRefused as refused:
+            try:
+                return await self._discover(versions_url, token, not is_raw)
+            except OcpiError:
+                raise refused from None
 
-    async def read(self, url: str, token: str) -> Any:
+    async def _discover(self, versions_url: str, token: str, is_raw: bool) -> Discovered:
+        details_url = find_version(await self.read(versions_url, token, is_raw=is_raw))
+        return Discovered(read_endpoints(await self.read(details_url, token, is_raw=is_raw)), is_raw)
+
+    async def read(self, url: str, token: str, *, is_raw: bool = False) -> Any:
         """The `data` behind a URL of the configuration modules. Raises UnusableApi (3001)."""
-        return require_success(await self.call("GET", url, token), f"GET {url}").data
+        return require_success(await self.call("GET", url, token, is_raw=is_raw), f"GET {url}").data
 
-    async def call(self, method: str, url: str, token: str, body: bytes | None = None) -> Answer:
+    async def call(
+        self, method: str, url: str, token: str, body: bytes | None = None, *, is_raw: bool = False
+    ) -> Answer:
         """One request with fresh ids and no routing headers (T-20, V-08). Raises UnusableApi (3001) when no
         answer came.
         """
-        headers = {"Authorization": authorization(token), **id_headers(str(uuid4()), str(uuid4()))}
+        value = authorization(token, is_raw=is_raw)
+        headers = {"Authorization": value, **id_headers(str(uuid4()), str(uuid4()))}
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
@@ -129,6 +150,8 @@ class Handshake:
         safe: Safe,
         identity: HubIdentity,
         clock: Clock,
+        *,
+        holds_new_parties: bool = False,
     ) -> None:
         self._partners = partners
         self._roster = roster
@@ -136,6 +159,7 @@ class Handshake:
         self._safe = safe
         self._identity = identity
         self._clock = clock
+        self._holds_new_parties = holds_new_parties
 
     # --- what partners ask of the hub ---
 
@@ -149,7 +173,7 @@ class Handshake:
         """Whether this is a live token A: it opens versions, version details and credentials (T-07)."""
         return await self._partners.invitation(token_hash(token), self._clock.now()) is not None
 
-    async def register(self, token_a: str, content: Any) -> bytes:
+    async def register(self, token_a: str, content: Any, *, is_raw: bool = False) -> bytes:
         """POST by an invited platform: returns the hub's credentials object with a new token C (C-01 to
         C-06).
 
@@ -166,7 +190,7 @@ class Handshake:
         said = self._read_credentials(content)
         require_invited(said, invitation[1])
         token_c = new_token()
-        registration = await self._registration(said, token_c)
+        registration = await self._registration(said, token_c, Quirks(token="raw" if is_raw else "base64"))
         await self._partners.join(hashed, registration, self._clock.now())
         await self._roster.refresh()
         return self.credentials_for(token_c)
@@ -175,13 +199,14 @@ class Handshake:
         """PUT by a registered platform: everything it said is replaced at once, tokens included (C-12 to
         C-14, C-25, X-05).
 
-        It may name parties that nobody holds and nobody else is invited to bring. Raises as `register` does;
-        nothing has changed then.
+        It may name parties that nobody holds and nobody else is invited to bring; where new parties are held,
+        those are PLANNED until the operator accepts them. Raises as `register` does; nothing has changed then.
         """
         said = self._read_credentials(content)
         require_unreserved(said, await self._reserved_from(partner))
         token_c = new_token()
-        registration = await self._registration(said, token_c)
+        written = await self._registration(said, token_c, partner.quirks)
+        registration = replace(written, holds_new=self._holds_new_parties)
         self._require_current(partner)
         await self._partners.renew(partner.id, registration, self._clock.now(), replaces=partner.token_hash)
         await self._roster.refresh()
@@ -210,13 +235,14 @@ class Handshake:
         if CREDENTIALS_ENDPOINT not in found.endpoints:
             raise NoMatchingEndpoints("the version details list no credentials endpoint")
         async with self._opened(versions_url) as (opened, token_b):
-            said = await self._offer(Offer("POST", found.endpoints[CREDENTIALS_ENDPOINT], token_a, token_b))
+            url = found.endpoints[CREDENTIALS_ENDPOINT]
+            said = await self._offer(Offer("POST", url, token_a, token_b, found.is_raw))
             try:
                 self._require_foreign(said)
-                registration = self._write_down(said, found, token_b)
+                registration = self._write_down(said, found, token_b, Quirks())
                 await self._partners.renew(opened, registration, self._clock.now(), replaces=token_hash(token_b))
             except InvalidParameters:
-                await self._take_back(found.endpoints[CREDENTIALS_ENDPOINT], said.token)
+                await self._take_back(url, said.token, is_raw=found.is_raw)
                 raise
         directory = await self._roster.refresh()
         return directory.partners[opened]
@@ -232,7 +258,8 @@ class Handshake:
         if url is None:
             raise NoMatchingEndpoints("the partner lists no credentials endpoint")
         async with self._opened(partner.versions_url) as (opened, token_b):
-            said = await self._offer(Offer("PUT", url, partner.token, token_b))
+            is_raw = partner.quirks.token == "raw"
+            said = await self._offer(Offer("PUT", url, partner.token, token_b, is_raw))
             self._require_current(partner)
             await self._partners.retoken(partner.id, token_hash(token_b), self._safe.seal(said.token), opened)
         await self._roster.refresh()
@@ -243,7 +270,7 @@ class Handshake:
         url = partner.endpoint(CREDENTIALS, Interface.SENDER)
         await self.unregister(partner)
         if url is not None and partner.token:
-            await self._take_back(url, partner.token)
+            await self._take_back(url, partner.token, is_raw=partner.quirks.token == "raw")
 
     async def discard_unfinished(self) -> None:
         """Forget registrations that a hub left open when it was killed; for the start, before anything is
@@ -275,12 +302,13 @@ class Handshake:
         reserved = await self._partners.invited_parties(self._clock.now())
         return reserved - self._roster.directory.parties_of(partner)
 
-    async def _registration(self, said: Credentials, inbound: str) -> Registration:
-        found = await self._discovery.discover(said.url, said.token)
+    async def _registration(self, said: Credentials, inbound: str, quirks: Quirks) -> Registration:
+        found = await self._discovery.discover(said.url, said.token, is_raw=quirks.token == "raw")
         require_endpoints(found, frozenset(role.role for role in said.roles))
-        return self._write_down(said, found, inbound)
+        return self._write_down(said, found, inbound, quirks)
 
-    def _write_down(self, said: Credentials, found: Discovered, inbound: str) -> Registration:
+    def _write_down(self, said: Credentials, found: Discovered, inbound: str, quirks: Quirks) -> Registration:
+        seen = quirks.model_copy(update={"token": "raw"}) if found.is_raw else quirks
         return Registration(
             versions_url=said.url,
             name=said.roles[0].business_details.name,
@@ -288,6 +316,7 @@ class Handshake:
             endpoints=dict(found.endpoints),
             inbound_hash=token_hash(inbound),
             outbound_sealed=self._safe.seal(said.token),
+            quirks=write_quirks(seen),
         )
 
     @asynccontextmanager
@@ -307,19 +336,19 @@ class Handshake:
 
     async def _offer(self, offer: Offer) -> Credentials:
         body = self.credentials_for(offer.token_b)
-        answer = await self._discovery.call(offer.method, offer.url, offer.token, body)
+        answer = await self._discovery.call(offer.method, offer.url, offer.token, body, is_raw=offer.is_raw)
         data = require_success(answer, f"{offer.method} {offer.url}").data
         try:
             return read_credentials(data)
         except InvalidParameters as exc:
             token_c = data.get("token") if isinstance(data, dict) else None
             if offer.method == "POST" and isinstance(token_c, str):
-                await self._take_back(offer.url, token_c)
+                await self._take_back(offer.url, token_c, is_raw=offer.is_raw)
             raise UnusableApi(f"the credentials in the answer are not valid: {exc.message}") from exc
 
-    async def _take_back(self, url: str, token: str) -> None:
+    async def _take_back(self, url: str, token: str, *, is_raw: bool) -> None:
         try:
-            await self._discovery.call("DELETE", url, token)
+            await self._discovery.call("DELETE", url, token, is_raw=is_raw)
         except (OcpiError, UnicodeError):
             return  # it cannot be told; the token that it holds opens nothing here
 
@@ -334,7 +363,14 @@ def write_credentials(identity: HubIdentity, token: str) -> bytes:
         details["website"] = identity.website
     if identity.logo is not None:
         suffix = PurePosixPath(urlsplit(identity.logo).path).suffix[1:5]
-        details["logo"] = {"url": identity.logo, "category": "NETWORK", "type": suffix or "png"}
+        details["logo"] = {
+            "url": identity.logo,
+            "thumbnail": identity.logo,
+            "category": "NETWORK",
+            "type": suffix or "png",
+            "width": LOGO_SIZE_PIXELS,
+            "height": LOGO_SIZE_PIXELS,
+        }
     role = {
         "role": Role.HUB.value,
         "country_code": identity.party.country_code,
@@ -385,6 +421,8 @@ def require_endpoints(found: Discovered, roles: frozenset[Role]) -> None:
 def require_success(answer: Answer, what: str) -> Envelope:
     """The envelope of a successful answer. Raises UnusableApi (3001, C-08)."""
     envelope = read_envelope(answer.body)
+    if answer.http_status in {401, 403}:
+        raise TokenRefused(f"{what} answered HTTP {answer.http_status}: the token is not accepted")
     if envelope is None:
         raise UnusableApi(f"{what} answered HTTP {answer.http_status} without an OCPI envelope")
     if answer.http_status >= 300 or not envelope.is_success:

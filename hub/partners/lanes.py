@@ -14,9 +14,12 @@ import structlog
 
 from hub.partners.client import Answer, Call
 from hub.partners.directory import Partner
+from ocpi_modules.envelope import read_envelope
 from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
 
 TIMEOUTS_IN_A_ROW_MAX = 3
+ROOM_WAIT_SECONDS = 60.0
+ROOM_LOOK_SECONDS = 0.05
 
 _log = structlog.get_logger()
 
@@ -56,6 +59,13 @@ class Lanes:
         """How many calls wait, by lane."""
         return {name: len(lane.waiting) for name, lane in self._lanes.items()}
 
+    async def room(self, messages: int) -> None:
+        """Wait until every lane can take so many more; ROOM_WAIT_SECONDS at most, for a lane that stands still is emptied in the end."""
+        for _ in range(int(ROOM_WAIT_SECONDS / ROOM_LOOK_SECONDS)):
+            if max(self.depths().values(), default=0) + messages <= self._max_messages:
+                return
+            await asyncio.sleep(ROOM_LOOK_SECONDS)
+
     async def close(self, drain_seconds: float) -> None:
         """Let the lanes run empty, but no longer than this."""
         tasks = [lane.task for lane in self._lanes.values() if lane.task and not lane.task.done()]
@@ -81,7 +91,11 @@ class Lanes:
             return
         lane.timeouts = 0
         self._heard(lane.partner)
-        _log.debug("delivered", lane=name, method=call.method, http_status=answer.http_status)
+        envelope = read_envelope(answer.body) if answer.body.strip() else None
+        is_taken = answer.http_status < 300 and (envelope is None or envelope.is_success)
+        said = f"{envelope.status_code} {envelope.status_message or ''}" if envelope else ""
+        log = _log.debug if is_taken else _log.warning
+        log("delivered" if is_taken else "refused", lane=name, method=call.method, http=answer.http_status, said=said)
 
     async def _failed(self, name: str, lane: _Lane, fault: RoutingFault) -> None:
         lane.timeouts = lane.timeouts + 1 if isinstance(fault, ReceiverTimeout) else 0

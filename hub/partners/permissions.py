@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from itertools import chain, pairwise
 
 from ocpi_modules.catalog import FUNCTIONAL
 from ocpi_modules.parties import Party
@@ -53,7 +54,7 @@ class Permissions:
 
     rules: tuple[Rule, ...] = ()
     moment: datetime | None = None
-    _known: dict[tuple[Party, Party, str], bool] = field(default_factory=dict, repr=False, compare=False)
+    _known: dict[tuple[Party, Party, str], bool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def _good(self) -> tuple[Rule, ...]:
@@ -73,10 +74,19 @@ class Permissions:
         """Whether two parties may talk about anything at all."""
         return any(self.allows(one, other, module.id) for module in FUNCTIONAL)
 
+    def at(self, moment: datetime) -> Permissions:
+        """The same rules as they stand at another moment."""
+        return Permissions(self.rules, moment)
+
     def since(self, some: Collection[Party], other: Party) -> datetime | None:
-        """When the rules between a party and some others changed last; None when there never was one."""
-        passed = [moment for moment in self._boundaries(some, other) if self.moment and moment <= self.moment]
-        return max(passed, default=None)
+        """When it changed last whether any of some parties may talk to another at all; None when it never did (HC-07)."""
+        rules = tuple(rule for rule in self.rules if any(rule.joins(party, other) for party in some))
+        passed = {moment for rule in rules for moment in rule.boundaries() if self.moment and moment <= self.moment}
+        newest_first = (Permissions(rules, moment) for moment in sorted(passed, reverse=True))
+        for later, earlier in pairwise(chain(newest_first, (Permissions(),))):
+            if later._join_any(some, other) is not earlier._join_any(some, other):
+                return later.moment
+        return None
 
     @cached_property
     def next_change(self) -> datetime | None:
@@ -90,11 +100,8 @@ class Permissions:
                 return rule.is_allowed
         return True
 
-    def _boundaries(self, some: Iterable[Party], other: Party) -> Iterator[datetime]:
-        for party in some:
-            for rule in self.rules:
-                if rule.joins(party, other):
-                    yield from rule.boundaries()
+    def _join_any(self, some: Iterable[Party], other: Party) -> bool:
+        return any(self.joins(party, other) for party in some)
 
 
 def _is(named: Party | None, party: Party) -> bool:

@@ -153,7 +153,8 @@ class PresenceWatch:
         before = self._heard.get(partner.id)
         try:
             async with self._slots:
-                await self._discovery.read(partner.versions_url, partner.token)
+                is_raw = partner.quirks.token == "raw"
+                await self._discovery.read(partner.versions_url, partner.token, is_raw=is_raw)
         except OcpiError as exc:
             _log.info("probe_failed", partner_id=partner.id, reason=exc.message)
             if self._heard.get(partner.id) == before:

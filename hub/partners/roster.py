@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
 from hub.clock import Clock
 from hub.partners.directory import Directory, Member, Partner, Presence
 from hub.partners.permissions import Permissions, Rule
+from hub.partners.quirks import read_quirks
 from hub.store.partners import JOINED, LEFT, Partners, Rows
 from hub.store.permissions import PermissionRules
 from hub.store.secrets import Safe
@@ -20,6 +21,7 @@ from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party, Role
 
 LOOK_EVERY_SECONDS = 0.5
+READ_EVERY_SECONDS = 10.0
 
 Listener = Callable[[Directory, Directory], None]
 Tables = tuple[Partners, PermissionRules]
@@ -36,6 +38,7 @@ class Roster:
         self._clock = clock
         self._listeners: list[Listener] = []
         self.directory = Directory(hub)
+        self._read_at = clock.now()
 
     def listen(self, listener: Listener) -> None:
         """Call `listener(before, now)` after each refresh."""
@@ -44,18 +47,20 @@ class Roster:
     async def refresh(self) -> Directory:
         """Read the tables again."""
         before, rows = self.directory, await self._partners.load()
-        permissions = read_permissions(await self._rules.load(), self._clock.now())
+        self._read_at = self._clock.now()
+        permissions = read_permissions(await self._rules.load(), self._read_at)
         self.directory = replace(read_directory(rows, self._safe, before.hub), permissions=permissions)
         for listener in self._listeners:
             listener(before, self.directory)
         return self.directory
 
     async def keep_dates(self) -> None:
-        """Read the tables again whenever a rule begins or ends; until cancelled."""
+        """Read the tables again whenever a rule begins or ends, and from time to time for what others wrote; until cancelled."""
         while True:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
-            due = self.directory.permissions.next_change
-            if due is not None and due <= self._clock.now():
+            now, due = self._clock.now(), self.directory.permissions.next_change
+            is_old = now - self._read_at >= timedelta(seconds=READ_EVERY_SECONDS)
+            if is_old or (due is not None and due <= now):
                 await self._refresh_or_wait()
 
     async def _refresh_or_wait(self) -> None:
@@ -92,7 +97,19 @@ def _rule(row: PermissionRow) -> Rule:
 def _partner(row: PartnerRow, safe: Safe, endpoints: dict[tuple[str, Interface], str]) -> Partner:
     assert row.id is not None
     token = safe.open(row.token_sealed) if row.token_sealed else ""
-    return Partner(row.id, row.name, row.versions_url, row.state == JOINED, row.token_hash or b"", token, endpoints)
+    quirks = read_quirks(row.quirks)
+    added = {(entry.identifier, entry.role): entry.url for entry in quirks.endpoints}
+    return Partner(
+        id=row.id,
+        name=row.name,
+        versions_url=row.versions_url,
+        is_joined=row.state == JOINED,
+        token_hash=row.token_hash or b"",
+        token=token,
+        endpoints=endpoints | added,
+        quirks=quirks,
+        is_examined=row.report is not None,
+    )
 
 
 def _member(row: PartyRow) -> Member:

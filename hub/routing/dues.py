@@ -9,6 +9,7 @@ import structlog
 
 from hub.partners.calls import call_headers
 from hub.partners.client import Call, PartnerClient
+from hub.partners.dialect import spoken_text
 from hub.partners.directory import Directory, Partner
 from hub.partners.roster import Roster
 from hub.store.ledger import Due, Ledger
@@ -97,8 +98,9 @@ class Dues:
     async def _offer(self, due: Due, partner: Partner, url: str) -> None:
         hub = self._roster.directory.hub
         headers = call_headers(partner, hub, due.payer, (self._new_id(), self._new_id()))
+        body = spoken_text(_CDRS, due.body, partner.quirks)
         answer = await self._client.send(
-            Call(method="POST", url=url, headers={**headers, "Content-Type": "application/json"}, body=due.body)
+            Call(method="POST", url=url, headers={**headers, "Content-Type": "application/json"}, body=body)
         )
         envelope = read_envelope(answer.body)
         if envelope is not None and envelope.is_success and answer.http_status < 300:

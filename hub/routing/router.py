@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -15,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from hub.clock import Clock
 from hub.partners.calls import call_at, call_for, call_headers
 from hub.partners.client import Answer, Call, PartnerClient
+from hub.partners.dialect import heard_body, next_page_url
 from hub.partners.directory import Directory, Partner
 from hub.partners.lanes import Lanes
 from hub.partners.roster import Roster
@@ -34,16 +37,26 @@ from hub.routing.routes import (
 from hub.store.callbacks import Callbacks
 from hub.store.changes import Change, Result, not_there
 from hub.store.copies import Copies, Copy, Kept, PageQuery
+from hub.store.defects import Defects, Seen
 from hub.store.secrets import Safe
 from ocpi_modules.envelope import read_envelope
-from ocpi_modules.errors import InvalidParameters, OcpiError, ReceiverNotConnected, RoutingFault, UnknownPath
-from ocpi_modules.headers import join_reference, next_link, read_count, read_next_link
+from ocpi_modules.errors import (
+    InvalidParameters,
+    OcpiError,
+    ReceiverNotConnected,
+    RoutingFault,
+    UnknownPath,
+    UnknownToken,
+)
+from ocpi_modules.headers import join_reference, next_link, read_count
+from ocpi_modules.lenient import defects_of, put_right
 from ocpi_modules.message import Message, Reply, judge_identity, judge_object
 from ocpi_modules.module import Interface, LookFor, Module, Purpose
 from ocpi_modules.parties import Party, Role
 from ocpi_modules.patch import find_part
 from ocpi_modules.types import decode_json, encode_json
 
+HOPS_MAX = 4  # identical messages under one correlation id at the same moment; a caller's own repetitions stay below
 FORWARDED_HTTP_STATUSES = frozenset({200, 201, 404, 405})
 
 _log = structlog.get_logger()
@@ -64,6 +77,7 @@ class Ports:
     heard: Callable[[Partner], None]
     payer_waits: Callable[[Party], None]
     callbacks: Callbacks
+    defects: Defects
 
 
 class Router:
@@ -74,6 +88,7 @@ class Router:
         self._base = f"{public_url.rstrip('/')}/ocpi/2.2.1"
         self._callbacks = CallbackDesk(ports.callbacks, self._base, ports.clock.now)
         self._paging = paging
+        self._under_way: Counter[tuple[str, Party, Party, tuple[str, ...]]] = Counter()
 
     @property
     def _directory(self) -> Directory:
@@ -92,12 +107,22 @@ class Router:
             case Forward():
                 return await self._forward(message, route, caller)
             case Broadcast():
-                return await self._broadcast(message, route)
+                return await self._broadcast(message, route, caller)
             case Deliver():
-                return await self._deliver(message, route)
+                return await self._deliver(message, route, caller)
             case FromCopies():
                 reply = await self._from_copies(message)
                 return replace(reply, sender=self._directory.hub, receiver=message.sender)
+
+    async def take_pulled(self, message: Message, partner: Partner) -> None:
+        """Keep an object that the hub asked a partner for, and tell others what is new, as if it had been pushed. Raises OcpiError."""
+        judge_identity(message)
+        require_owner(message, self._directory, self._directory.parties_of(partner))
+        route = choose_route(message, self._directory, await self._found(message))
+        if isinstance(route, Broadcast):
+            await self._broadcast(message, route, partner, is_pulled=True)
+        elif isinstance(route, Deliver):
+            await self._deliver(message, route, partner, is_pulled=True)
 
     async def follow(self, sealed: str, message: Message, caller: Partner) -> Reply:
         """The next page behind one of our own Links: exactly the URL that the partner gave, for the caller it was given to (P-14)."""
@@ -160,15 +185,34 @@ class Router:
         )
         headers["Content-Type"] = "application/json"
         call = Call(method="POST", url=callback.url, headers=headers, body=bare_result(message))
-        reply = read_reply(await self._send(call, partner), is_push=True)
+        # not `_send`: the caller named this address, and when nobody is there its platform need not be away
+        reply = read_reply(await self._ports.client.send(call), is_push=True)
         return replace(reply, sender=callback.caller, receiver=callback.answerer)
+
+    @contextmanager
+    def _once_round(self, message: Message, route: Forward) -> Iterator[None]:
+        """Cut loops (R-22): what keeps coming back while it is under way goes round HOPS_MAX times at most. Raises RoutingFault."""
+        where = (message.operation.method, message.module.id, message.suffix, message.raw_query)
+        journey = (message.correlation_id, message.sender, route.receiver, where)
+        if self._under_way[journey] >= HOPS_MAX:
+            raise RoutingFault(f"the message to {route.receiver} goes round in a circle")
+        self._under_way[journey] += 1
+        try:
+            yield
+        finally:
+            self._under_way[journey] -= 1
+            if not self._under_way[journey]:
+                del self._under_way[journey]
 
     async def _exchange(self, message: Message, route: Forward, caller: Partner) -> Reply:
         await self._refuse_changed_cdr(message)
         is_kept = message.purpose.is_push and message.module.is_kept and await self._belongs(message, route.receiver)
         onward = message.readdressed(message.sender, route.receiver, self._ports.new_id())
         call = call_for(onward, route.partner)
-        answer = await self._send(call, route.partner)
+        with self._once_round(message, route):
+            answer = understood(await self._send(call, route.partner), route.partner, message.purpose)
+        if answer.http_status == 404 and "=authorize" in message.operation.path and read_envelope(answer.body) is None:
+            raise UnknownToken(http_status=404)  # X-02: either of its two signs will do
         reply = read_reply(answer, is_push=message.purpose.is_push)
         if reply.is_success and is_kept:
             await self._keep_forwarded(message, route, answer)
@@ -180,6 +224,7 @@ class Router:
     async def _exchange_page(self, message: Message, route: Forward, caller: Partner, url: str) -> Reply:
         onward = message.readdressed(message.sender, route.receiver, self._ports.new_id())
         answer = await self._send(call_at(url, onward, route.partner), route.partner)
+        answer = understood(answer, route.partner, message.purpose)
         headers = self._link_header(message, route, caller, (url, answer))
         return _returned(message, route, answer, replace(read_reply(answer, is_push=False), headers=headers))
 
@@ -197,7 +242,9 @@ class Router:
     ) -> dict[str, str]:
         """The partner's next page behind a Link of ours, where there is one (P-14); `answered` is the URL and its answer."""
         url, answer = answered
-        link = read_next_link(answer.headers.get("link"), url) if message.purpose is Purpose.LIST else None
+        if message.purpose is not Purpose.LIST:
+            return {}
+        link = next_page_url(url, answer.headers, answer.body, route.partner.quirks)
         return {"Link": next_link(self._sealed_link(message, route, caller, link))} if link else {}
 
     def _sealed_link(self, message: Message, route: Forward, caller: Partner, url: str) -> str:
@@ -255,20 +302,47 @@ class Router:
 
     # --- messages for the hub --------------------------------------------------------------------
 
-    async def _broadcast(self, message: Message, route: Broadcast) -> Reply:
-        judge_object(message)
-        kept = await self._ports.copies.keep(self._change(message))
+    async def _judged(self, message: Message, caller: Partner) -> Message:
+        """The message, its object found valid or put right. Raises InvalidParameters, unless its caller is treated leniently."""
+        is_lenient = caller.quirks.lenient
+        try:
+            judge_object(message)
+        except InvalidParameters:
+            await self._count_defects(message, is_kept=is_lenient)
+            if not is_lenient:
+                raise
+        return put_right(message, self._ports.clock.now()) if is_lenient and message.operation.has_body else message
+
+    async def _count_defects(self, message: Message, *, is_kept: bool) -> None:
+        owner = message.owner
+        if owner is None or not (defects := defects_of(message)):
+            return
+        seen = Seen(owner, message.module.id, "/".join(message.object_keys)[:255], defects, is_kept)
+        try:
+            await self._ports.defects.count(seen, self._ports.clock.now())
+        except Exception as exc:  # a count must not cost anybody an answer
+            _log.warning("defect_not_counted", error=type(exc).__name__)
+
+    async def _broadcast(
+        self, message: Message, route: Broadcast, caller: Partner, *, is_pulled: bool = False
+    ) -> Reply:
+        judged = await self._judged(message, caller)
+        change = replace(self._change(judged), is_lenient=caller.quirks.lenient, is_pulled=is_pulled)
+        kept = await self._ports.copies.keep(change)
         if kept.result.is_news:
-            for receiver in route.receivers:
+            for receiver in once_a_platform(route.receivers, self._directory):
                 self._queue(message, receiver)
         return self._acknowledged(message, kept)
 
-    async def _deliver(self, message: Message, route: Deliver) -> Reply:
-        judge_object(message)
-        change = self._change(message, addressed_to=route.addressee)
-        kept = await self._ports.copies.keep(
-            replace(change, payer=route.addressee if message.module.is_final else None)
+    async def _deliver(self, message: Message, route: Deliver, caller: Partner, *, is_pulled: bool = False) -> Reply:
+        judged = await self._judged(message, caller)
+        change = replace(
+            self._change(judged, addressed_to=route.addressee),
+            payer=route.addressee if message.module.is_final else None,
+            is_lenient=caller.quirks.lenient,
+            is_pulled=is_pulled,
         )
+        kept = await self._ports.copies.keep(change)
         if message.module.is_final:
             self._ports.payer_waits(route.addressee)
         elif kept.result.is_news:
@@ -378,7 +452,11 @@ class Router:
         url = place_at(route.partner.endpoint(message.module, Interface.RECEIVER) or "", copy.remote_url)
         if url is None:
             return Reply(data=copy.text, sender=self._directory.hub, receiver=message.sender)
-        return await self._exchange_page(message, route, caller, url)
+        try:
+            return await self._exchange_page(message, route, caller, url)
+        except RoutingFault as fault:  # what the receiver said of its place is of no use: the hub has what was sent
+            _log.info("cdr_read_from_copy", receiver=str(receiver), reason=fault.message)
+            return Reply(data=copy.text, sender=self._directory.hub, receiver=message.sender)
 
 
 def _returned(message: Message, route: Forward, answer: Answer, reply: Reply) -> Reply:
@@ -386,6 +464,24 @@ def _returned(message: Message, route: Forward, answer: Answer, reply: Reply) ->
     counts = {name: read_count(answer.headers.get(name)) for name in ("x-total-count", "x-limit")}
     passed_on = {name: str(count) for name, count in counts.items() if count is not None}
     return replace(reply, headers={**passed_on, **reply.headers}, sender=route.receiver, receiver=message.sender)
+
+
+def understood(answer: Answer, partner: Partner, purpose: Purpose) -> Answer:
+    """A partner's answer as if it had no quirks."""
+    return replace(answer, body=heard_body(answer.body, partner.quirks, purpose))
+
+
+def once_a_platform(receivers: Collection[Party], directory: Directory) -> list[Party]:
+    """The receivers of a broadcast, with one party for each platform that wants one copy only (X-15)."""
+    chosen: list[Party] = []
+    served: set[int] = set()
+    for receiver in receivers:
+        partner = directory.partner_of(receiver)
+        if partner is None or partner.id not in served:
+            chosen.append(receiver)
+        if partner is not None and partner.quirks.collapse:
+            served.add(partner.id)
+    return chosen
 
 
 def place_at(endpoint: str, reference: str) -> str | None:
@@ -408,7 +504,7 @@ def read_reply(answer: Answer, *, is_push: bool) -> Reply:
     if 200 <= answer.http_status < 300 and is_push and not answer.body.strip():
         return Reply(message="the receiver answered without a body")
     kept_status = answer.http_status if answer.http_status in {404, 405} else 200
-    raise RoutingFault("the receiver did not answer in OCPI", http_status=kept_status)
+    raise RoutingFault(f"the receiver answered HTTP {answer.http_status}, not in OCPI", http_status=kept_status)
 
 
 def sees_shared(module: Module, roles: frozenset[Role]) -> bool:

@@ -20,6 +20,7 @@ from ocpi_modules.types import (
     decode_json,
     encode_json,
     fold,
+    lenient_datetime,
     parse_datetime,
 )
 
@@ -47,7 +48,8 @@ class Change:
 
     `ids` are the object's id and those of its parts; `audience` is None for everybody, or the one party it was sent to.
     `addressee` is the eMSP of a session or CDR, `debtor` the party in its `cdr_token`; `payer` is set when the hub itself has to
-    deliver a CDR; `remote_url` is where the receiver says that it keeps it.
+    deliver a CDR; `remote_url` is where the receiver says that it keeps it. `is_lenient`: an invalid result is kept all the same;
+    `is_pulled`: it was asked for, so it is news only where it differs.
     """
 
     module: Module
@@ -63,6 +65,8 @@ class Change:
     debtor: Party | None = None
     payer: Party | None = None
     remote_url: str | None = None
+    is_lenient: bool = False
+    is_pulled: bool = False
 
     @property
     def row_key(self) -> tuple[str, ...]:
@@ -113,11 +117,14 @@ def decide(change: Change, stored: str | None, stored_addressee: str = "") -> De
     whole = decode_json(stored.encode()) if stored is not None else None
     target = find_part(change.module, whole, change.ids[1:]) if whole is not None else None
     if target is not None and is_older(change.content, target):
-        return Decision(Result.STALE, stored, _last_updated(whole), stored_addressee)
+        return Decision(Result.STALE, stored, _last_updated(whole, change.at), stored_addressee)
+    if change.is_pulled and stored is not None and whole == decode_json(change.text):
+        return Decision(Result.UNCHANGED, stored, _last_updated(whole, change.at), stored_addressee)
     _require_ground(change, whole, target)
     text, content = _next_text(change, whole)
     addressee = str(change.addressee) if change.addressee else stored_addressee
-    return Decision(Result.UPDATED if target is not None else Result.CREATED, text, _last_updated(content), addressee)
+    result = Result.UPDATED if target is not None else Result.CREATED
+    return Decision(result, text, _last_updated(content, change.at), addressee)
 
 
 def claim_of(content: Any) -> Claim | None:
@@ -180,7 +187,8 @@ def _next_text(change: Change, whole: Any) -> tuple[str, Any]:
         return change.text.decode(), change.content
     merge = merge_patch if change.purpose is Purpose.UPDATE else put_part
     content = merge(change.module, whole, change.ids[1:], change.content)
-    judge_whole(change.module.object_at(0), content)
+    if not change.is_lenient:
+        judge_whole(change.module.object_at(0), content)
     return encode_json(content).decode(), content
 
 
@@ -189,10 +197,6 @@ def not_there(module: Module, ids: tuple[str, ...]) -> OcpiError:
     return unknown_object(module.unknown_code, f"{module.id}: there is no {'/'.join(ids)[:100]}")
 
 
-def _last_updated(content: Any, otherwise: datetime | None = None) -> datetime:
-    try:
-        return parse_datetime(content["last_updated"])
-    except (KeyError, TypeError, ValueError):
-        if otherwise is None:
-            raise
-        return otherwise.astimezone(UTC)
+def _last_updated(content: Any, otherwise: datetime) -> datetime:
+    said = content.get("last_updated") if isinstance(content, dict) else None
+    return lenient_datetime(said) or otherwise.astimezone(UTC)

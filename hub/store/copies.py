@@ -6,7 +6,7 @@ Reads serve stored text; no object is built on the way out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ from ocpi_modules.parties import Party
 from ocpi_modules.types import fold
 
 OWNERS_MAX = 10
+OWNERS_COUNTED_MAX = 1000
 
 RowKey = tuple[str, ...]
 
@@ -67,6 +68,25 @@ class Page:
 
     texts: tuple[str, ...]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """How many objects a reader may see in all, and of whom: at most OWNERS_COUNTED_MAX owners, those with the most first."""
+
+    total: int
+    by_owner: dict[Party, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crawled:
+    """A complete list of one owner's objects: folded ids and variants, when it was read, and when the one before it began (UTC)."""
+
+    module: Module
+    owner: Party
+    seen: Collection[tuple[str, str]]
+    at: datetime
+    crawled_before: datetime | None
 
 
 class Copies:
@@ -120,6 +140,41 @@ class Copies:
             rows = await execute(session, page, {**values, "limit": query.limit, "offset": query.offset})
         return Page(tuple(row.text for row in rows), total)
 
+    async def count_visible(self, query: PageQuery) -> Visible:
+        """How many objects the pages of a query hold in all, split by owner."""
+        counted = text(
+            "select c.country_code, c.party_id, count(*) as seen, sum(count(*)) over () as total from copy c "
+            f"where {_scope(query)} group by c.country_code, c.party_id "
+            "order by seen desc, c.country_code, c.party_id limit :most"
+        )
+        rows = await self._rows(counted, {**_scope_values(query), "most": OWNERS_COUNTED_MAX})
+        return Visible(
+            int(rows[0].total) if rows else 0, {Party(row.country_code, row.party_id): row.seen for row in rows}
+        )
+
+    async def last_push(self, module: Module, owners: Collection[Party]) -> datetime | None:
+        """When one of these owners pushed an object of a module last (UTC); None when none of them ever did."""
+        rows = await self._rows(_LAST_PUSH, {"module": module.id, "owners": [str(owner) for owner in owners]})
+        last: datetime | None = rows[0].last
+        return last
+
+    async def mark_missing(self, crawled: Crawled) -> int:
+        """Mark what a complete crawl of an owner did not contain as stale, and what it contained as good again (X-29).
+
+        What was pushed since the crawl before this one is left alone. Returns how many objects are newly stale.
+        """
+        values: dict[str, Any] = {
+            "module": crawled.module.id,
+            **_owner(crawled.owner),
+            "keys": [key for key, _ in crawled.seen],
+            "variants": [variant for _, variant in crawled.seen],
+            "since": crawled.crawled_before,
+            "now": crawled.at,
+        }
+        async with self._database.transaction() as session:
+            await execute(session, _FOUND_AGAIN, values)
+            return len(await execute(session, _MISSING, values))
+
     async def count(self) -> dict[str, int]:
         """How many objects the hub keeps, by module id."""
         rows = await self._rows(text("select module, count(*) as kept from copy group by module order by module"), {})
@@ -145,6 +200,7 @@ class _State:
     addressee: str = ""
     remote_url: str | None = None
     last_updated: datetime | None = None
+    pushed_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -183,6 +239,7 @@ class _Batch:
             decision.last_updated,
         )
         state.remote_url = remote_url or state.remote_url
+        state.pushed_at = state.pushed_at if change.is_pulled else change.at
 
 
 _COLUMNS = "c.country_code, c.party_id, c.text, c.addressee, c.remote_url"
@@ -207,17 +264,37 @@ _LOAD = text(
 )
 
 _UPSERT = text(
-    "insert into copy (module, country_code, party_id, key, variant, audience, addressee, last_updated, text, remote_url) "
+    "insert into copy "
+    "(module, country_code, party_id, key, variant, audience, addressee, last_updated, text, remote_url, pushed_at) "
     f"select k.* from rows from ({_KEYS}, unnest(cast(:addressees as text[]), cast(:dates as timestamptz[]), "
-    "cast(:texts as text[]), cast(:remote_urls as text[]))) k "
+    "cast(:texts as text[]), cast(:remote_urls as text[]), cast(:pushes as timestamptz[]))) k "
     "on conflict (module, country_code, party_id, key, variant, audience) do update set addressee = excluded.addressee, "
-    "last_updated = excluded.last_updated, text = excluded.text, remote_url = excluded.remote_url"
+    "last_updated = excluded.last_updated, text = excluded.text, remote_url = excluded.remote_url, "
+    "pushed_at = coalesce(excluded.pushed_at, copy.pushed_at), stale_at = null"
 )
 
 _DELETE = text(
     f"delete from copy c using {_KEYS} k(module, country_code, party_id, key, variant, audience) "
     "where (c.module, c.country_code, c.party_id, c.key, c.variant, c.audience) "
     "= (k.module, k.country_code, k.party_id, k.key, k.variant, k.audience)"
+)
+
+_LAST_PUSH = text(
+    "select max(pushed_at) as last from copy where module = :module and country_code || '/' || party_id = any(:owners)"
+)
+
+_SEEN = (
+    "exists (select 1 from unnest(cast(:keys as text[]), cast(:variants as text[])) s(key, variant) "
+    "where s.key = copy.key and s.variant = copy.variant)"
+)
+
+_OF_OWNER = "module = :module and country_code = :country_code and party_id = :party_id and audience = ''"
+
+_FOUND_AGAIN = text(f"update copy set stale_at = null where {_OF_OWNER} and stale_at is not null and {_SEEN}")
+
+_MISSING = text(
+    f"update copy set stale_at = :now where {_OF_OWNER} and stale_at is null and not {_SEEN} "
+    "and (pushed_at is null or pushed_at < :since) returning seq"
 )
 
 _CLAIM = text(
@@ -303,6 +380,7 @@ async def _save(session: AsyncSession, batch: _Batch) -> None:
             "dates": [state.last_updated for _, state in kept],
             "texts": [state.text for _, state in kept],
             "remote_urls": [state.remote_url for _, state in kept],
+            "pushes": [state.pushed_at for _, state in kept],
         }
         await execute(session, _UPSERT, _key_arrays(key for key, _ in kept) | columns)
     await _save_money(session, batch)

@@ -36,7 +36,8 @@ class Registration:
     """What a partner says of itself in the handshake, after discovery.
 
     `roles` holds business details as JSON text by party and role; `endpoints` the URL by (module id,
-    interface).
+    interface), `quirks` its departures from the norm as JSON. With `holds_new`, roles that the partner does not have yet
+    are held for the operator.
     """
 
     versions_url: str
@@ -45,6 +46,8 @@ class Registration:
     endpoints: dict[tuple[str, str], str]
     inbound_hash: bytes
     outbound_sealed: bytes
+    quirks: str = "{}"
+    holds_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +180,41 @@ class Partners:
             if row is not None and row.state == JOINING:
                 await session.delete(row)
 
+    async def set_quirks(self, partner_id: int, quirks: str) -> None:
+        """Replace the quirks of a partner (JSON)."""
+        async with self._database.transaction() as session:
+            await _run(session, update(PartnerRow).where(col(PartnerRow.id) == partner_id).values(quirks=quirks))
+
+    async def set_report(self, partner_id: int, report: str) -> None:
+        """Replace what the last probe of a partner saw (JSON)."""
+        async with self._database.transaction() as session:
+            await _run(session, update(PartnerRow).where(col(PartnerRow.id) == partner_id).values(report=report))
+
+    async def accept(self, role: PartyRole, now: datetime) -> bool:
+        """Let a party in that is held for the operator: it is what its partner's other parties are. False when it is not held."""
+        async with self._database.transaction() as session:
+            await _lock(session)
+            row = await session.get(PartyRow, (role.party.country_code, role.party.party_id, role.role.value))
+            if row is None or row.partner_id is None or row.status != PLANNED:
+                return False
+            row.status, row.last_updated = await _status_behind(session, row.partner_id), now
+        return True
+
+    async def report(self, partner_id: int) -> str | None:
+        """What the last probe of a partner saw (JSON); None when there was none."""
+        async with self._database.transaction() as session:
+            row = await session.get(PartnerRow, partner_id)
+        return row.report if row else None
+
     async def leave(self, partner_id: int, now: datetime) -> None:
-        """Unregister: no token opens anything any more, its parties stay listed as SUSPENDED (C-16, HC-05)."""
+        """Unregister: no token opens anything any more, its parties stay listed as SUSPENDED (C-16, HC-05), held ones too."""
         async with self._database.transaction() as session:
             await _lock(session)
             values = {"state": LEFT, "token_hash": None, "token_sealed": None}
             await _run(session, update(PartnerRow).where(col(PartnerRow.id) == partner_id).values(**values))
             await _run(session, delete(EndpointRow).where(col(EndpointRow.partner_id) == partner_id))
             await _set_status(session, partner_id, SUSPENDED, now)
+            await _release_held(session, partner_id, now)
 
     async def set_status(self, partner_id: int, status: str, now: datetime) -> None:
         """CONNECTED or OFFLINE for every party of a partner; `last_updated` moves only where the status
@@ -286,24 +316,44 @@ async def _write_registration(session: AsyncSession, partner: PartnerRow, said: 
     await _require_free(session, list(said.roles), partner.id)
     partner.name, partner.versions_url, partner.state = said.name, said.versions_url, JOINED
     partner.token_hash, partner.token_sealed, partner.heard_at = said.inbound_hash, said.outbound_sealed, now
+    partner.quirks = said.quirks
     await _run(session, delete(EndpointRow).where(col(EndpointRow.partner_id) == partner.id))
     for (module_id, interface), url in said.endpoints.items():
         session.add(EndpointRow(partner_id=partner.id, module_id=module_id, interface=interface, url=url))
-    await _write_parties(session, partner.id, said.roles, now)
+    await _write_parties(session, partner.id, said, now)
     return partner.id
 
 
-async def _write_parties(session: AsyncSession, partner_id: int, roles: dict[PartyRole, str], now: datetime) -> None:
-    held = (await session.exec(select(PartyRow).where(col(PartyRow.partner_id) == partner_id))).all()
-    for row in held:
-        if PartyRole(Party(row.country_code, row.party_id), Role(row.role)) not in roles and row.status != SUSPENDED:
+async def _write_parties(session: AsyncSession, partner_id: int, said: Registration, now: datetime) -> None:
+    had = (await session.exec(select(PartyRow).where(col(PartyRow.partner_id) == partner_id))).all()
+    for row in had:
+        is_named = PartyRole(Party(row.country_code, row.party_id), Role(row.role)) in said.roles
+        if not is_named and row.status != SUSPENDED:
             row.status, row.last_updated = SUSPENDED, now
-    for role, details in roles.items():
-        fresh = _party_row(role, partner_id, details, CONNECTED, now)
-        known = await session.get(PartyRow, (fresh.country_code, fresh.party_id, fresh.role))
-        if known is not None and known.partner_id == partner_id and known.status == CONNECTED:
+    for role, details in said.roles.items():
+        known = await session.get(PartyRow, (role.party.country_code, role.party.party_id, role.role.value))
+        fresh = _party_row(role, partner_id, details, _next_status(known, partner_id, said.holds_new), now)
+        if known is not None and known.status == fresh.status:
             fresh.last_updated = known.last_updated
         await session.merge(fresh)
+
+
+def _next_status(known: PartyRow | None, partner_id: int, holds_new: bool) -> str:
+    """What a role becomes that its partner names: CONNECTED, or PLANNED while it is held for the operator."""
+    if known is None or known.partner_id != partner_id or known.status == SUSPENDED:
+        return PLANNED if holds_new else CONNECTED
+    return PLANNED if known.status == PLANNED else CONNECTED
+
+
+async def _status_behind(session: AsyncSession, partner_id: int) -> str:
+    """OFFLINE when the parties of a partner are, else CONNECTED."""
+    statement = select(PartyRow).where(col(PartyRow.partner_id) == partner_id, col(PartyRow.status) == OFFLINE)
+    return OFFLINE if (await session.exec(statement)).first() is not None else CONNECTED
+
+
+async def _release_held(session: AsyncSession, partner_id: int, now: datetime) -> None:
+    held = (col(PartyRow.partner_id) == partner_id, col(PartyRow.status) == PLANNED)
+    await _run(session, update(PartyRow).where(*held).values(status=SUSPENDED, last_updated=now))
 
 
 async def _set_status(session: AsyncSession, partner_id: int, status: str, now: datetime) -> None:

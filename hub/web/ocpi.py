@@ -17,8 +17,10 @@ from starlette.types import Receive, Scope, Send
 
 from hub.clock import Clock
 from hub.partners.clientinfo import client_info, others
+from hub.partners.dialect import spoken_reply
 from hub.partners.directory import Partner
 from hub.partners.handshake import Handshake
+from hub.partners.quirks import Quirks
 from hub.partners.roster import Roster
 from hub.routing.paging import Paging, page_headers
 from hub.routing.router import Router
@@ -37,7 +39,7 @@ from ocpi_modules.errors import (
     Unauthenticated,
     UnknownPath,
 )
-from ocpi_modules.headers import message_id, read_authorization, read_party
+from ocpi_modules.headers import message_id, read_authorization, read_party, read_raw_authorization
 from ocpi_modules.message import Message, Reply, decode_body
 from ocpi_modules.module import Interface, Module, Operation, Purpose
 from ocpi_modules.parties import Party
@@ -80,6 +82,7 @@ class Inbound:
     sender: Party | None = None
     receiver: Party | None = None
     query: dict[str, str] = field(default_factory=dict)
+    quirks: Quirks = field(default_factory=Quirks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,17 +158,27 @@ class OcpiEndpoint:
 
     async def _authenticate(self, inbound: Inbound) -> tuple[Partner | None, str]:
         """The caller, or None for the holder of an open invitation; with its token. Raises Unauthenticated (T-01, T-02)."""
-        token = read_authorization(inbound.headers.get("authorization"))
-        if token is None:
-            raise Unauthenticated
-        hashed = token_hash(token)
-        partner = self._ports.roster.directory.caller(hashed)
+        header = inbound.headers.get("authorization")
+        encoded, raw = read_authorization(header), read_raw_authorization(header)
+        partner, token = self._caller(encoded, raw)
         if partner is not None:
-            inbound.caller = partner.name
+            inbound.caller, inbound.quirks = partner.name, partner.quirks
             self._ports.heard(partner)
-        elif await self._ports.partners.invitation(hashed, self._ports.clock.now()) is None:
-            raise Unauthenticated
-        return partner, token
+            return partner, token
+        for given, is_raw in ((encoded, False), (raw, True)):
+            if given and await self._ports.partners.invitation(token_hash(given), self._ports.clock.now()):
+                inbound.quirks = Quirks(token="raw" if is_raw else "base64")
+                return None, given
+        raise Unauthenticated
+
+    def _caller(self, encoded: str | None, raw: str | None) -> tuple[Partner | None, str]:
+        """The partner of a token: in Base64 always, as it is where its quirks say so (T-05, X-03)."""
+        directory = self._ports.roster.directory
+        if encoded is not None and (partner := directory.caller(token_hash(encoded))):
+            return partner, encoded
+        if raw is not None and (partner := directory.caller(token_hash(raw))) and partner.quirks.token == "raw":
+            return partner, raw
+        return None, ""
 
     async def _partner(self, inbound: Inbound) -> Partner:
         partner, _ = await self._authenticate(inbound)
@@ -180,8 +193,9 @@ class OcpiEndpoint:
         await self._authenticate(inbound)
         if inbound.method != "GET":
             raise MethodNotAllowed(("GET",))
-        write = versions if inbound.segments == ("versions",) else version_details
-        return Reply(data=write(self._ports.public_url))
+        if inbound.segments == ("versions",):
+            return Reply(data=versions(self._ports.public_url))
+        return Reply(data=version_details(self._ports.public_url, ends_in_slash=inbound.quirks.slash))
 
     async def _credentials(self, inbound: Inbound) -> Reply:
         module = MODULES["credentials"]
@@ -196,7 +210,8 @@ class OcpiEndpoint:
             raise MethodNotAllowed(("DELETE", "GET", "PUT"), "registered already: use PUT")
         content = decode_body(operation, await self._body(inbound)) if operation.has_body else None
         if partner is None:
-            return Reply(data=await self._ports.handshake.register(token, content))
+            is_raw = inbound.quirks.token == "raw"
+            return Reply(data=await self._ports.handshake.register(token, content, is_raw=is_raw))
         if operation.purpose is Purpose.REPLACE:
             return Reply(data=await self._ports.handshake.update(partner, content))
         await self._ports.handshake.unregister(partner)
@@ -226,7 +241,7 @@ class OcpiEndpoint:
         operation = module.find(interface, inbound.method, segments)
         body = await self._body(inbound) if operation.has_body else b""
         message = self._message(inbound, module, interface, operation, body)
-        return await self._ports.router.handle(message, partner)
+        return spoken_reply(await self._ports.router.handle(message, partner), message, partner.quirks)
 
     async def _next_page(self, inbound: Inbound, module: Module, sealed: str) -> Reply:
         inbound.module_id = module.id
@@ -236,7 +251,7 @@ class OcpiEndpoint:
         self._read_parties(inbound, module, Interface.SENDER, partner)
         operation = module.find(Interface.SENDER, "GET", ())
         message = self._message(inbound, module, Interface.SENDER, operation, b"")
-        return await self._ports.router.follow(sealed, message, partner)
+        return spoken_reply(await self._ports.router.follow(sealed, message, partner), message, partner.quirks)
 
     def _read_parties(self, inbound: Inbound, module: Module, interface: Interface, partner: Partner) -> None:
         directory = self._ports.roster.directory
@@ -277,7 +292,7 @@ def read_inbound(scope: Scope, receive: Receive, new_id: Callable[[], str]) -> I
     """The request as far as it can be read without its body; missing message ids are made up (X-41)."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     raw = scope.get("raw_path", scope["path"].encode()).decode("latin-1").partition("?")[0]
-    raw_segments = tuple(raw.removeprefix("/ocpi").strip("/").split("/"))
+    raw_segments = unglued(tuple(raw.removeprefix("/ocpi").strip("/").split("/")))
     return Inbound(
         method=scope["method"],
         segments=tuple(unquote(segment, errors="replace") for segment in raw_segments),
@@ -288,6 +303,17 @@ def read_inbound(scope: Scope, receive: Receive, new_id: Callable[[], str]) -> I
         request_id=message_id(headers.get("x-request-id")) or new_id(),
         correlation_id=message_id(headers.get("x-correlation-id")) or new_id(),
     )
+
+
+def unglued(segments: tuple[str, ...]) -> tuple[str, ...]:
+    """The path of a client that put the owner behind our endpoint without a slash, or with two (X-42); any other path as it is."""
+    head, rest = segments[:2], segments[2:]
+    if len(rest) < 2 or head[1:] not in {("sender",), ("receiver",)}:
+        return segments
+    if rest[1] == "" and rest[0] in MODULES:
+        return (*head, rest[0], *rest[2:])
+    glued = next((name for name in MODULES if rest[0] in {name + rest[0][-2:]} and rest[0][-2:].isalpha()), None)
+    return (*head, glued, rest[0][-2:], *rest[1:]) if glued and len(rest) > 2 else segments
 
 
 def read_query(raw_query: str) -> dict[str, str]:

@@ -41,8 +41,11 @@ def versions(base_url: str) -> bytes:
     return encode_json([{"version": VERSION, "url": base_url.rstrip("/") + VERSION_PATH}])
 
 
-def version_details(base_url: str) -> bytes:
-    """The version details as JSON: credentials once, then every interface that the hub serves (V-03)."""
+def version_details(base_url: str, *, ends_in_slash: bool = False) -> bytes:
+    """The version details as JSON: credentials once, then every interface that the hub serves (V-03).
+
+    `ends_in_slash` is for partners that put a path behind a URL without joining the two (X-42).
+    """
     base = base_url.rstrip("/")
     endpoints = [_endpoint(CREDENTIALS, Interface.SENDER, base + CREDENTIALS_PATH)]
     endpoints += [
@@ -51,7 +54,8 @@ def version_details(base_url: str) -> bytes:
         for interface in Interface
         if offers(module, interface)
     ]
-    return encode_json({"version": VERSION, "endpoints": endpoints})
+    end = "/" if ends_in_slash else ""
+    return encode_json({"version": VERSION, "endpoints": [{**entry, "url": entry["url"] + end} for entry in endpoints]})
 
 
 def _endpoint(module: Module, interface: Interface, url: str) -> dict[str, str]:

@@ -1,0 +1,318 @@
+"""Catching up: what partners may have changed while nobody could tell, the hub asks for itself (T-23, P-17, X-29).
+
+After a gap in the connection each module is asked for from the last sync on, an hour earlier for good measure (X-55), and what changed
+is kept and told to others as if it had been pushed. On a schedule, locations and tariffs are read whole; what is missing then is stale.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import structlog
+
+from hub.clock import Clock
+from hub.partners.calls import call_headers
+from hub.partners.client import Answer, Call, PartnerClient, join_url
+from hub.partners.crawl import crawl
+from hub.partners.directory import Directory, Partner
+from hub.partners.lanes import Lanes
+from hub.partners.roster import Roster
+from hub.routing.router import Router
+from hub.store.copies import Copies, Crawled
+from hub.store.pulls import Pulled, PullMode, Pulls, PullState
+from ocpi_modules.catalog import FUNCTIONAL, MODULES
+from ocpi_modules.errors import InvalidParameters, OcpiError
+from ocpi_modules.message import Message, is_key
+from ocpi_modules.module import Interface, Module, Purpose
+from ocpi_modules.parties import Party
+from ocpi_modules.types import NotJsonText, decode_json, fold, format_datetime
+
+OVERLAP_SECONDS = 3600.0
+PAGE_OBJECTS = 100
+OBJECTS_MAX = 1_000_000
+PULLS_AT_ONCE_MAX = 4
+ATTEMPTS_MAX = 5
+RETRY_SECONDS = 60.0
+LOOK_EVERY_SECONDS = 1.0
+SETTLE_SECONDS = 1.0  # a partner that is just joining still waits for the answer to its credentials
+
+PULLED = tuple(module for module in FUNCTIONAL if module.is_kept)
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullPorts:
+    """What pulling works with."""
+
+    roster: Roster
+    pulls: Pulls
+    copies: Copies
+    client: PartnerClient
+    router: Router
+    lanes: Lanes
+    clock: Clock
+    new_id: Callable[[], str]
+    welcome: Callable[[int], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One list to read: a module of a partner, from `since` on (UTC), or whole."""
+
+    partner: Partner
+    module: Module
+    since: datetime | None
+    crawled_before: datetime | None
+
+
+@dataclass(slots=True)
+class _Tally:
+    objects: int = 0
+    refused: int = 0
+    seen: dict[Party, set[tuple[str, str]]] = field(default_factory=dict)
+
+
+class Puller:
+    """Reads partners' lists after gaps and on schedule, one list of a partner at a time, PULLS_AT_ONCE_MAX at once."""
+
+    def __init__(self, ports: PullPorts, schedule_seconds: float) -> None:
+        self._ports = ports
+        self._schedule = timedelta(seconds=schedule_seconds)
+        self._slots = asyncio.Semaphore(PULLS_AT_ONCE_MAX)
+        self._locks: dict[int, asyncio.Lock] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._running: set[tuple[int, str]] = set()
+        self._loop: asyncio.Task[None] | None = None
+
+    def on_change(self, before: Directory, now: Directory) -> None:
+        """A listener of the roster: whoever is connected now and was not before may have something to catch up on."""
+        for partner in now.partners.values():
+            if is_there(partner, now) and not is_there(before.partners.get(partner.id), before):
+                self._start(self._catch_up(partner.id))
+
+    def start(self) -> None:
+        """Look for lists whose time has come, until closed."""
+        self._loop = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Stop; an interrupted pull begins again from the same date."""
+        tasks = [task for task in (self._loop, *self._tasks) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def pull_now(self, partner: Partner, module: Module) -> None:
+        """Read the whole list of a module soon, whatever its mode (an operator's wish)."""
+        self._start(self._pull(partner.id, module, is_crawl=True))
+
+    # --- when ----------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._look()
+            except Exception:
+                _log.exception("pulls_not_looked_at")
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+    async def _look(self) -> None:
+        now, directory = self._ports.clock.now(), self._ports.roster.directory
+        for row in await self._ports.pulls.scheduled():
+            is_due = row.tried_at is None or now - row.tried_at >= self._schedule
+            if is_due and is_there(directory.partners.get(row.partner_id), directory):
+                self._start(self._pull(row.partner_id, MODULES[row.module], is_crawl=True))
+
+    async def _catch_up(self, partner_id: int) -> None:
+        await asyncio.sleep(SETTLE_SECONDS)
+        await self._ports.welcome(partner_id)
+        for module in PULLED:
+            await self._pull(partner_id, module, is_crawl=False)
+
+    async def _pull(self, partner_id: int, module: Module, *, is_crawl: bool) -> None:
+        if (partner_id, module.id) in self._running:
+            return
+        self._running.add((partner_id, module.id))
+        try:
+            async with self._locks.setdefault(partner_id, asyncio.Lock()), self._slots:
+                await self._attempt(partner_id, module, is_crawl=is_crawl)
+        finally:
+            self._running.discard((partner_id, module.id))
+
+    async def _attempt(self, partner_id: int, module: Module, *, is_crawl: bool) -> None:
+        for attempt in range(ATTEMPTS_MAX):
+            directory = self._ports.roster.directory
+            partner = directory.partners.get(partner_id)
+            if partner is None or not is_there(partner, directory):
+                return  # it is caught up on when it is back
+            errand = await self._errand(partner, module, is_crawl=is_crawl)
+            if errand is None or await self._run_errand(errand):
+                return
+            await asyncio.sleep(RETRY_SECONDS * 2**attempt)
+
+    # --- what ----------------------------------------------------------------------------------
+
+    async def _errand(self, partner: Partner, module: Module, *, is_crawl: bool) -> Errand | None:
+        state = await self._ports.pulls.state(partner.id, module.id)
+        if partner.endpoint(module, Interface.SENDER) is None or (state.mode is PullMode.NEVER and not is_crawl):
+            return None
+        if is_crawl and module.can_go_stale:
+            return Errand(partner, module, None, state.crawled_at)
+        owners = self._owners(partner, module)
+        since = sync_point(state, await self._ports.copies.last_push(module, owners))
+        if since is None and module.is_addressed:  # nothing was missed yet, and what is older is settled elsewhere
+            await self._note(partner, module, said="", is_complete=True)
+            return None
+        return Errand(partner, module, since, None)
+
+    def _owners(self, partner: Partner, module: Module) -> Sequence[Party]:
+        return sorted(self._ports.roster.directory.parties_of(partner, module.senders))
+
+    async def _run_errand(self, errand: Errand) -> bool:
+        """Carry out an errand; whether it needs no further attempt."""
+        began_at, tally, said = self._ports.clock.now(), _Tally(), ""
+        try:
+            for owner in self._owners(errand.partner, errand.module):
+                await self._read_list(errand, owner, tally)
+        except (
+            OcpiError
+        ) as fault:  # where the list is may be away while the partner is there: no reason to call it OFFLINE
+            said = fault.message or type(fault).__name__
+        is_crawl = errand.since is None and not errand.module.is_addressed
+        pulled = Pulled(
+            began_at=began_at,
+            is_complete=not said,
+            is_crawl=is_crawl,
+            objects=tally.objects,
+            refused=tally.refused,
+            said=said[:255],
+        )
+        await self._finish(errand, pulled, tally)
+        return not said
+
+    async def _finish(self, errand: Errand, pulled: Pulled, tally: _Tally) -> None:
+        names = {"partner_id": errand.partner.id, "module": errand.module.id}
+        _log.info("pulled", **names, objects=pulled.objects, refused=pulled.refused, failure=pulled.said)
+        state = await self._ports.pulls.state(errand.partner.id, errand.module.id)
+        if pulled.is_complete and pulled.is_crawl and state.mode is PullMode.SCHEDULE and errand.module.can_go_stale:
+            for owner in self._owners(errand.partner, errand.module):
+                await self._mark_missing(errand, owner, tally.seen.get(owner, set()), pulled.began_at)
+        await self._ports.pulls.done(errand.partner.id, errand.module.id, pulled)
+
+    async def _mark_missing(
+        self, errand: Errand, owner: Party, seen: Collection[tuple[str, str]], at: datetime
+    ) -> None:
+        crawled = Crawled(module=errand.module, owner=owner, seen=seen, at=at, crawled_before=errand.crawled_before)
+        missing = await self._ports.copies.mark_missing(crawled)
+        if missing:
+            _log.warning("copies_stale", owner=str(owner), module=errand.module.id, objects=missing)
+
+    async def _note(self, partner: Partner, module: Module, *, said: str, is_complete: bool) -> None:
+        now = self._ports.clock.now()
+        pulled = Pulled(began_at=now, is_complete=is_complete, is_crawl=False, objects=0, refused=0, said=said)
+        await self._ports.pulls.done(partner.id, module.id, pulled)
+
+    # --- how -----------------------------------------------------------------------------------
+
+    async def _read_list(self, errand: Errand, owner: Party, tally: _Tally) -> None:
+        endpoint = errand.partner.endpoint(errand.module, Interface.SENDER)
+        assert endpoint is not None
+
+        async def fetch(url: str) -> Answer:
+            return await self._ports.client.fetch(Call(method="GET", url=url, headers=self._headers(errand, owner)))
+
+        async for page in crawl(fetch, first_page(endpoint, errand.since), errand.partner.quirks):
+            await self._ports.lanes.room(PAGE_OBJECTS)
+            for text in page.items:
+                await self._take(errand, text, tally)
+            if tally.objects > OBJECTS_MAX:
+                raise InvalidParameters(f"the list has more than {OBJECTS_MAX} objects")
+
+    def _headers(self, errand: Errand, owner: Party) -> dict[str, str]:
+        ids = (self._ports.new_id(), self._ports.new_id())
+        return call_headers(errand.partner, self._ports.roster.directory.hub, owner, ids)
+
+    async def _take(self, errand: Errand, text: bytes, tally: _Tally) -> None:
+        tally.objects += 1
+        try:
+            message = pulled_message(errand.module, text, self._ports.roster.directory.hub, self._ports.new_id())
+            owner = message.owner
+            assert owner is not None
+            tally.seen.setdefault(owner, set()).add((fold(message.object_keys[0]), message.variant))
+            await self._ports.router.take_pulled(message, errand.partner)
+        except OcpiError as refused:
+            tally.refused += 1
+            names = {"partner_id": errand.partner.id, "module": errand.module.id}
+            _log.warning("pulled_object_refused", **names, reason=refused.message)
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            _log.error("pull_failed", error=type(fault).__name__, exc_info=fault)
+
+
+def is_there(partner: Partner | None, directory: Directory) -> bool:
+    """Whether a partner is connected."""
+    return partner is not None and partner.is_joined and not directory.is_offline(partner)
+
+
+def sync_point(state: PullState, pushed_at: datetime | None) -> datetime | None:
+    """From when on something may be missing: the last complete pull or push, an hour earlier; None where nothing was pulled yet."""
+    if state.synced_at is None:
+        return None
+    return max(state.synced_at, pushed_at or state.synced_at) - timedelta(seconds=OVERLAP_SECONDS)
+
+
+def first_page(endpoint: str, since: datetime | None) -> str:
+    """The URL of the first page of a list."""
+    asked = {"limit": str(PAGE_OBJECTS)}
+    if since is not None:
+        asked = {"date_from": format_datetime(since), **asked}
+    return join_url(endpoint, "", urlencode(asked, safe=":"))
+
+
+def pulled_message(module: Module, text: bytes, hub: Party, new_id: str) -> Message:
+    """A listed object as the push to the hub that its owner could have sent. Raises InvalidParameters for one without owner or id."""
+    content = _content(text)
+    names = ("country_code", "party_id", module.key)
+    keys = tuple(str(content.get(name, "")) for name in names)
+    if not all(is_key(key) for key in keys):
+        raise InvalidParameters(f"{', '.join(names)} are required")
+    operation = next(one for one in module.receiver if one.purpose in {Purpose.REPLACE, Purpose.ADD})
+    variant = module.variant_of({}, content)
+    query = {module.variant.parameter: variant} if module.variant else {}
+    return Message(
+        module=module,
+        interface=Interface.RECEIVER,
+        operation=operation,
+        keys=keys if operation.is_owned else (),
+        suffix="/".join(quote(key, safe="") for key in keys) if operation.is_owned else "",
+        raw_query=urlencode(query),
+        query=query,
+        body=text,
+        content=content,
+        sender=Party.of(keys[0], keys[1]),
+        receiver=hub,
+        request_id=new_id,
+        correlation_id=new_id,
+    )
+
+
+def _content(text: bytes) -> dict[str, Any]:
+    try:
+        content = decode_json(text)
+    except NotJsonText as exc:
+        raise InvalidParameters(f"an object of the list is not valid JSON: {exc}") from exc
+    if not isinstance(content, dict):
+        raise InvalidParameters("an entry of the list is not a JSON object")
+    return content
