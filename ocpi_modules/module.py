@@ -144,8 +144,8 @@ class Module:
     `senders` and `receivers` are the roles that implement either interface. `key` is the id field of the object beside its owner.
     `is_broadcast`: a push to the hub is meant for everybody. `is_addressed`: the object belongs to the eMSP named in its `cdr_token`.
     `is_kept`: the hub stores a copy. `is_final`: an object never changes. `appends`: list fields that a PATCH extends.
-    `can_go_stale`: what a complete list no longer contains is no longer valid (X-29). `unknown_code`: the OCPI code for an object that
-    is not there.
+    `last_status`: the status after which nothing more is expected. `can_go_stale`: what a complete list no longer contains is no longer
+    valid (X-29). `unknown_code`: the OCPI code for an object that is not there.
     """
 
     id: str
@@ -163,6 +163,7 @@ class Module:
     is_kept: bool = False
     is_final: bool = False
     appends: tuple[str, ...] = ()
+    last_status: str | None = None
     can_go_stale: bool = False
     unknown_code: int = 2000
 

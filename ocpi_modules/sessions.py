@@ -111,6 +111,7 @@ SESSIONS = Module(
     ),
     is_addressed=True,
     is_kept=True,
+    last_status="COMPLETED",
     appends=("charging_periods",),
     unknown_code=2001,
 )

@@ -157,6 +157,6 @@ TARIFFS = Module(
     is_broadcast=True,
     is_kept=True,
     can_go_stale=True,
-    unknown_code=2001,
+    unknown_code=2000,
 )
 """The Tariffs module (mod_tariffs, "Interfaces and Endpoints"; checklist M-08, TF-01, TF-02)."""

@@ -349,6 +349,11 @@ def parse_datetime(text: Any) -> datetime:
     return _moment(text)
 
 
+def parse_cdr_datetime(text: Any) -> datetime:
+    """The start or end of a CDR; the text for an unknown time counts in its short form too (X-36). Raises ValueError."""
+    return UNKNOWN_TIME if text in _UNKNOWN_TIMES else parse_datetime(text)
+
+
 def lenient_datetime(value: Any) -> datetime | None:
     """A moment in UTC from whatever ISO 8601 allows, offsets too; without one it is UTC. None where it cannot be read."""
     try:
@@ -554,7 +559,13 @@ def validation_sentence(exc: ValidationError) -> str:
 
 def defect_sentences(exc: ValidationError) -> list[str]:
     """Every fault, without the place in a list and without what was sent, so that equal faults are equal sentences."""
-    return [_cut(f"{_kind_path(error)} {_reason(error)}", SENTENCE_MAX_CHARACTERS) for error in exc.errors()]
+    errors = [error for error in exc.errors() if not _is_consequence(error)]
+    return [_cut(f"{_kind_path(error)} {_reason(error)}", SENTENCE_MAX_CHARACTERS) for error in errors]
+
+
+def _is_consequence(error: Any) -> bool:
+    # a list whose first item is bad counts as empty, because judging stops there
+    return error["type"] == "too_short" and bool(error["input"])
 
 
 def _kind_path(error: Any) -> str:

@@ -43,10 +43,10 @@ def rewrites(module: Module, quirks: Quirks) -> bool:
 
 def spoken_query(message: Message, quirks: Quirks) -> str:
     """The query of a message as its receiver reads it."""
-    kind = message.query.get("type")
-    if quirks.token_type and kind and message.module.variant is not None:
-        return f"{message.raw_query}&{urlencode({'token_type': kind})}"
-    return message.raw_query
+    kind = "" if message.purpose is Purpose.LIST else message.variant
+    if not quirks.token_type or not kind:
+        return message.raw_query
+    return "&".join(part for part in (message.raw_query, urlencode({"token_type": kind})) if part)
 
 
 def spoken_reply(reply: Reply, message: Message, quirks: Quirks) -> Reply:
@@ -57,7 +57,8 @@ def spoken_reply(reply: Reply, message: Message, quirks: Quirks) -> Reply:
     model = message.module.object_at(0 if message.purpose is Purpose.LIST else message.depth)
     if reply.raw is not None:
         content = decode_json(reply.raw)
-        return replace(reply, raw=encode_json({**content, "data": _spoken(model, content.get("data"), quirks)}))
+        told = {name: _spoken(model, value, quirks) if name == "data" else value for name, value in content.items()}
+        return replace(reply, raw=encode_json(told))
     data = None if reply.data is None else encode_json(_spoken(model, decode_json(reply.data), quirks))
     return replace(reply, data=data)
 
@@ -79,25 +80,32 @@ def next_page_url(requested: str, headers: Mapping[str, str], body: bytes, quirk
     A partner's token goes to no other server, so a Link to one is not followed (R-08).
     """
     link = read_next_link(headers.get("link"), requested)
-    if quirks.links == "follow" and (link is None or urlsplit(link)[:2] == urlsplit(requested)[:2]):
+    if quirks.links == "follow" and (link is None or is_same_server(link, requested)):
         return link
     return counted_on(requested, headers, body)
 
 
 def counted_on(requested: str, headers: Mapping[str, str], body: bytes) -> str | None:
-    """The next page by offset and limit, from what the page says of itself; None when it is the last or does not say."""
-    total, limit = read_count(headers.get("x-total-count")), read_count(headers.get("x-limit"))
-    shown = _count(body)
-    step = limit or shown
-    offset = offset_of(requested) + step
+    """The next page by offset and limit, from what the page says of itself; None when it is the last or does not say.
+
+    It begins behind the objects that were shown: X-Limit may be more than a page really holds (X-27).
+    """
+    total, shown = read_count(headers.get("x-total-count")), _count(body)
+    offset = offset_of(requested) + shown
     if not shown or total is None or offset >= total:
         return None
-    return with_parameters(requested, {"offset": str(offset), "limit": str(step)})
+    limit = _asked(requested, "limit") or read_count(headers.get("x-limit")) or shown
+    return with_parameters(requested, {"offset": str(offset), "limit": str(limit)})
 
 
 def offset_of(url: str) -> int:
     """The offset that a URL of a page names, else 0."""
-    return read_count(dict(parse_qsl(urlsplit(url).query)).get("offset")) or 0
+    return _asked(url, "offset") or 0
+
+
+def is_same_server(one: str, other: str) -> bool:
+    """Whether two URLs have the same scheme, host and port: only then does a partner's token go to both (R-08)."""
+    return urlsplit(one)[:2] == urlsplit(other)[:2]
 
 
 def with_parameters(url: str, parameters: dict[str, str]) -> str:
@@ -167,6 +175,10 @@ def _object_class(annotation: Any) -> Model | None:
     if isinstance(annotation, type) and issubclass(annotation, OcpiObject):
         return annotation
     return next((found for part in get_args(annotation) if (found := _object_class(part))), None)
+
+
+def _asked(url: str, name: str) -> int | None:
+    return read_count(dict(parse_qsl(urlsplit(url).query)).get(name))
 
 
 def _count(body: bytes) -> int:

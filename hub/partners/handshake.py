@@ -308,7 +308,7 @@ class Handshake:
         return self._write_down(said, found, inbound, quirks)
 
     def _write_down(self, said: Credentials, found: Discovered, inbound: str, quirks: Quirks) -> Registration:
-        seen = quirks.model_copy(update={"token": "raw"}) if found.is_raw else quirks
+        seen = quirks.model_copy(update={"token": "raw" if found.is_raw else "base64"})
         return Registration(
             versions_url=said.url,
             name=said.roles[0].business_details.name,

@@ -44,9 +44,13 @@ class Lanes:
         self._max_messages = max_messages
         self._lanes: dict[str, _Lane] = {}
         self.dropped_messages = 0
+        self._is_closed = False
 
     def push(self, name: str, partner: Partner, call: Call) -> None:
         """Put a call at the end of a lane and return at once."""
+        if self._is_closed:
+            self.dropped_messages += 1
+            return
         lane = self._lanes.setdefault(name, _Lane(partner))
         lane.partner = partner
         if len(lane.waiting) >= self._max_messages:
@@ -67,7 +71,8 @@ class Lanes:
             await asyncio.sleep(ROOM_LOOK_SECONDS)
 
     async def close(self, drain_seconds: float) -> None:
-        """Let the lanes run empty, but no longer than this."""
+        """Let the lanes run empty, but no longer than this, and take nothing more: what a failing lane tells others would outlive it."""
+        self._is_closed = True
         tasks = [lane.task for lane in self._lanes.values() if lane.task and not lane.task.done()]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=drain_seconds)

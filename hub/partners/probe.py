@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hub.clock import Clock
 from hub.partners.calls import call_headers
 from hub.partners.client import Answer, Call, PartnerClient, join_url
-from hub.partners.dialect import counted_on
+from hub.partners.dialect import counted_on, is_same_server
 from hub.partners.directory import Directory, Partner
 from hub.partners.handshake import read_endpoints
 from hub.partners.quirks import Quirks, write_quirks
@@ -127,7 +127,8 @@ class Prober:
         async for row, quirks in probe.run(is_thorough=is_thorough):
             rows.append(row)
             found |= quirks
-        known = partner.quirks.model_dump(exclude_defaults=True)
+        now_known = (await self._roster.refresh()).partners.get(partner.id, partner)  # it may have been set meanwhile
+        known = now_known.quirks.model_dump(exclude_defaults=True)
         set_now = {name: value for name, value in found.items() if name not in known}
         now = self._clock.now()
         report = Report(at=now, is_thorough=is_thorough, rows=tuple(rows), quirks=set_now)
@@ -181,7 +182,7 @@ class _Probe:
             return
         yield _row("V-03", "version details can be read", heard.is_success, f"{len(endpoints)} endpoints")
         slashed = [one for one in endpoints.values() if one.endswith("/")]
-        is_slashed = len(slashed) == len(endpoints)
+        is_slashed = 0 < len(slashed) == len(endpoints)
         seen = f"{len(slashed)} of {len(endpoints)} end in a slash"
         yield _row("X-42", "endpoints do not end in a slash", not is_slashed, seen, {"slash": is_slashed})
 
@@ -221,7 +222,7 @@ class _Probe:
             if other is not None:
                 yield _row("P-08", what, False, "no Link", {"links": "rebuild"})
             return
-        heard = await self._routed("GET", link, owner) if link.split("/")[2] == url.split("/")[2] else None
+        heard = await self._routed("GET", link, owner) if is_same_server(link, url) else None
         is_good = heard is not None and _objects(heard) is not None
         seen = f"{link[:150]}: {heard.told if heard else 'another server'}"
         yield _row(

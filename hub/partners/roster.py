@@ -36,6 +36,7 @@ class Roster:
         self._partners, self._rules = tables
         self._safe = safe
         self._clock = clock
+        self._reading = asyncio.Lock()
         self._listeners: list[Listener] = []
         self.directory = Directory(hub)
         self._read_at = clock.now()
@@ -45,7 +46,11 @@ class Roster:
         self._listeners.append(listener)
 
     async def refresh(self) -> Directory:
-        """Read the tables again."""
+        """Read the tables again; one at a time, so that an older picture never takes the place of a newer one."""
+        async with self._reading:
+            return await self._read()
+
+    async def _read(self) -> Directory:
         before, rows = self.directory, await self._partners.load()
         self._read_at = self._clock.now()
         permissions = read_permissions(await self._rules.load(), self._read_at)

@@ -19,7 +19,7 @@ from hub.clock import Clock
 from hub.partners.calls import call_headers
 from hub.partners.client import Answer, Call, PartnerClient, join_url
 from hub.partners.crawl import crawl
-from hub.partners.directory import Directory, Partner
+from hub.partners.directory import Directory, Partner, Presence
 from hub.partners.lanes import Lanes
 from hub.partners.roster import Roster
 from hub.routing.router import Router
@@ -62,6 +62,14 @@ class PullPorts:
 
 
 @dataclass(frozen=True, slots=True)
+class Occasion:
+    """Why something is pulled: a crawl that was asked for or is scheduled, or a gap; pushes before `gap_began_at` (UTC) came through."""
+
+    gap_began_at: datetime
+    is_crawl: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Errand:
     """One list to read: a module of a partner, from `since` on (UTC), or whole."""
 
@@ -94,7 +102,8 @@ class Puller:
         """A listener of the roster: whoever is connected now and was not before may have something to catch up on."""
         for partner in now.partners.values():
             if is_there(partner, now) and not is_there(before.partners.get(partner.id), before):
-                self._start(self._catch_up(partner.id))
+                gap = Occasion(gap_start(partner, before, self._ports.clock.now()))
+                self._start(self._catch_up(partner.id, gap))
 
     def start(self) -> None:
         """Look for lists whose time has come, until closed."""
@@ -108,8 +117,8 @@ class Puller:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def pull_now(self, partner: Partner, module: Module) -> None:
-        """Read the whole list of a module soon, whatever its mode (an operator's wish)."""
-        self._start(self._pull(partner.id, module, is_crawl=True))
+        """Read the list of a module soon, whatever its mode (an operator's wish); whole, if what it lacks can go stale."""
+        self._start(self._pull(partner.id, module, Occasion(self._ports.clock.now(), is_crawl=True)))
 
     # --- when ----------------------------------------------------------------------------------
 
@@ -126,45 +135,47 @@ class Puller:
         for row in await self._ports.pulls.scheduled():
             is_due = row.tried_at is None or now - row.tried_at >= self._schedule
             if is_due and is_there(directory.partners.get(row.partner_id), directory):
-                self._start(self._pull(row.partner_id, MODULES[row.module], is_crawl=True))
+                self._start(self._pull(row.partner_id, MODULES[row.module], Occasion(now, is_crawl=True)))
 
-    async def _catch_up(self, partner_id: int) -> None:
+    async def _catch_up(self, partner_id: int, gap: Occasion) -> None:
         await asyncio.sleep(SETTLE_SECONDS)
         await self._ports.welcome(partner_id)
         for module in PULLED:
-            await self._pull(partner_id, module, is_crawl=False)
+            self._start(self._pull(partner_id, module, gap))
 
-    async def _pull(self, partner_id: int, module: Module, *, is_crawl: bool) -> None:
+    async def _pull(self, partner_id: int, module: Module, occasion: Occasion) -> None:
         if (partner_id, module.id) in self._running:
             return
         self._running.add((partner_id, module.id))
         try:
-            async with self._locks.setdefault(partner_id, asyncio.Lock()), self._slots:
-                await self._attempt(partner_id, module, is_crawl=is_crawl)
+            for attempt in range(ATTEMPTS_MAX):
+                if await self._attempt(partner_id, module, occasion):
+                    return
+                await asyncio.sleep(RETRY_SECONDS * 2**attempt)  # others go on meanwhile
         finally:
             self._running.discard((partner_id, module.id))
 
-    async def _attempt(self, partner_id: int, module: Module, *, is_crawl: bool) -> None:
-        for attempt in range(ATTEMPTS_MAX):
+    async def _attempt(self, partner_id: int, module: Module, occasion: Occasion) -> bool:
+        async with self._locks.setdefault(partner_id, asyncio.Lock()), self._slots:
             directory = self._ports.roster.directory
             partner = directory.partners.get(partner_id)
             if partner is None or not is_there(partner, directory):
-                return  # it is caught up on when it is back
-            errand = await self._errand(partner, module, is_crawl=is_crawl)
-            if errand is None or await self._run_errand(errand):
-                return
-            await asyncio.sleep(RETRY_SECONDS * 2**attempt)
+                return True  # it is caught up on when it is back
+            errand = await self._errand(partner, module, occasion)
+            return errand is None or await self._run_errand(errand)
 
     # --- what ----------------------------------------------------------------------------------
 
-    async def _errand(self, partner: Partner, module: Module, *, is_crawl: bool) -> Errand | None:
+    async def _errand(self, partner: Partner, module: Module, occasion: Occasion) -> Errand | None:
         state = await self._ports.pulls.state(partner.id, module.id)
+        is_crawl = occasion.is_crawl
         if partner.endpoint(module, Interface.SENDER) is None or (state.mode is PullMode.NEVER and not is_crawl):
             return None
         if is_crawl and module.can_go_stale:
             return Errand(partner, module, None, state.crawled_at)
         owners = self._owners(partner, module)
-        since = sync_point(state, await self._ports.copies.last_push(module, owners))
+        pushed_at = await self._ports.copies.last_push(module, owners, occasion.gap_began_at)
+        since = sync_point(state, pushed_at)
         if since is None and module.is_addressed:  # nothing was missed yet, and what is older is settled elsewhere
             await self._note(partner, module, said="", is_complete=True)
             return None
@@ -176,12 +187,11 @@ class Puller:
     async def _run_errand(self, errand: Errand) -> bool:
         """Carry out an errand; whether it needs no further attempt."""
         began_at, tally, said = self._ports.clock.now(), _Tally(), ""
+        await self._ports.pulls.begun(errand.partner.id, errand.module.id, began_at)
         try:
             for owner in self._owners(errand.partner, errand.module):
                 await self._read_list(errand, owner, tally)
-        except (
-            OcpiError
-        ) as fault:  # where the list is may be away while the partner is there: no reason to call it OFFLINE
+        except OcpiError as fault:  # the list may be away while the partner is there: no reason to call it OFFLINE
             said = fault.message or type(fault).__name__
         is_crawl = errand.since is None and not errand.module.is_addressed
         pulled = Pulled(
@@ -266,11 +276,26 @@ def is_there(partner: Partner | None, directory: Directory) -> bool:
     return partner is not None and partner.is_joined and not directory.is_offline(partner)
 
 
+def gap_start(partner: Partner, before: Directory, now: datetime) -> datetime:
+    """Since when pushes of a partner may have got lost: it went OFFLINE then; else now, for the hub itself was away, or it is new.
+
+    The push with which a partner comes back must not count as a sync: what came before it is what was missed.
+    """
+    members = before.members_of(partner)
+    return min((one.last_updated for one in members if one.status is Presence.OFFLINE), default=now)
+
+
 def sync_point(state: PullState, pushed_at: datetime | None) -> datetime | None:
-    """From when on something may be missing: the last complete pull or push, an hour earlier; None where nothing was pulled yet."""
+    """From when on something may be missing: the last complete pull or push, an hour earlier; None where nothing was pulled yet.
+
+    A push is no sync while something older is still missing, nor where the operator had the list pulled on a schedule: there it is
+    not relied on that everything is pushed.
+    """
     if state.synced_at is None:
         return None
-    return max(state.synced_at, pushed_at or state.synced_at) - timedelta(seconds=OVERLAP_SECONDS)
+    relies_on_pushes = not state.is_behind and state.mode is not PullMode.SCHEDULE
+    last = max(state.synced_at, pushed_at or state.synced_at) if relies_on_pushes else state.synced_at
+    return last - timedelta(seconds=OVERLAP_SECONDS)
 
 
 def first_page(endpoint: str, since: datetime | None) -> str:

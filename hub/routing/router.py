@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import structlog
 from cryptography.exceptions import InvalidTag
@@ -17,12 +17,13 @@ from cryptography.exceptions import InvalidTag
 from hub.clock import Clock
 from hub.partners.calls import call_at, call_for, call_headers
 from hub.partners.client import Answer, Call, PartnerClient
-from hub.partners.dialect import heard_body, next_page_url
+from hub.partners.dialect import heard_body, is_same_server, next_page_url
 from hub.partners.directory import Directory, Partner
 from hub.partners.lanes import Lanes
 from hub.partners.roster import Roster
 from hub.routing.callbacks import CallbackDesk, bare_result, require_own_token
 from hub.routing.paging import Paging, Window, page_headers
+from hub.routing.remarks import original_of, remarks_on_cdr, remarks_on_session
 from hub.routing.routes import (
     Broadcast,
     Deliver,
@@ -152,6 +153,8 @@ class Router:
         if message.purpose is not Purpose.UPDATE:
             raise InvalidParameters("cdr_token does not name an eMSP")
         copy = await self._owned(message)
+        if copy is None and message.receiver is None:
+            return ()
         if copy is None:
             raise not_there(message.module, message.object_keys)
         return (copy.addressee,) if copy.addressee else ()
@@ -317,7 +320,9 @@ class Router:
         owner = message.owner
         if owner is None or not (defects := defects_of(message)):
             return
-        seen = Seen(owner, message.module.id, "/".join(message.object_keys)[:255], defects, is_kept)
+        await self._count(Seen(owner, message.module.id, "/".join(message.object_keys)[:255], defects, is_kept))
+
+    async def _count(self, seen: Seen) -> None:
         try:
             await self._ports.defects.count(seen, self._ports.clock.now())
         except Exception as exc:  # a count must not cost anybody an answer
@@ -347,8 +352,29 @@ class Router:
             self._ports.payer_waits(route.addressee)
         elif kept.result.is_news:
             self._queue(message, route.addressee)
-        reply = self._acknowledged(message, kept)
+        reply = await self._remarked(message, kept, self._acknowledged(message, kept))
         return replace(reply, headers={"Location": self._cdr_url(message)}) if message.module.is_final else reply
+
+    async def _remarked(self, message: Message, kept: Kept, reply: Reply) -> Reply:
+        """The reply with what is odd about an accepted session or CDR; the log and the counts of defects tell it too."""
+        remarks = await self._remarks(message, kept)
+        if not remarks:
+            return reply
+        owner, name = message.owner, "/".join(message.object_keys)
+        assert owner is not None
+        _log.warning("accepted_with_remarks", module=message.module.id, owner=str(owner), id=name, remarks=remarks)
+        await self._count(Seen(owner, message.module.id, name[:255], remarks, is_kept=True))
+        return replace(reply, message=reply.message or "; ".join(remarks)[:255])
+
+    async def _remarks(self, message: Message, kept: Kept) -> tuple[str, ...]:
+        if not message.module.is_final:
+            return remarks_on_session(was_finished=kept.was_finished)
+        if kept.result is not Result.CREATED:
+            return ()
+        original, owner = original_of(message.content), message.owner
+        assert owner is not None
+        known = await self._ports.copies.owned(message.module, owner, original, "") if original else None
+        return remarks_on_cdr(message.content, knows_original=known is not None)
 
     def _queue(self, message: Message, receiver: Party) -> None:
         partner = self._directory.partner_of(receiver)
@@ -487,7 +513,7 @@ def once_a_platform(receivers: Collection[Party], directory: Directory) -> list[
 def place_at(endpoint: str, reference: str) -> str | None:
     """Where a partner says that it keeps something, if that is at the partner itself: its token goes nowhere else (R-08)."""
     url = join_reference(endpoint, reference)
-    return url if url is not None and urlsplit(url)[:2] == urlsplit(endpoint)[:2] else None
+    return url if url is not None and is_same_server(url, endpoint) else None
 
 
 def read_reply(answer: Answer, *, is_push: bool) -> Reply:

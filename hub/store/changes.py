@@ -21,7 +21,7 @@ from ocpi_modules.types import (
     encode_json,
     fold,
     lenient_datetime,
-    parse_datetime,
+    parse_cdr_datetime,
 )
 
 _CURRENCY = re.compile("[A-Za-z]{3}")
@@ -84,12 +84,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The next text of a copy: None when the copy goes, the stored text when nothing changes."""
+    """The next text of a copy: None when the copy goes, the stored text when nothing changes.
+
+    `was_finished`: the stored object had reached its module's last status already (SE-10).
+    """
 
     result: Result
     text: str | None
     last_updated: datetime
     addressee: str
+    was_finished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,9 @@ def decide(change: Change, stored: str | None, stored_addressee: str = "") -> De
     text, content = _next_text(change, whole)
     addressee = str(change.addressee) if change.addressee else stored_addressee
     result = Result.UPDATED if target is not None else Result.CREATED
-    return Decision(result, text, _last_updated(content, change.at), addressee)
+    last_status = change.module.last_status
+    was_finished = last_status is not None and target is not None and target.get("status") == last_status
+    return Decision(result, text, _last_updated(content, change.at), addressee, was_finished)
 
 
 def claim_of(content: Any) -> Claim | None:
@@ -137,7 +143,7 @@ def claim_of(content: Any) -> Claim | None:
             excl_vat=_amount(cost["excl_vat"]),
             incl_vat=None if cost.get("incl_vat") is None else _amount(cost["incl_vat"]),
             is_credit=content.get("credit") is True,
-            end_date_time=parse_datetime(content["end_date_time"]),
+            end_date_time=parse_cdr_datetime(content["end_date_time"]),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
         return None

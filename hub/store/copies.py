@@ -30,10 +30,13 @@ RowKey = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of one push that was kept: its result, and the eMSP it belongs to (None for objects that are for everybody)."""
+    """What became of one push that was kept: its result, the eMSP it belongs to (None for objects that are for everybody), and whether
+    the object had been finished before.
+    """
 
     result: Result
     addressee: Party | None
+    was_finished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +155,10 @@ class Copies:
             int(rows[0].total) if rows else 0, {Party(row.country_code, row.party_id): row.seen for row in rows}
         )
 
-    async def last_push(self, module: Module, owners: Collection[Party]) -> datetime | None:
-        """When one of these owners pushed an object of a module last (UTC); None when none of them ever did."""
-        rows = await self._rows(_LAST_PUSH, {"module": module.id, "owners": [str(owner) for owner in owners]})
+    async def last_push(self, module: Module, owners: Collection[Party], before: datetime) -> datetime | None:
+        """When, before a moment (UTC), one of these owners pushed an object of a module last; None when none of them did."""
+        values = {"module": module.id, "owners": [str(owner) for owner in owners], "before": before}
+        rows = await self._rows(_LAST_PUSH, values)
         last: datetime | None = rows[0].last
         return last
 
@@ -220,7 +224,8 @@ class _Batch:
         except OcpiError as refused:
             return refused
         self._take(change, decision, state)
-        return Kept(decision.result, Party.parse(decision.addressee) if decision.addressee else None)
+        addressee = Party.parse(decision.addressee) if decision.addressee else None
+        return Kept(decision.result, addressee, decision.was_finished)
 
     def _take(self, change: Change, decision: Decision, state: _State) -> None:
         if decision.result is Result.STALE:
@@ -280,7 +285,8 @@ _DELETE = text(
 )
 
 _LAST_PUSH = text(
-    "select max(pushed_at) as last from copy where module = :module and country_code || '/' || party_id = any(:owners)"
+    "select max(pushed_at) as last from copy where module = :module and pushed_at < :before "
+    "and country_code || '/' || party_id = any(:owners)"
 )
 
 _SEEN = (

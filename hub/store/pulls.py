@@ -13,6 +13,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from hub.store.database import Database
 from hub.store.tables import PullRow
 
+UNFINISHED = "not finished"
+
 
 class PullMode(StrEnum):
     """When the hub asks a partner's SENDER endpoint: never, after a gap in the connection, or on a schedule too."""
@@ -24,11 +26,15 @@ class PullMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PullState:
-    """How one module is pulled from one partner; `synced_at` and `crawled_at` are when the last complete pull and crawl began (UTC)."""
+    """How one module is pulled from one partner; `synced_at` and `crawled_at` are when the last complete pull and crawl began (UTC).
+
+    `is_behind`: the last pull did not come to its end, so what was missed then is still missing.
+    """
 
     mode: PullMode = PullMode.AFTER_GAP
     synced_at: datetime | None = None
     crawled_at: datetime | None = None
+    is_behind: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +59,7 @@ class Pulls:
         """How a module is pulled from a partner."""
         async with self._database.transaction() as session:
             row = await session.get(PullRow, (partner_id, module_id))
-        return PullState(PullMode(row.mode), row.synced_at, row.crawled_at) if row else PullState()
+        return PullState(PullMode(row.mode), row.synced_at, row.crawled_at, bool(row.said)) if row else PullState()
 
     async def load(self, partner_id: int) -> Sequence[PullRow]:
         """Every row of a partner, by module."""
@@ -71,6 +77,12 @@ class Pulls:
         """Choose when a module is pulled from a partner."""
         async with self._database.transaction() as session:
             (await _row(session, partner_id, module_id)).mode = mode.value
+
+    async def begun(self, partner_id: int, module_id: str, now: datetime) -> None:
+        """Note that a pull begins: until it is done it counts as one that failed, also when the hub is killed in between."""
+        async with self._database.transaction() as session:
+            row = await _row(session, partner_id, module_id)
+            row.tried_at, row.said = now, UNFINISHED
 
     async def done(self, partner_id: int, module_id: str, pulled: Pulled) -> None:
         """Note what became of a pull; only a complete one moves the dates from which the next one asks."""

@@ -241,7 +241,9 @@ class OcpiEndpoint:
         operation = module.find(interface, inbound.method, segments)
         body = await self._body(inbound) if operation.has_body else b""
         message = self._message(inbound, module, interface, operation, body)
-        return spoken_reply(await self._ports.router.handle(message, partner), message, partner.quirks)
+        reply = await self._ports.router.handle(message, partner)
+        inbound.receiver = inbound.receiver or reply.sender  # whom the hub found is logged
+        return spoken_reply(reply, message, partner.quirks)
 
     async def _next_page(self, inbound: Inbound, module: Module, sealed: str) -> Reply:
         inbound.module_id = module.id

@@ -20,7 +20,7 @@ from hub.store.pulls import PullMode, Pulls
 from hub.store.tables import DefectRow, PullRow
 from hub.web.admin import Asked, guarded_route
 from ocpi_modules.catalog import MODULES
-from ocpi_modules.errors import UnknownPath
+from ocpi_modules.errors import InvalidParameters, UnknownPath
 from ocpi_modules.module import Interface, Module
 from ocpi_modules.parties import Party
 from ocpi_modules.types import DateTime
@@ -103,7 +103,7 @@ class UpkeepDesk:
         return next(shown for shown in await self.show_pulls(partner_id) if shown.module == module.id)
 
     def pull_now(self, partner_id: int, module_id: str) -> None:
-        """Begin to read the whole list of a module."""
+        """Begin to read the list of a module."""
         self.puller.pull_now(self.partner(partner_id), pulled_module(module_id))
 
 
@@ -144,8 +144,7 @@ def _add_quirks(router: APIRouter, desk: UpkeepDesk) -> None:
     @router.get("/defects")
     async def list_defects(owner: str | None = None) -> list[DefectShown]:
         """How often objects were not valid, by owner (`?owner=DE/ABC` for one) and kind, the most frequent first."""
-        rows = await desk.defects.load(Party.parse(owner) if owner else None)
-        return show_defects(rows)
+        return show_defects(await desk.defects.load(read_owner(owner)))
 
 
 def _add_pulls(router: APIRouter, desk: UpkeepDesk) -> None:
@@ -161,8 +160,16 @@ def _add_pulls(router: APIRouter, desk: UpkeepDesk) -> None:
 
     @router.post("/partners/{partner_id}/pulls/{module_id}", status_code=202)
     async def pull_now(partner_id: int, module_id: str) -> None:
-        """Read the whole list of a module now, in the background."""
+        """Read the list of a module now, in the background: locations and tariffs whole, others from the last sync on."""
         desk.pull_now(partner_id, module_id)
+
+
+def read_owner(text: str | None) -> Party | None:
+    """The party of a query parameter, None where there is none. Raises InvalidParameters for anything else."""
+    try:
+        return Party.parse(text) if text else None
+    except ValueError as exc:
+        raise InvalidParameters(f"owner: {exc}") from exc
 
 
 def pulled_module(module_id: str) -> Module:

@@ -58,7 +58,14 @@ async def test_registering_returns_the_hubs_own_object_with_a_new_token(bench: B
     assert answer["roles"][0]["business_details"] == {
         "name": "The hub",
         "website": "https://hub.example",
-        "logo": {"url": "https://hub.example/l.svg", "category": "NETWORK", "type": "svg"},
+        "logo": {
+            "url": "https://hub.example/l.svg",
+            "thumbnail": "https://hub.example/l.svg",
+            "category": "NETWORK",
+            "type": "svg",
+            "width": 256,
+            "height": 256,
+        },
     }
     assert answer["token"] not in {"token-A", cp1.token}
     assert len(answer["token"]) <= 64
