@@ -99,6 +99,7 @@ class Hub:
         self.dues = Dues(self.ledger, self.roster, self.client, self.presence.lost, new_id)
         self.roster.listen(ClientInfoNews(self.lanes, new_id))
         self.roster.listen(self.dues.on_change)
+        self.roster.listen(self.presence.on_change)
         self.recent = Recent()
         self.metrics = Metrics()
         paging = Paging(settings.page_limit_default, settings.page_limit_max)

@@ -15,7 +15,7 @@ import structlog
 
 from hub.clock import Clock
 from hub.partners.client import PartnerClient
-from hub.partners.directory import Partner
+from hub.partners.directory import Directory, Partner
 from hub.partners.directory import Presence as Status
 from hub.partners.handshake import Discovery
 from hub.partners.roster import Roster
@@ -68,6 +68,7 @@ class PresenceWatch:
         self._started_at = clock.now()
         self._written_at = self._started_at
         self._heard: dict[int, datetime] = {}
+        self._known_since: dict[int, datetime] = {}
         self._unwritten: dict[int, datetime] = {}
         self._outages: dict[int, Outage] = {}
         self._changing = asyncio.Lock()
@@ -87,6 +88,11 @@ class PresenceWatch:
         if self._roster.directory.is_offline(partner) and partner.id not in self._returning:
             self._returning.add(partner.id)
             self._start(self._return(partner))
+
+    def on_change(self, before: Directory, now: Directory) -> None:
+        """A partner that is new has just spoken: its silence counts from here (a listener of the roster)."""
+        for partner_id in now.partners.keys() - before.partners.keys():
+            self._known_since[partner_id] = self._clock.now()
 
     async def lost(self, partner: Partner) -> None:
         """A partner could not be reached: OFFLINE, once (HC-09)."""
@@ -146,7 +152,8 @@ class PresenceWatch:
         if self._roster.directory.is_offline(partner):
             outage = self._outages.get(partner.id)
             return outage is None or now >= outage.retry_at
-        silent_since = self._heard.get(partner.id, self._started_at)
+        known_since = self._known_since.get(partner.id, self._started_at)
+        silent_since = self._heard.get(partner.id, known_since)
         return now - silent_since >= timedelta(seconds=self._still_alive_seconds)
 
     async def _probe(self, partner: Partner) -> None:
@@ -205,9 +212,9 @@ class PresenceWatch:
         self._unwritten = dict(later)
 
     def _forget_gone(self) -> None:
-        gone = self._heard.keys() | self._outages.keys()
+        gone = self._heard.keys() | self._outages.keys() | self._known_since.keys()
         for partner_id in gone - self._roster.directory.partners.keys():
-            for moments in (self._heard, self._unwritten, self._outages):
+            for moments in (self._heard, self._known_since, self._unwritten, self._outages):
                 moments.pop(partner_id, None)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

@@ -139,6 +139,9 @@ class Puller:
 
     async def _catch_up(self, partner_id: int, gap: Occasion) -> None:
         await asyncio.sleep(SETTLE_SECONDS)
+        directory = self._ports.roster.directory
+        if not is_there(directory.partners.get(partner_id), directory):
+            return  # when it is back, this begins again
         await self._ports.welcome(partner_id)
         for module in PULLED:
             self._start(self._pull(partner_id, module, gap))

@@ -114,7 +114,7 @@ class Partners:
                 return False
             row.revoked_at = now
             await session.flush()
-            await _drop_plans(session, read_roles(row.roles) - await _invited(session, now))
+            await _drop_plans(session, read_roles(row.roles) - await _invited(session, now), now)
         return True
 
     async def join(self, token_a_hash: bytes, registration: Registration, now: datetime) -> int:
@@ -287,15 +287,18 @@ async def _require_free(session: AsyncSession, roles: Sequence[PartyRole], partn
 
 async def _plan(session: AsyncSession, role: PartyRole, now: datetime) -> None:
     key = (role.party.country_code, role.party.party_id, role.role.value)
-    if await session.get(PartyRow, key) is None:
+    row = await session.get(PartyRow, key)
+    if row is None:
         session.add(_party_row(role, None, "{}", PLANNED, now))
+    elif row.partner_id is None and row.status == SUSPENDED:
+        row.status, row.last_updated = PLANNED, now
 
 
-async def _drop_plans(session: AsyncSession, roles: frozenset[PartyRole]) -> None:
+async def _drop_plans(session: AsyncSession, roles: frozenset[PartyRole], now: datetime) -> None:
     for role in roles:
         row = await session.get(PartyRow, (role.party.country_code, role.party.party_id, role.role.value))
-        if row is not None and row.status == PLANNED:
-            await session.delete(row)
+        if row is not None and row.status == PLANNED and row.partner_id is None:
+            row.status, row.last_updated = SUSPENDED, now  # others know of it: it is never deleted (HC-05)
 
 
 def _party_row(role: PartyRole, partner_id: int | None, details: str, status: str, now: datetime) -> PartyRow:

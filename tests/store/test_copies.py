@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from hub.store.changes import Change, Result
-from hub.store.copies import Copies, PageQuery
+from hub.store.copies import Copies, Crawled, PageQuery
 from hub.store.database import Database
 from ocpi_modules.catalog import MODULES
 from ocpi_modules.errors import InvalidParameters, OcpiError
 from ocpi_modules.module import LookFor, Purpose
 from ocpi_modules.parties import Party
-from ocpi_modules.types import decode_json, format_datetime
+from ocpi_modules.types import decode_json, fold, format_datetime
 from tests.store import CP1, CP2, MS1, MS2, Object, owned_by, push
 
 Example = Callable[..., Object]
@@ -278,6 +279,115 @@ async def test_the_hub_knows_how_much_it_keeps(
     await copies.keep(push("locations", location(CP1, "L1"), audience=MS1))
     await copies.keep(push("tariffs", example("tariff", **owned_by(CP1, id="T1"))))
     assert await copies.count() == {"locations": 2, "tariffs": 1}
+
+
+# --- pulls ------------------------------------------------------------------------------------------
+
+LOCATIONS = MODULES["locations"]
+HOUR = timedelta(hours=1)
+
+
+def crawled(*ids: str, at: datetime, before: datetime | None = None, owner: Party = CP1) -> Crawled:
+    """A complete list of an owner's locations, read at a moment, and when the one before it began."""
+    return Crawled(module=LOCATIONS, owner=owner, seen={(fold(one), "") for one in ids}, at=at, crawled_before=before)
+
+
+async def test_what_was_pushed_last_is_known_by_module_owner_and_moment(
+    copies: Copies, location: Callable[..., Object], example: Example
+) -> None:
+    """T-23: a pull asks for what changed since, and the pushes after a gap are no excuse."""
+    for hours, content in enumerate((location(CP1, "L1"), location(CP1, "L2"), location(CP2, "L1"))):
+        await copies.keep(push("locations", content, at=T + hours * HOUR))
+    tariff = push("tariffs", example("tariff", **owned_by(CP1, id="T1")), at=T + 9 * HOUR)
+    await copies.keep(tariff)
+    late = T + 100 * HOUR
+    assert await copies.last_push(LOCATIONS, [CP1], late) == T + HOUR
+    assert await copies.last_push(LOCATIONS, [CP1], T + HOUR) == T, "before, not at"
+    assert await copies.last_push(LOCATIONS, [CP1], T) is None
+    assert await copies.last_push(LOCATIONS, [CP1, CP2], late) == T + 2 * HOUR
+    assert await copies.last_push(MODULES["tariffs"], [CP1], late) == T + 9 * HOUR
+    assert await copies.last_push(LOCATIONS, [MS1], late) is None
+    assert await copies.last_push(LOCATIONS, [], late) is None
+
+
+async def test_what_was_pulled_was_not_pushed(copies: Copies, location: Callable[..., Object]) -> None:
+    late = T + 100 * HOUR
+    await copies.keep(push("locations", location(CP1, "L1"), at=T, is_pulled=True))
+    assert await copies.last_push(LOCATIONS, [CP1], late) is None
+    await copies.keep(push("locations", location(CP1, "L1", name="new"), at=T + HOUR))
+    assert await copies.last_push(LOCATIONS, [CP1], late) == T + HOUR
+    newer = location(CP1, "L1", T + HOUR, name="newer")
+    assert (await copies.keep(push("locations", newer, at=T + 2 * HOUR, is_pulled=True))).result is Result.UPDATED
+    assert await copies.last_push(LOCATIONS, [CP1], late) == T + HOUR, "it is remembered when it was pushed"
+
+
+async def test_what_is_pulled_and_was_there_already_is_no_news(copies: Copies, location: Callable[..., Object]) -> None:
+    content = location(CP1, "L1", x_number=Decimal("1.50"))
+    await copies.keep(push("locations", content))
+    same_again = push("locations", dict(reversed(content.items())), is_pulled=True)
+    assert (await copies.keep(same_again)).result is Result.UNCHANGED
+    assert (await copies.keep(push("locations", content))).result is Result.UPDATED, "a push is news: B-12"
+    assert (await copies.keep(push("locations", location(CP1, "L1"), is_pulled=True))).result is Result.UPDATED
+
+
+async def test_what_a_complete_crawl_lacks_is_stale_and_hidden_from_every_reader(
+    copies: Copies, location: Callable[..., Object]
+) -> None:
+    """X-29."""
+    for name in ("L1", "L2", "L3"):
+        await copies.keep(push("locations", location(CP1, name), is_pulled=True))
+    await copies.keep(push("locations", location(CP2, "L2"), is_pulled=True))
+    assert await copies.mark_missing(crawled("l1", "L3", at=T)) == 1
+    for reader in (MS1, CP1, CP2):
+        assert [(one["party_id"], one["id"]) for one in await seen(copies, "locations", reader)] == [
+            ("CP1", "L1"),
+            ("CP1", "L3"),
+            ("CP2", "L2"),
+        ]
+    assert (await copies.page(query("locations", MS1))).total == 3
+    assert set(await copies.visible(query("locations", MS1), LookFor("locations", "L2"))) == {CP2}
+    assert (await copies.count_visible(query("locations", MS1))).by_owner == {CP1: 2, CP2: 1}
+    assert (await copies.count())["locations"] == 4, "it is hidden, not deleted"
+    assert await copies.owned(LOCATIONS, CP1, "L2", "") is not None, "its owner still finds it"
+    assert await copies.mark_missing(crawled("L1", "L3", at=T + HOUR)) == 0, "it is stale already"
+
+
+async def test_what_a_later_crawl_contains_or_its_owner_pushes_is_good_again(
+    copies: Copies, location: Callable[..., Object]
+) -> None:
+    for name in ("L1", "L2"):
+        await copies.keep(push("locations", location(CP1, name), is_pulled=True))
+    assert await copies.mark_missing(crawled(at=T)) == 2
+    assert await ids_seen(copies, "locations", MS1) == []
+    assert await copies.mark_missing(crawled("L1", at=T + HOUR)) == 0
+    assert await ids_seen(copies, "locations", MS1) == ["L1"]
+    await copies.keep(push("locations", location(CP1, "L2", T + HOUR), at=T + HOUR))
+    assert await ids_seen(copies, "locations", MS1) == ["L1", "L2"]
+
+
+@pytest.mark.parametrize(
+    ("pushed", "before", "is_left"),
+    [
+        pytest.param(T, T - HOUR, True, id="after the crawl before: that one could not contain it"),
+        pytest.param(T, T, True, id="at its very beginning"),
+        pytest.param(T, T + HOUR, False, id="before it"),
+        pytest.param(T, None, True, id="there was no crawl before"),
+    ],
+)
+async def test_what_was_pushed_since_the_crawl_before_is_left_alone(
+    copies: Copies, location: Callable[..., Object], pushed: datetime, before: datetime | None, is_left: bool
+) -> None:
+    """Lists lag behind pushes at some partners."""
+    await copies.keep(push("locations", location(CP1, "L1"), at=pushed))
+    assert await copies.mark_missing(crawled(at=T + 2 * HOUR, before=before)) == (0 if is_left else 1)
+    assert await ids_seen(copies, "locations", MS1) == (["L1"] if is_left else [])
+
+
+async def test_what_one_party_was_told_alone_never_goes_stale(copies: Copies, location: Callable[..., Object]) -> None:
+    """X-12: the owner's list for the hub does not contain it."""
+    await copies.keep(push("locations", location(CP1, "L9"), audience=MS1, at=T - 9 * HOUR))
+    assert await copies.mark_missing(crawled(at=T, before=T - HOUR)) == 0
+    assert await ids_seen(copies, "locations", MS1) == ["L9"]
 
 
 # --- many at once -----------------------------------------------------------------------------------

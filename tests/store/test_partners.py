@@ -113,12 +113,14 @@ async def test_an_invitation_ends(now: datetime, is_open: bool, partners: Partne
             await partners.join(hashed("a"), said(CPO1), now)
 
 
-async def test_a_revoked_invitation_opens_nothing_and_its_plans_go(partners: Partners) -> None:
+async def test_a_revoked_invitation_opens_nothing_and_its_parties_are_suspended_until_they_are_invited_again(partners: Partners) -> None:
     number = await invite(partners, "a", CPO1)
     assert await partners.revoke(number, NOW)
     assert await partners.invitation(hashed("a"), NOW) is None
-    assert await statuses(partners) == {}
+    assert await statuses(partners) == {"DE/CP1 CPO": SUSPENDED}
     assert not await partners.revoke(number, NOW), "once is enough"
+    await invite(partners, "b", CPO1)
+    assert await statuses(partners) == {"DE/CP1 CPO": PLANNED}
 
 
 async def test_a_used_invitation_cannot_be_revoked(partners: Partners) -> None:
@@ -144,7 +146,7 @@ async def test_a_party_stays_planned_while_another_invitation_names_it(partners:
     assert await partners.revoke(first, NOW)
     assert await statuses(partners) == {"DE/CP1 CPO": PLANNED}
     assert await partners.revoke(second, NOW)
-    assert await statuses(partners) == {}
+    assert await statuses(partners) == {"DE/CP1 CPO": SUSPENDED}
 
 
 async def test_invitations_are_listed_the_newest_first(partners: Partners) -> None:
