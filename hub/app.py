@@ -22,8 +22,9 @@ from hub.partners.probe import Prober
 from hub.partners.roster import Roster
 from hub.routing.dues import Dues
 from hub.routing.paging import Paging
+from hub.routing.ports import Ports
 from hub.routing.pulling import Puller, PullPorts
-from hub.routing.router import Ports, Router
+from hub.routing.router import Router
 from hub.settings import Settings
 from hub.store.callbacks import Callbacks
 from hub.store.copies import Copies

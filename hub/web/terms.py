@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel
 from hub.clock import Clock
 from hub.partners.directory import Directory, Member, Partner, Presence
 from hub.partners.roster import Roster
-from hub.routing.router import sees_shared
+from hub.routing.reader import sees_shared
 from hub.store.copies import Copies, PageQuery
 from hub.store.partners import PLANNED, Partners, PartyRole, Rows
 from hub.store.permissions import PermissionRules

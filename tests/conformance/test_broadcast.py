@@ -570,8 +570,8 @@ async def test_commands_and_authorisations_to_the_hub_reach_one_party_at_most(
             "PATCH", "location", CP1, {"name": "x"}, {(200, 2001), (404, 2003)}, id="a PATCH without last_updated"
         ),
         pytest.param("PUT", "tariff", CP1, {"elements": []}, {(200, 2001)}, id="a Tariff without elements"),
-        pytest.param("PUT", "tariff", CP2, {}, {(200, 2001), (404, 2001)}, id="somebody else's Tariff"),
-        pytest.param("DELETE", "tariff", CP2, None, {(200, 2001), (404, 2001)}, id="deleting somebody else's Tariff"),
+        pytest.param("PUT", "tariff", CP2, {}, {(200, 2001), (404, 2000)}, id="somebody else's Tariff"),
+        pytest.param("DELETE", "tariff", CP2, None, {(200, 2001), (404, 2000)}, id="deleting somebody else's Tariff"),
         pytest.param("PUT", "token", MS1, {}, {(200, 2001), (404, 2004)}, id="a Token of an eMSP, pushed by a CPO"),
     ],
 )
