@@ -117,6 +117,7 @@ class Hub:
                 router=router,
                 clock=clock,
                 heard=self.presence.heard,
+                back=self.presence.back,
                 new_id=new_id,
                 observe=self._observe,
                 public_url=url,

@@ -16,7 +16,9 @@ from ocpi_modules.parties import Party
 TOKEN_LENGTH_MAX_CHARACTERS = 64
 ID_LENGTH_MAX_CHARACTERS = 255
 
-_LINK = re.compile(r"(?:<\s*([^<>\s]+)\s*>|([^<>;,\s]+))\s*((?:;[^,]*)?)")  # inside brackets, commas belong to the URL
+_LINK = re.compile(
+    r"(?:<\s*([^<>\s]+)\s*>|([^<>;,\s]+))\s*((?:;(?:\"[^\"]*\"|[^,\"])*)*)"
+)  # inside brackets, commas belong to the URL
 _NEXT = re.compile(r";\s*rel\s*=\s*\"?[^\";]*\bnext\b", re.IGNORECASE)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+import structlog
 from pydantic import SecretStr
 
 from hub.app import create_app
@@ -23,6 +24,16 @@ from hub.store.database import Database
 from hub.store.embedded import attach_or_start
 from hub.web.protocol import EnvelopeProtocol
 from ocpi_modules.parties import Party
+
+# tracebacks with all local variables, which structlog writes by default, hold up the loop for seconds
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S"),
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 HUB = Party("NL", "HUB")
 ADMIN_TOKEN = "the-admin-token-of-the-tests"

@@ -65,7 +65,7 @@ def spoken_reply(reply: Reply, message: Message, quirks: Quirks) -> Reply:
 
 def heard_body(body: bytes, quirks: Quirks, purpose: Purpose) -> bytes:
     """A partner's answer with a single object taken out of the list around it; any other answer as it came."""
-    if not quirks.unwrap or purpose is Purpose.LIST or not _SINGLE_IN_LIST.search(body):
+    if not quirks.unwrap or purpose is Purpose.LIST or purpose.is_push or not _SINGLE_IN_LIST.search(body):
         return body
     envelope = read_envelope(body)
     if envelope is None or not isinstance(envelope.data, list) or len(envelope.data) > 1:

@@ -94,6 +94,14 @@ class PresenceWatch:
         for partner_id in now.partners.keys() - before.partners.keys():
             self._known_since[partner_id] = self._clock.now()
 
+    async def back(self, partner: Partner) -> None:
+        """An OFFLINE partner speaks: CONNECTED before it is answered, so that what follows at once reaches it (HC-09)."""
+        if self._roster.directory.is_offline(partner):
+            try:
+                await self._move(partner, Status.CONNECTED)
+            except Exception as exc:  # its request need not fail for that; `heard` tries again
+                _log.warning("presence_not_changed", error=type(exc).__name__)
+
     async def lost(self, partner: Partner) -> None:
         """A partner could not be reached: OFFLINE, once (HC-09)."""
         if await self._move(partner, Status.OFFLINE):

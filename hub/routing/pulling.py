@@ -62,14 +62,6 @@ class PullPorts:
 
 
 @dataclass(frozen=True, slots=True)
-class Occasion:
-    """Why something is pulled: a crawl that was asked for or is scheduled, or a gap; pushes before `gap_began_at` (UTC) came through."""
-
-    gap_began_at: datetime
-    is_crawl: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Errand:
     """One list to read: a module of a partner, from `since` on (UTC), or whole."""
 
@@ -96,14 +88,17 @@ class Puller:
         self._locks: dict[int, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: set[tuple[int, str]] = set()
+        self._gaps: dict[tuple[int, str], datetime] = {}  # since when something may be missing, until it was caught up on
         self._loop: asyncio.Task[None] | None = None
 
     def on_change(self, before: Directory, now: Directory) -> None:
         """A listener of the roster: whoever is connected now and was not before may have something to catch up on."""
         for partner in now.partners.values():
             if is_there(partner, now) and not is_there(before.partners.get(partner.id), before):
-                gap = Occasion(gap_start(partner, before, self._ports.clock.now()))
-                self._start(self._catch_up(partner.id, gap))
+                gap_began_at = gap_start(partner, before, self._ports.clock.now())
+                for module in PULLED:
+                    self._gaps.setdefault((partner.id, module.id), gap_began_at)
+                self._start(self._catch_up(partner.id))
 
     def start(self) -> None:
         """Look for lists whose time has come, until closed."""
@@ -118,7 +113,7 @@ class Puller:
 
     def pull_now(self, partner: Partner, module: Module) -> None:
         """Read the list of a module soon, whatever its mode (an operator's wish); whole, if what it lacks can go stale."""
-        self._start(self._pull(partner.id, module, Occasion(self._ports.clock.now(), is_crawl=True)))
+        self._start(self._pull(partner.id, module, is_crawl=True))
 
     # --- when ----------------------------------------------------------------------------------
 
@@ -135,50 +130,52 @@ class Puller:
         for row in await self._ports.pulls.scheduled():
             is_due = row.tried_at is None or now - row.tried_at >= self._schedule
             if is_due and is_there(directory.partners.get(row.partner_id), directory):
-                self._start(self._pull(row.partner_id, MODULES[row.module], Occasion(now, is_crawl=True)))
+                self._start(self._pull(row.partner_id, MODULES[row.module], is_crawl=True))
 
-    async def _catch_up(self, partner_id: int, gap: Occasion) -> None:
+    async def _catch_up(self, partner_id: int) -> None:
         await asyncio.sleep(SETTLE_SECONDS)
         directory = self._ports.roster.directory
         if not is_there(directory.partners.get(partner_id), directory):
             return  # when it is back, this begins again
         await self._ports.welcome(partner_id)
         for module in PULLED:
-            self._start(self._pull(partner_id, module, gap))
+            self._start(self._pull(partner_id, module, is_crawl=False))
 
-    async def _pull(self, partner_id: int, module: Module, occasion: Occasion) -> None:
+    async def _pull(self, partner_id: int, module: Module, *, is_crawl: bool) -> None:
         if (partner_id, module.id) in self._running:
             return
         self._running.add((partner_id, module.id))
         try:
             for attempt in range(ATTEMPTS_MAX):
-                if await self._attempt(partner_id, module, occasion):
+                if await self._attempt(partner_id, module, is_crawl=is_crawl):
                     return
                 await asyncio.sleep(RETRY_SECONDS * 2**attempt)  # others go on meanwhile
         finally:
             self._running.discard((partner_id, module.id))
 
-    async def _attempt(self, partner_id: int, module: Module, occasion: Occasion) -> bool:
+    async def _attempt(self, partner_id: int, module: Module, *, is_crawl: bool) -> bool:
         async with self._locks.setdefault(partner_id, asyncio.Lock()), self._slots:
             directory = self._ports.roster.directory
             partner = directory.partners.get(partner_id)
             if partner is None or not is_there(partner, directory):
                 return True  # it is caught up on when it is back
-            errand = await self._errand(partner, module, occasion)
-            return errand is None or await self._run_errand(errand)
+            errand = await self._errand(partner, module, is_crawl=is_crawl)
+            is_done = errand is None or await self._run_errand(errand)
+            if is_done:
+                self._gaps.pop((partner_id, module.id), None)
+            return is_done
 
     # --- what ----------------------------------------------------------------------------------
 
-    async def _errand(self, partner: Partner, module: Module, occasion: Occasion) -> Errand | None:
+    async def _errand(self, partner: Partner, module: Module, *, is_crawl: bool) -> Errand | None:
         state = await self._ports.pulls.state(partner.id, module.id)
-        is_crawl = occasion.is_crawl
         if partner.endpoint(module, Interface.SENDER) is None or (state.mode is PullMode.NEVER and not is_crawl):
             return None
         if is_crawl and module.can_go_stale:
             return Errand(partner, module, None, state.crawled_at)
         owners = self._owners(partner, module)
-        pushed_at = await self._ports.copies.last_push(module, owners, occasion.gap_began_at)
-        since = sync_point(state, pushed_at)
+        gap_began_at = self._gaps.get((partner.id, module.id), self._ports.clock.now())
+        since = sync_point(state, await self._ports.copies.last_push(module, owners, gap_began_at))
         if since is None and module.is_addressed:  # nothing was missed yet, and what is older is settled elsewhere
             await self._note(partner, module, said="", is_complete=True)
             return None

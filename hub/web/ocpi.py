@@ -7,7 +7,7 @@ slash, and gives every answer the envelope, both message ids and, for functional
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -95,6 +95,7 @@ class OcpiPorts:
     router: Router
     clock: Clock
     heard: Callable[[Partner], None]
+    back: Callable[[Partner], Awaitable[None]]
     new_id: Callable[[], str]
     observe: Observer
     public_url: str
@@ -163,6 +164,7 @@ class OcpiEndpoint:
         partner, token = self._caller(encoded, raw)
         if partner is not None:
             inbound.caller, inbound.quirks = partner.name, partner.quirks
+            await self._ports.back(partner)
             self._ports.heard(partner)
             return partner, token
         for given, is_raw in ((encoded, False), (raw, True)):
