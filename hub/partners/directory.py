@@ -35,6 +35,11 @@ class Member:
     last_updated: datetime
     partner_id: int | None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether its partner added it and the operator has not accepted it yet."""
+        return self.status is Presence.PLANNED and self.partner_id is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Partner:
@@ -97,9 +102,11 @@ class Directory:
         return party in self._by_party
 
     def roles(self, party: Party) -> frozenset[Role]:
-        """The roles that a party has now; suspended ones do not count."""
+        """The roles that a party has now; those that are suspended, or held for the operator, do not count."""
         return frozenset(
-            member.role for member in self._by_party.get(party, ()) if member.status is not Presence.SUSPENDED
+            member.role
+            for member in self._by_party.get(party, ())
+            if member.status is not Presence.SUSPENDED and not member.is_held
         )
 
     def members_of(self, partner: Partner) -> tuple[Member, ...]:
@@ -153,10 +160,10 @@ class Directory:
 
     def _shown(self, member: Member, own: frozenset[Party]) -> Member:
         since = self.permissions.since(own, member.party)
-        if since is None:
+        if since is None or member.status not in _JOINED:
             return member
         is_open = any(self.permissions.joins(party, member.party) for party in own)
-        status = member.status if is_open or member.status not in _JOINED else Presence.PLANNED
+        status = member.status if is_open else Presence.PLANNED
         return replace(member, status=status, last_updated=max(member.last_updated, since))
 
     def _takes(self, party: Party, module: Module) -> bool:

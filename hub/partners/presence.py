@@ -212,7 +212,7 @@ class PresenceWatch:
     async def _write(self) -> None:
         moments = dict(self._unwritten)
         try:
-            await self._partners.heard(moments)
+            await asyncio.shield(self._partners.heard(moments))
         except Exception as exc:  # the next round tries again; who is there must not depend on it
             _log.warning("heard_not_written", error=type(exc).__name__)
             return

@@ -70,7 +70,7 @@ class Roster:
 
     async def _refresh_or_wait(self) -> None:
         try:
-            await self.refresh()
+            await asyncio.shield(self.refresh())  # a connection that is just being made would be lost
         except Exception as exc:  # the database is away: the next look tries again
             _log.warning("rules_not_read", error=type(exc).__name__)
 

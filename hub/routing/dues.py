@@ -67,7 +67,8 @@ class Dues:
     async def _run(self) -> None:
         while True:
             try:
-                for payer in await self._ledger.payers():
+                # not cut off in the middle: a connection that is just being made would be lost
+                for payer in await asyncio.shield(self._ledger.payers()):
                     self.wake(payer)
             except Exception:
                 _log.exception("dues_failed")

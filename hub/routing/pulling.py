@@ -7,6 +7,7 @@ is kept and told to others as if it had been pushed. On a schedule, locations an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ from hub.routing.router import Router
 from hub.store.copies import Copies, Crawled
 from hub.store.pulls import Pulled, PullMode, Pulls, PullState
 from ocpi_modules.catalog import FUNCTIONAL, MODULES
-from ocpi_modules.errors import InvalidParameters, OcpiError
+from ocpi_modules.errors import InvalidParameters, OcpiError, ServerFault
 from ocpi_modules.message import Message, is_key
 from ocpi_modules.module import Interface, Module, Purpose
 from ocpi_modules.parties import Party
@@ -39,6 +40,7 @@ PULLS_AT_ONCE_MAX = 4
 ATTEMPTS_MAX = 5
 RETRY_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 1.0
+CLOSE_WAIT_SECONDS = 5.0
 SETTLE_SECONDS = 1.0  # a partner that is just joining still waits for the answer to its credentials
 
 PULLED = tuple(module for module in FUNCTIONAL if module.is_kept)
@@ -88,8 +90,9 @@ class Puller:
         self._locks: dict[int, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: set[tuple[int, str]] = set()
-        self._gaps: dict[tuple[int, str], datetime] = {}  # since when something may be missing, until it was caught up on
+        self._gaps: dict[tuple[int, str], datetime] = {}  # begun, and not caught up on yet
         self._loop: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     def on_change(self, before: Directory, now: Directory) -> None:
         """A listener of the roster: whoever is connected now and was not before may have something to catch up on."""
@@ -105,11 +108,14 @@ class Puller:
         self._loop = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Stop; an interrupted pull begins again from the same date."""
+        """Stop, at the next page or sooner; an interrupted pull begins again from the same date."""
+        self._closing.set()
         tasks = [task for task in (self._loop, *self._tasks) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=CLOSE_WAIT_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def pull_now(self, partner: Partner, module: Module) -> None:
         """Read the list of a module soon, whatever its mode (an operator's wish); whole, if what it lacks can go stale."""
@@ -118,12 +124,18 @@ class Puller:
     # --- when ----------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        while True:
+        while not await self._paused(LOOK_EVERY_SECONDS):
             try:
                 await self._look()
             except Exception:
                 _log.exception("pulls_not_looked_at")
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+    async def _paused(self, seconds: float) -> bool:
+        """Wait; whether the hub stops meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+        return self._closing.is_set()
 
     async def _look(self) -> None:
         now, directory = self._ports.clock.now(), self._ports.roster.directory
@@ -133,7 +145,8 @@ class Puller:
                 self._start(self._pull(row.partner_id, MODULES[row.module], is_crawl=True))
 
     async def _catch_up(self, partner_id: int) -> None:
-        await asyncio.sleep(SETTLE_SECONDS)
+        if await self._paused(SETTLE_SECONDS):
+            return
         directory = self._ports.roster.directory
         if not is_there(directory.partners.get(partner_id), directory):
             return  # when it is back, this begins again
@@ -146,10 +159,9 @@ class Puller:
             return
         self._running.add((partner_id, module.id))
         try:
-            for attempt in range(ATTEMPTS_MAX):
-                if await self._attempt(partner_id, module, is_crawl=is_crawl):
+            for wait_seconds in waits_seconds():  # others go on meanwhile
+                if await self._paused(wait_seconds) or await self._attempt(partner_id, module, is_crawl=is_crawl):
                     return
-                await asyncio.sleep(RETRY_SECONDS * 2**attempt)  # others go on meanwhile
         finally:
             self._running.discard((partner_id, module.id))
 
@@ -237,6 +249,8 @@ class Puller:
             return await self._ports.client.fetch(Call(method="GET", url=url, headers=self._headers(errand, owner)))
 
         async for page in crawl(fetch, first_page(endpoint, errand.since), errand.partner.quirks):
+            if self._closing.is_set():
+                raise ServerFault("the hub stops")
             await self._ports.lanes.room(PAGE_OBJECTS)
             for text in page.items:
                 await self._take(errand, text, tally)
@@ -274,6 +288,11 @@ class Puller:
 def is_there(partner: Partner | None, directory: Directory) -> bool:
     """Whether a partner is connected."""
     return partner is not None and partner.is_joined and not directory.is_offline(partner)
+
+
+def waits_seconds() -> list[float]:
+    """How long to wait before each attempt: not at all, a minute, then twice as long each time."""
+    return [0.0, *(RETRY_SECONDS * 2**again for again in range(ATTEMPTS_MAX - 1))]
 
 
 def gap_start(partner: Partner, before: Directory, now: datetime) -> datetime:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
@@ -29,7 +29,7 @@ from hub.store.tables import EndpointRow, InvitationRow, PartnerRow, PartyRow
 from ocpi_modules.credentials import CredentialsToken
 from ocpi_modules.errors import InvalidParameters, OcpiError, ServerFault, Unauthenticated, UnknownPath
 from ocpi_modules.parties import Party, Role
-from ocpi_modules.types import CountryCode, DateTime, PartyId, Url
+from ocpi_modules.types import INT_MAX, CountryCode, DateTime, PartyId, Url
 
 INVITATION_LIFE_DAYS = 14
 INVITED_ROLES_MAX = 1000
@@ -221,7 +221,7 @@ def _add_invitations(router: APIRouter, desk: Desk) -> None:
         return [show_invitation(row, now) for row in await desk.partners.invitations()]
 
     @router.delete("/invitations/{invitation_id}", status_code=204)
-    async def revoke(invitation_id: int) -> None:
+    async def revoke(invitation_id: Annotated[int, Path(ge=1, le=INT_MAX)]) -> None:
         """Take an unused invitation back."""
         await desk.revoke(invitation_id)
 
