@@ -37,6 +37,7 @@ from ocpi_modules.parties import Party
 from ocpi_modules.types import decode_json
 
 HOPS_MAX = 4  # identical messages under one correlation id at the same moment; a caller's own repetitions stay below
+ALIKE_MAX = 200  # the same under any id, for a platform that makes a new one each time round
 
 _log = structlog.get_logger()
 
@@ -49,7 +50,7 @@ class Forwarder:
         self._reader, self._keeper = parts
         self._links = SealedLinks(ports.safe, base_url)
         self._callbacks = CallbackDesk(ports.callbacks, base_url, ports.clock.now)
-        self._under_way: Counter[tuple[str, Party, Party, tuple[str, ...]]] = Counter()
+        self._under_way: Counter[tuple[str, ...]] = Counter()
 
     @property
     def _directory(self) -> Directory:
@@ -120,16 +121,18 @@ class Forwarder:
     def _once_round(self, message: Message, route: Forward) -> Iterator[None]:
         """Cut loops (R-22): what keeps coming back while it is under way goes round HOPS_MAX times at most. Raises RoutingFault."""
         where = (message.operation.method, message.module.id, message.suffix, message.raw_query)
-        journey = (message.correlation_id, message.sender, route.receiver, where)
-        if self._under_way[journey] >= HOPS_MAX:
+        way = (str(message.sender), str(route.receiver), *where)
+        bounds = {(message.correlation_id, *way): HOPS_MAX, way: ALIKE_MAX}
+        if any(self._under_way[journey] >= most for journey, most in bounds.items()):
             raise RoutingFault(f"the message to {route.receiver} goes round in a circle")
-        self._under_way[journey] += 1
+        self._under_way.update(bounds.keys())
         try:
             yield
         finally:
-            self._under_way[journey] -= 1
-            if not self._under_way[journey]:
-                del self._under_way[journey]
+            self._under_way.subtract(bounds.keys())
+            for journey in bounds:
+                if not self._under_way[journey]:
+                    del self._under_way[journey]
 
     async def _exchange(self, message: Message, route: Forward, caller: Partner) -> Reply:
         await self._refuse_changed_cdr(message)

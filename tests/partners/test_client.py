@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from hub.partners import client as client_module
-from hub.partners.client import Answer, Call, PartnerClient, PrivateAddress, join_url
+from hub.partners.client import Answer, Call, PartnerClient, PrivateAddress, join_url, with_slash
 from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Total-Count: 7\r\n\r\nok"
@@ -21,12 +21,13 @@ Way = Callable[[PartnerClient, Call], Awaitable[Answer]]
 
 
 class Partner:
-    """A server that notes every request and plays one answer; `None` means that it never answers."""
+    """A server that notes every request and plays its `answers`, then one answer for ever; `None` means that it never answers."""
 
     def __init__(self) -> None:
         self.requests: list[str] = []
         self.bodies: list[bytes] = []
         self.answer: bytes | None = OK
+        self.answers: list[bytes] = []
         self.port = 0
         self._open: set[asyncio.StreamWriter] = set()
 
@@ -58,12 +59,13 @@ class Partner:
                 head = await reader.readuntil(b"\r\n\r\n")
                 self.requests.append(head.decode())
                 self.bodies.append(await reader.readexactly(int(self.headers.get("content-length", 0))))
-                if self.answer is None:
+                answer = self.answers.pop(0) if self.answers else self.answer
+                if answer is None:
                     await reader.read()
                     break
-                writer.write(self.answer)
+                writer.write(answer)
                 await writer.drain()
-                if b"Content-Length" not in self.answer:
+                if b"Content-Length" not in answer:
                     break
         writer.close()
 
@@ -182,6 +184,64 @@ async def test_every_http_status_is_an_answer_and_no_redirect_is_followed(
     answer = await way(client, get(partner.base + "/l"))
     assert (answer.http_status, answer.headers["location"]) == (status, f"{partner.base}/other")
     assert len(partner.requests) == 1
+
+
+def redirect(status: int, location: str) -> bytes:
+    return f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\nLocation: {location}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("status", [307, 308])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_redirect_to_the_same_address_with_a_slash_is_followed_at_the_server_that_was_asked(
+    status: int, scheme: str, partner: Partner, client: PartnerClient, way: Way
+) -> None:
+    """T-21: what servers do whose routes end in one; behind a gateway they name the wrong scheme or host."""
+    partner.answers = [redirect(status, f"{scheme}://elsewhere.invalid:1/l/"), OK]
+    call = Call(method="PUT", url=partner.base + "/l?x=%2F", headers={"Authorization": "Token YQ=="}, body=b"{}")
+    answer = await way(client, call)
+    assert (answer.http_status, answer.body) == (200, b"ok")
+    assert [request.split(" HTTP")[0] for request in partner.requests] == ["PUT /l?x=%2F", "PUT /l/?x=%2F"]
+    assert partner.bodies == [b"{}", b"{}"]
+    assert partner.headers["authorization"] == "Token YQ=="
+
+
+async def test_it_is_followed_once(partner: Partner, client: PartnerClient, way: Way) -> None:
+    partner.answers = [redirect(307, f"{partner.base}/l/"), redirect(307, f"{partner.base}/l//"), OK]
+    answer = await way(client, get(partner.base + "/l"))
+    assert (answer.http_status, len(partner.requests)) == (307, 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "url", "location", "meant"),
+    [
+        pytest.param(307, "http://p/l", "http://p/l/", "http://p/l/", id="the same with a slash"),
+        pytest.param(308, "http://p/l", "/l/", "http://p/l/", id="relative"),
+        pytest.param(
+            307, "https://p/l?a=b&c=%20", "http://q/l/?z", "https://p/l/?a=b&c=%20", id="only the slash is taken"
+        ),
+        pytest.param(307, "http://p/l", "http://p/m/", None, id="another path"),
+        pytest.param(307, "http://p/l", "http://p/l", None, id="no slash"),
+        pytest.param(307, "http://p/l/", "http://p/l", None, id="without the slash"),
+        pytest.param(307, "http://p/l", "http://p/x/l/", None, id="a path that ends so"),
+        pytest.param(307, "http://p/l", "", None, id="nowhere"),
+        pytest.param(301, "http://p/l", "http://p/l/", None, id="301 may change the method"),
+        pytest.param(302, "http://p/l", "http://p/l/", None, id="302 may change the method"),
+        pytest.param(200, "http://p/l", "http://p/l/", None, id="no redirect"),
+    ],
+)
+def test_which_redirects_are_followed(status: int, url: str, location: str, meant: str | None) -> None:
+    call = Call(method="POST", url=url, headers={"a": "b"}, body=b"{}")
+    again = with_slash(call, Answer(status, {"location": location} if location else {}, b""))
+    assert again == (None if meant is None else Call(method="POST", url=meant, headers={"a": "b"}, body=b"{}"))
+
+
+async def test_a_redirect_that_is_no_address_is_a_routing_fault(
+    partner: Partner, client: PartnerClient, way: Way
+) -> None:
+    partner.answer = redirect(307, "http://[/l/")
+    with pytest.raises(RoutingFault) as caught:
+        await way(client, get(partner.base + "/l"))
+    assert caught.value.status_code == 4000
 
 
 async def test_a_web_page_is_an_answer_too(partner: Partner, client: PartnerClient, way: Way) -> None:

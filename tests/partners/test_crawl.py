@@ -52,8 +52,9 @@ def answer(http_status: int = 200, data: Any = None, **headers: Any) -> Answer:
 
 
 def page(*names: str, total: int, link: str | None = None) -> Answer:
-    more = {} if link is None else {"link": link}
-    return answer(data=list(names), x_total_count=total, x_limit=2, **more)
+    if link is None:
+        return answer(data=list(names), x_total_count=total, x_limit=2)
+    return answer(data=list(names), x_total_count=total, x_limit=2, link=link)
 
 
 def to(url: str) -> str:

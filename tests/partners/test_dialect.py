@@ -392,6 +392,7 @@ def test_what_is_taken_out_keeps_the_text_of_its_numbers() -> None:
         pytest.param(b'{"data":[{}, {}],"status_code":1000}', PLAIN, Purpose.READ, id="two objects"),
         pytest.param(b'{"data": {"id":"L1"},"status_code":1000}', PLAIN, Purpose.READ, id="an object"),
         pytest.param(b'{"data":{"data":[1]},"status_code":1000}', PLAIN, Purpose.READ, id="a list further down"),
+        pytest.param(b'{"data":[{}],"status_code":1000}', PLAIN, Purpose.REPLACE, id="T-15 the answer to a push"),
         pytest.param(b'{"data":[{}]}', PLAIN, Purpose.READ, id="no envelope"),
         pytest.param(b'<html>"data":[', PLAIN, Purpose.READ, id="no JSON"),
         pytest.param(b"", PLAIN, Purpose.REPLACE, id="nothing"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from hub.partners.quirks import ENDPOINTS_MAX, Quirks, read_quirks, write_quirks
 from ocpi_modules.module import Interface
 from ocpi_modules.versions import Endpoint
 
+HOWTO = Path(__file__).resolve().parents[2] / "docs" / "howto" / "quirks.md"
 COMMANDS = {"identifier": "commands", "role": "RECEIVER", "url": "https://p.example/ocpi/cpo/2.2.1/commands/"}
 
 
@@ -79,7 +82,20 @@ def test_a_quirk_cannot_be_changed_in_place() -> None:
         Quirks().slash = True  # type: ignore[misc]  # that it is refused is what is tested
 
 
-def test_every_quirk_says_what_it_is() -> None:
-    assert [
-        name for name, field in Quirks.model_fields.items() if not (field.description or "").endswith((".", ")."))
-    ] == []
+def test_every_quirk_stands_in_the_table_of_the_howto_with_its_default_and_what_it_says() -> None:
+    shown = json.loads(Quirks().model_dump_json())
+    expected = [
+        [
+            f"`{name}`",
+            f"`{default if isinstance(default, str) else json.dumps(default)}`",
+            Quirks.model_fields[name].description,
+        ]
+        for name, default in shown.items()
+    ]
+    rows = re.findall(r"^\| (`\w+`) \| (`[^`]*`) \| (.*) \|$", HOWTO.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [list(row) for row in rows] == expected
+
+
+@pytest.mark.parametrize("record", re.findall(r"`?(\{\"[^`]*\})", HOWTO.read_text(encoding="utf-8")))
+def test_every_record_in_the_howto_is_one(record: str) -> None:
+    assert Quirks.model_validate_json(record) != Quirks()
