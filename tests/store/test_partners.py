@@ -113,7 +113,9 @@ async def test_an_invitation_ends(now: datetime, is_open: bool, partners: Partne
             await partners.join(hashed("a"), said(CPO1), now)
 
 
-async def test_a_revoked_invitation_opens_nothing_and_its_parties_are_suspended_until_they_are_invited_again(partners: Partners) -> None:
+async def test_a_revoked_invitation_opens_nothing_and_its_parties_are_suspended_until_they_are_invited_again(
+    partners: Partners,
+) -> None:
     number = await invite(partners, "a", CPO1)
     assert await partners.revoke(number, NOW)
     assert await partners.invitation(hashed("a"), NOW) is None
