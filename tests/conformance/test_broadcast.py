@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from hub.demo.faults import Fault, Seen
 from hub.demo.party import DemoPlatform, role
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party
+from tests.conformance.answers import from_to, result_of, ways
 from tests.conftest import HUB, World, running_hub
 from tests.web.conftest import CP1, CP2, MS1, MS2, NS1, OT1, Bench, join_everybody
 
@@ -141,21 +142,6 @@ def at(platform: DemoPlatform, object_id: str) -> list[Seen]:
     return [seen for seen in platform.seen if is_about(object_id, seen)]
 
 
-def code(answer: httpx.Response) -> tuple[int, int]:
-    """The status line and the code in the envelope."""
-    return answer.status_code, answer.json()["status_code"]
-
-
-def ways(headers: Mapping[str, str]) -> tuple[str, str]:
-    """Who speaks and who is spoken to, as the routing headers say it."""
-    named = [f"{headers[f'ocpi-{side}-country-code']}/{headers[f'ocpi-{side}-party-id']}" for side in ("from", "to")]
-    return named[0], named[1]
-
-
-def from_to(sender: Party, receiver: Party) -> tuple[str, str]:
-    return str(sender), str(receiver)
-
-
 def addressees(copies: list[Seen]) -> list[str]:
     return sorted(ways(seen.headers)[1] for seen in copies)
 
@@ -201,7 +187,7 @@ async def test_the_hub_answers_a_push_itself_and_fans_it_out(
     fields = {**changes, "last_updated": "2027-01-01T00:00:00Z"}
     for method, body, http_status in (("PUT", content, 201), ("PUT", content, 200), ("PATCH", fields, 200)):
         answer = await wide.send(owner, method, path, body)
-        assert code(answer) == (http_status, 1000)
+        assert result_of(answer) == (http_status, 1000)
         assert ways(answer.headers) == from_to(HUB, owner)
         assert "data" not in answer.json()
     patches = [seen for seen in await wide.copies(object_id, 3 * len(receivers)) if seen.method == "PATCH"]
@@ -250,7 +236,7 @@ async def test_a_push_of_a_cpo_reaches_emsps_navigation_and_others_and_neither_c
 ) -> None:
     object_id = unique("B")
     answer = await wide.send(CP1, "PUT", path_of(name, CP1, object_id), of(CP1, example, name, object_id))
-    assert code(answer) == (201, 1000)
+    assert result_of(answer) == (201, 1000)
     copies = await wide.copies(object_id, len(receivers))
     assert addressees(copies) == receivers
     assert not at(wide.platform(SC1), object_id)
@@ -260,7 +246,7 @@ async def test_a_push_of_a_cpo_reaches_emsps_navigation_and_others_and_neither_c
 async def test_a_push_of_an_emsp_reaches_cpos_alone(wide: Wide, example: Example, unique: Unique) -> None:
     uid = unique("U")
     answer = await wide.send(MS1, "PUT", path_of("token", MS1, uid), of(MS1, example, "token", uid))
-    assert code(answer) == (201, 1000)
+    assert result_of(answer) == (201, 1000)
     assert addressees(await wide.copies(uid, len(TOKEN_RECEIVERS))) == TOKEN_RECEIVERS
 
 
@@ -268,7 +254,7 @@ async def test_a_push_of_an_emsp_reaches_cpos_alone(wide: Wide, example: Example
 async def test_a_push_of_other_reaches_cpos_alone(wide: Wide, example: Example, unique: Unique) -> None:
     uid = unique("U")
     answer = await wide.send(OT1, "PUT", path_of("token", OT1, uid), of(OT1, example, "token", uid))
-    assert code(answer) == (201, 1000)
+    assert result_of(answer) == (201, 1000)
     assert addressees(await wide.copies(uid, len(TOKEN_RECEIVERS))) == TOKEN_RECEIVERS
 
 
@@ -282,7 +268,7 @@ async def test_roles_that_own_no_locations_broadcast_none(
     location_id = unique("L")
     content = of(sender, example, "location", location_id)
     answer = await wide.send(sender, "PUT", path_of("location", sender, location_id), content)
-    assert code(answer) in {(200, 2001), (404, 2003)}
+    assert result_of(answer) in {(200, 2001), (404, 2003)}
     await asyncio.sleep(SETTLE_SECONDS)
     assert not wide.seen(location_id)
 
@@ -300,7 +286,7 @@ async def test_a_push_of_a_nap_reaches_emsps_navigation_and_others_but_no_other_
 ) -> None:
     object_id = unique("B")
     answer = await wide.send(NAP, "PUT", path_of(name, NAP, object_id), of(NAP, example, name, object_id))
-    assert code(answer) == (201, 1000)
+    assert result_of(answer) == (201, 1000)
     assert addressees(await wide.copies(object_id, len(receivers))) == receivers
 
 
@@ -342,7 +328,7 @@ async def test_a_get_to_the_hub_is_answered_from_its_copies_and_goes_nowhere(
         owner = MS1 if "token" in path else CP1
         await wide.send(owner, "PUT", path, content)
         answer = await wide.send(owner, "GET", path, correlation=correlation_id)
-        assert code(answer) == (200, 1000)
+        assert result_of(answer) == (200, 1000)
         assert answer.json()["data"] == content
         assert ways(answer.headers) == from_to(HUB, owner)
     reads = [
@@ -383,7 +369,7 @@ async def test_receivers_in_trouble_change_nothing_for_the_sender_and_get_nothin
         started = time.perf_counter()
         answer = await hasty.send(hasty.p1, "PUT", path, sender=CP1, receiver=HUB, content=content)
         assert time.perf_counter() - started < QUICKLY_SECONDS
-        assert code(answer) == (201, 1000)
+        assert result_of(answer) == (201, 1000)
         assert ways(answer.headers) == from_to(HUB, CP1)
         (copy,) = await hasty.p2.wait_until_seen(partial(is_about, location_id))
         assert ways(copy.headers) == from_to(HUB, MS2)
@@ -418,7 +404,7 @@ async def test_a_push_is_stored_and_answered_before_anybody_has_its_copy(
     answer = await wide.send(CP1, "PUT", path, content)
     assert time.perf_counter() - started < SLOW_SECONDS
     stored = await wide.send(CP1, "GET", path)
-    assert code(answer) == (201, 1000)
+    assert result_of(answer) == (201, 1000)
     assert ways(answer.headers) == from_to(HUB, CP1)
     assert stored.json()["data"] == content
     assert addressees(await wide.copies(location_id, len(LOCATION_RECEIVERS))) == LOCATION_RECEIVERS
@@ -446,7 +432,7 @@ async def test_a_copy_counts_as_delivered_whatever_routing_headers_the_answer_ha
     for count, cdr_id in enumerate(cdr_ids, start=1):
         content = of(CP1, example, "cdr", cdr_id)
         content["cdr_token"] |= {"country_code": payer.country_code, "party_id": payer.party_id}
-        assert code(await wide.send(CP1, "POST", "receiver/cdrs", content)) == (201, 1000)
+        assert result_of(await wide.send(CP1, "POST", "receiver/cdrs", content)) == (201, 1000)
         for _ in range(WAIT_TRIES_MAX):
             if len(delivered(wide, payer, cdr_ids)) >= count:
                 break
@@ -474,7 +460,7 @@ async def test_a_cdr_goes_to_the_emsp_of_its_token_and_to_nobody_else(
     content = of(CP1, example, "cdr", cdr_id)
     content["cdr_token"]["contract_id"] = "BE-MS2-C0012345-X"
     answer = await wide.send(CP1, "POST", "receiver/cdrs", content)
-    assert code(answer) == (201, 1000)
+    assert result_of(answer) == (201, 1000)
     assert ways(answer.headers) == from_to(HUB, CP1)
     (seen,) = await wide.copies(cdr_id, 1)
     assert (seen.method, ways(seen.headers)) == ("POST", from_to(HUB, MS1))
@@ -495,8 +481,8 @@ async def test_a_session_and_its_changes_go_to_the_emsp_of_its_token_and_to_nobo
     content["cdr_token"]["contract_id"] = "BE-MS2-C0012345-X"
     path = path_of("session", CP1, session_id)
     fields = {"kwh": 20, "last_updated": "2027-01-01T00:00:00Z"}
-    assert code(await wide.send(CP1, "PUT", path, content)) == (201, 1000)
-    assert code(await wide.send(CP1, "PATCH", path, fields)) == (200, 1000)
+    assert result_of(await wide.send(CP1, "PUT", path, content)) == (201, 1000)
+    assert result_of(await wide.send(CP1, "PATCH", path, fields)) == (200, 1000)
     put, patch = await wide.copies(session_id, 2)
     assert (put.method, patch.method) == ("PUT", "PATCH")
     assert ways(put.headers) == ways(patch.headers) == from_to(HUB, MS1)
@@ -522,7 +508,7 @@ async def test_a_contract_id_never_decides_who_gets_a_cdr_or_a_session(
     content = of(CP1, example, name, object_id)
     content["cdr_token"] |= {"contract_id": "NL-MS1-C0012345-X", **token_party}
     method, path = ("POST", "receiver/cdrs") if name == "cdr" else ("PUT", path_of(name, CP1, object_id))
-    assert code(await wide.send(CP1, method, path, content)) == (200, expected)
+    assert result_of(await wide.send(CP1, method, path, content)) == (200, expected)
     await asyncio.sleep(SETTLE_SECONDS)
     assert not wide.seen(object_id)
     page = await wide.send(CP1, "GET", f"sender/{name}s?limit=100")
@@ -589,7 +575,7 @@ async def test_faulty_and_foreign_objects_are_refused_before_anybody_sees_them(
     path, content = path_of(name, owner, object_id), of(owner, example, name, object_id)
     body = {"PUT": {**content, **(change or {})}, "PATCH": change, "DELETE": None}[method]
     answer = await wide.send(CP1, method, path, body)
-    assert code(answer) in expected
+    assert result_of(answer) in expected
     assert "data" not in answer.json()
     await asyncio.sleep(SETTLE_SECONDS)
     assert not wide.seen(object_id)
@@ -628,7 +614,7 @@ async def test_a_deleted_tariff_is_broadcast_and_gone_though_some_never_had_it(
     wide.platform(NS1).faults.append(Fault(module_id="tariffs", method="DELETE", http_status=404, status_code=2001))
     await wide.send(CP1, "PUT", path, of(CP1, example, "tariff", tariff_id))
     answer = await wide.send(CP1, "DELETE", path)
-    assert code(answer) == (200, 1000)
+    assert result_of(answer) == (200, 1000)
     assert ways(answer.headers) == from_to(HUB, CP1)
     copies = await wide.copies(tariff_id, 2 * len(TARIFF_RECEIVERS))
     assert addressees([seen for seen in copies if seen.method == "DELETE"]) == TARIFF_RECEIVERS
@@ -650,7 +636,7 @@ async def test_an_older_push_is_answered_with_a_message_and_neither_stored_nor_s
     await wide.copies(location_id, len(LOCATION_RECEIVERS))
     older = {"name": "older", "last_updated": "2026-01-15T06:58:00Z"}
     answer = await wide.send(CP1, method, path, {**content, **older} if method == "PUT" else older)
-    assert code(answer) == (200, 1000)
+    assert result_of(answer) == (200, 1000)
     assert answer.json()["status_message"]
     await asyncio.sleep(SETTLE_SECONDS)
     assert len(wide.seen(location_id)) == len(LOCATION_RECEIVERS)

@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from hub.demo.faults import Fault, Seen
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party
+from tests.conformance.answers import result_of
 from tests.conftest import HUB
 from tests.ocpi_modules.test_objects import MISSING, changed
 from tests.web.conftest import CP1, CP2, MS1, MS2, NS1, OT1, Bench
@@ -41,11 +42,6 @@ def credit(mine: Object, example: Callable[..., Object]) -> Object:
     """The Credit CDR that takes `mine` back."""
     content = example("credit_cdr", country_code="DE", party_id="CP1", id=f"{mine['id']}-1")
     return {**content, "cdr_token": mine["cdr_token"], "credit_reference_id": mine["id"]}
-
-
-def result_of(answer: httpx.Response) -> tuple[int, int]:
-    """HTTP status and OCPI code."""
-    return answer.status_code, answer.json()["status_code"]
 
 
 async def post(bench: Bench, content: Any, *, receiver: Party | None = HUB) -> httpx.Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable
 from decimal import Decimal
@@ -15,6 +14,7 @@ import pytest
 from hub.demo.faults import Fault, Seen, web_page
 from hub.demo.party import DemoPlatform
 from ocpi_modules.parties import Party
+from tests.conformance.answers import result_of, token_in
 from tests.conftest import HUB
 from tests.web.conftest import CP1, CP2, MS1, Bench
 
@@ -31,16 +31,6 @@ ODD_QUERIES = [
     pytest.param("?back=https%3A%2F%2Fz.example%2F%3Fk%3Dv%26w%3D%2525", id="an URL within the URL"),
     pytest.param("?empty=&flag&x=%C3%A4", id="empty values and letters beyond ASCII"),
 ]
-
-
-def result_of(answer: httpx.Response) -> tuple[int, int]:
-    """HTTP status and OCPI code."""
-    return answer.status_code, answer.json()["status_code"]
-
-
-def token_in(seen: Seen) -> str:
-    """The credentials token that a request came with."""
-    return base64.b64decode(seen.headers["authorization"].removeprefix("Token "), validate=True).decode()
 
 
 def envelope(data: str) -> bytes:

@@ -20,6 +20,7 @@ import pytest
 from hub.demo.faults import Fault, Seen, web_page
 from hub.demo.party import DemoPlatform, role
 from ocpi_modules.parties import Party
+from tests.conformance.answers import result_of, token_in
 from tests.conftest import World, running_hub
 from tests.web.conftest import CP1, CP2, MS1, MS2, OT1, Bench
 
@@ -48,16 +49,6 @@ RESULTS = [
     "TIMEOUT",
     "UNKNOWN_RESERVATION",
 ]
-
-
-def result_of(answer: httpx.Response) -> tuple[int, int]:
-    """HTTP status and OCPI code."""
-    return answer.status_code, answer.json()["status_code"]
-
-
-def token_in(seen: Seen) -> str:
-    """The credentials token that a request came with."""
-    return base64.b64decode(seen.headers["authorization"].removeprefix("Token "), validate=True).decode()
 
 
 def exactly(body: bytes) -> Object:

@@ -24,6 +24,7 @@ from hub.demo.faults import Fault, Seen, web_page
 from hub.demo.party import DemoPlatform, role
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party
+from tests.conformance.answers import result_of, token_in
 from tests.conftest import HUB, running_hub
 from tests.web.conftest import CP1, MS1, Bench, join_everybody
 
@@ -38,18 +39,6 @@ _numbers = itertools.count(100)
 def header_of(token: str) -> dict[str, str]:
     """The Authorization header of a credentials token, made by hand (RFC 4648 section 4)."""
     return {"Authorization": f"Token {base64.b64encode(token.encode()).decode()}"}
-
-
-def token_in(seen: Seen) -> str:
-    """The credentials token that a request came with."""
-    scheme, _, encoded = seen.headers["authorization"].partition(" ")
-    assert scheme == "Token"
-    return base64.b64decode(encoded, validate=True).decode()
-
-
-def result_of(answer: httpx.Response) -> tuple[int, int]:
-    """HTTP status and OCPI code."""
-    return answer.status_code, answer.json()["status_code"]
 
 
 def looks_at_versions(platform: DemoPlatform) -> list[str]:

@@ -17,6 +17,7 @@ from hub.demo.faults import Seen
 from hub.demo.party import DemoPlatform, role
 from ocpi_modules.headers import authorization
 from ocpi_modules.parties import Party
+from tests.conformance.answers import result_of
 from tests.conftest import HUB, World
 from tests.ocpi_modules.test_objects import MISSING, changed
 from tests.web.conftest import CP1, MS1, Bench
@@ -91,11 +92,6 @@ async def read(bench: Bench, name: str, object_id: str) -> httpx.Response:
     """The hub's copy, as its owner reads it."""
     platform, owner = owner_of(bench, name)
     return await bench.send(platform, "GET", url_of(name, object_id), sender=owner, receiver=HUB)
-
-
-def result_of(answer: httpx.Response) -> tuple[int, int]:
-    """HTTP status and OCPI code."""
-    return answer.status_code, answer.json()["status_code"]
 
 
 def about(object_id: str) -> Callable[[Seen], bool]:

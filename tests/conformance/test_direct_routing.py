@@ -20,6 +20,7 @@ from hub.demo.faults import Fault, Seen, web_page
 from hub.demo.party import DemoPlatform, role
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party
+from tests.conformance.answers import from_to, result_of, ways
 from tests.conformance.conftest import FORWARD_TIMEOUT_SECONDS
 from tests.conftest import HUB
 from tests.web.conftest import CP1, CP2, MS1, MS2, NS1, Bench
@@ -43,21 +44,6 @@ def at(platform: DemoPlatform, object_id: str) -> list[Seen]:
 
 def nobody_saw(bench: Bench, object_id: str) -> bool:
     return not any(at(platform, object_id) for platform in bench.everybody)
-
-
-def code(answer: httpx.Response) -> tuple[int, int]:
-    """The status line and the code in the envelope."""
-    return answer.status_code, answer.json()["status_code"]
-
-
-def ways(headers: Mapping[str, str]) -> tuple[str, str]:
-    """Who speaks and who is spoken to, as the routing headers say it."""
-    named = [f"{headers[f'ocpi-{side}-country-code']}/{headers[f'ocpi-{side}-party-id']}" for side in ("from", "to")]
-    return named[0], named[1]
-
-
-def from_to(sender: Party, receiver: Party) -> tuple[str, str]:
-    return str(sender), str(receiver)
 
 
 def exact(body: bytes) -> Any:
@@ -279,7 +265,7 @@ async def test_the_hub_writes_the_routing_headers_of_an_answer_that_had_none(
     shared: Bench, token: Object, unique: Unique
 ) -> None:
     answer = await put_token(shared, {**token, "uid": unique("U")}, BARE.party)
-    assert code(answer) == (200, 1000)
+    assert result_of(answer) == (200, 1000)
     assert ways(answer.headers) == from_to(BARE.party, MS1)
 
 
@@ -380,7 +366,7 @@ async def test_a_body_reaches_its_receiver_without_loss(
     body = with_odd_numbers({**location, "id": location_id})
     path = f"receiver/locations/DE/CP1/{location_id}"
     answer = await shared.send(shared.p1, "PUT", path, sender=CP1, receiver=receiver, content=body)
-    assert code(answer) == (201, 1000)
+    assert result_of(answer) == (201, 1000)
     (seen,) = await shared.p3.wait_until_seen(lambda seen: location_id in seen.path)
     assert exact(seen.body) == exact(body)
 
@@ -432,7 +418,7 @@ async def test_a_changed_part_gives_its_own_time_to_its_parents_and_never_turns_
     async def patch(part: str, stamp: str) -> None:
         fields = {"last_updated": stamp, "tariff_ids": ["T"]} if part.count("/") else {"last_updated": stamp}
         answer = await shared.send(shared.p1, "PATCH", path + part, sender=CP1, receiver=HUB, content=fields)
-        assert code(answer) == (200, 1000)
+        assert result_of(answer) == (200, 1000)
 
     await put_location(shared, {**location, "id": location_id}, HUB)
     await patch(f"{evse}/1", late)
@@ -484,7 +470,7 @@ async def test_a_sender_that_is_not_named_and_could_be_several_is_refused(bench:
     twins = await bench.world.join("P6", ("EMSP", "AT/ONE"), ("EMSP", "AT/TWO"))
     for receiver in (CP1, HUB, None):
         answer = await bench.send(twins, "GET", "sender/locations?offset=1", receiver=receiver)
-        assert code(answer) == (200, 2001)
+        assert result_of(answer) == (200, 2001)
         assert not answer.json().get("data")
     assert nobody_saw(bench, "offset=1")
 
@@ -495,7 +481,7 @@ async def test_a_sender_that_is_not_named_and_can_only_be_one_is_that_one(shared
     mark = unique("q")
     answer = await shared.send(shared.p2, "GET", f"sender/locations?mark={mark}", receiver=CP1)
     (seen,) = at(shared.p1, mark)
-    assert code(answer) == (200, 1000)
+    assert result_of(answer) == (200, 1000)
     assert ways(seen.headers) == from_to(MS2, CP1)
     assert ways(answer.headers) == from_to(CP1, MS2)
 
@@ -526,7 +512,7 @@ async def test_configuration_modules_ignore_routing_headers_and_have_none(
     headers = headers | {"X-Correlation-ID": unique("c")}
     url = f"{shared.world.url}/ocpi/{path}"
     plain, addressed = [await shared.http.get(url, headers=key | more) for more in ({}, headers)]
-    assert code(addressed) == (200, 1000)
+    assert result_of(addressed) == (200, 1000)
     assert addressed.json()["data"] == plain.json()["data"]
     assert not has_routing_headers(addressed.headers)
     assert not has_routing_headers(plain.headers)
@@ -561,7 +547,7 @@ async def test_parties_are_matched_in_any_case(
     content = {**location, "id": unique("L")}
     answer = await put_location(shared, content, MS1, headers=token_and(CP1, MS1) | headers)
     (seen,) = at(shared.p3, content["id"])
-    assert code(answer) == (201, 1000)
+    assert result_of(answer) == (201, 1000)
     assert tuple(way.upper() for way in ways(seen.headers)) == from_to(CP1, MS1)
     assert tuple(way.upper() for way in ways(answer.headers)) == from_to(MS1, CP1)
 
@@ -581,7 +567,7 @@ async def test_parties_that_are_too_long_are_refused(
 ) -> None:
     content = {**location, "id": unique("L")}
     answer = await put_location(shared, content, MS1, headers=token_and(CP1, MS1) | {name: value})
-    assert code(answer) == (200, 2001)
+    assert result_of(answer) == (200, 2001)
     assert nobody_saw(shared, content["id"])
 
 
@@ -604,7 +590,7 @@ async def test_nobody_speaks_for_a_party_of_another_platform(
     content = {**location, "id": location_id} if method == "PUT" else None
     path = path.format(id=location_id)
     answer = await shared.send(shared.p2, method, path, sender=CP1, receiver=receiver, content=content)
-    assert code(answer) == (200, 2001)
+    assert result_of(answer) == (200, 2001)
     assert "data" not in answer.json()
     await asyncio.sleep(SETTLE_SECONDS)
     assert nobody_saw(shared, location_id)
@@ -639,7 +625,7 @@ async def test_token_sender_url_and_body_have_to_name_one_party(
     content = {**location, "country_code": "BE", "party_id": "CP2", "id": location_id, **change}
     path = f"receiver/locations/{owner}/{location_id}"
     answer = await shared.send(shared.p2, "PUT", path, sender=sender, receiver=receiver, content=content)
-    assert code(answer) in {(200, 2001), (404, 2003)}
+    assert result_of(answer) in {(200, 2001), (404, 2003)}
     await asyncio.sleep(SETTLE_SECONDS)
     assert nobody_saw(shared, location_id)
     assert not await listed(shared, shared.p3, MS1, location_id)
@@ -661,7 +647,7 @@ async def test_half_a_pair_of_routing_headers_is_refused_and_no_open_routing(
 ) -> None:
     content = {**location, "id": unique("L")}
     answer = await put_location(shared, content, None, headers=headers)
-    assert code(answer) == (200, 2001)
+    assert result_of(answer) == (200, 2001)
     await asyncio.sleep(SETTLE_SECONDS)
     assert nobody_saw(shared, content["id"])
     assert (await held(shared, content["id"])).status_code == 404
@@ -673,7 +659,7 @@ async def test_a_pair_of_empty_headers_is_no_pair(shared: Bench, location: Objec
     content = {**location, "id": unique("L")}
     empty = dict.fromkeys(token_and(CP1, MS1), "")
     answer = await put_location(shared, content, None, headers=empty)
-    assert code(answer) == (201, 1000)
+    assert result_of(answer) == (201, 1000)
     (seen,) = await shared.p3.wait_until_seen(lambda seen: content["id"] in seen.path)
     assert ways(seen.headers) == from_to(HUB, MS1)
     assert ways(answer.headers) == from_to(HUB, CP1)
@@ -747,7 +733,7 @@ async def test_the_receivers_success_reaches_the_requester_as_it_is(
 ) -> None:
     shared.p3.faults.append(Fault(module_id="locations", http_status=http_status, status_code=status_code))
     answer = await put_location(shared, {**location, "id": unique("L")}, MS1)
-    assert code(answer) == (http_status, status_code)
+    assert result_of(answer) == (http_status, status_code)
 
 
 # --- what the hub says, when nobody else can ------------------------------------------------------
@@ -772,7 +758,7 @@ async def test_a_receiver_that_nobody_knows_is_4001(
     answer = await shared.send(
         getattr(shared, caller), method, path, sender=sender, receiver=Party("ZZ", "ZZZ"), content=content
     )
-    assert code(answer) == (200, 4001)
+    assert result_of(answer) == (200, 4001)
     assert "data" not in answer.json()
     assert ways(answer.headers) == from_to(HUB, sender)
     await asyncio.sleep(SETTLE_SECONDS)
@@ -788,15 +774,15 @@ async def test_a_receiver_that_is_down_is_4003_and_not_tried_again_before_it_is_
         for bound in (CONNECT_WAIT_SECONDS + MARGIN_SECONDS, MARGIN_SECONDS):  # refused, then known to be OFFLINE
             started = time.perf_counter()
             answer = await put_location(bench, location, MS1)
-            assert code(answer) == (200, 4003)
+            assert result_of(answer) == (200, 4003)
             assert ways(answer.headers) == from_to(HUB, CP1)
             assert time.perf_counter() - started < bound
-    assert code(await put_location(bench, location, MS1)) == (200, 4003)
+    assert result_of(await put_location(bench, location, MS1)) == (200, 4003)
     await asyncio.sleep(SETTLE_SECONDS)
     assert not [seen for seen in bench.p3.seen if seen.module_id == "locations"]
     assert not await listed(bench, bench.p3, MS1, location["id"]), "and that request shows that it is back"
     for _ in range(RETURN_TRIES_MAX):
-        if code(await put_location(bench, location, MS1)) == (201, 1000):
+        if result_of(await put_location(bench, location, MS1)) == (201, 1000):
             break
         await asyncio.sleep(RETURN_PAUSE_SECONDS)
     (seen,) = [entry for entry in bench.p3.seen if entry.method == "PUT" and entry.module_id == "locations"]
@@ -810,7 +796,7 @@ async def test_a_receiver_that_is_not_there_yet_or_any_more_is_4003(bench: Bench
     bench.forget_what_was_seen()
     for planned_or_suspended in (Party("AT", "SOO"), NS1):
         answer = await put_location(bench, location, planned_or_suspended)
-        assert code(answer) == (200, 4003)
+        assert result_of(answer) == (200, 4003)
         assert ways(answer.headers) == from_to(HUB, CP1)
     await asyncio.sleep(SETTLE_SECONDS)
     assert not bench.p4.seen
@@ -827,7 +813,7 @@ async def test_a_receiver_to_which_no_connection_comes_about_is_4003(
 ) -> None:
     started = time.perf_counter()
     answer = await put_token(shared, {**token, "uid": unique("U")}, wire.party)
-    assert code(answer) == (200, 4003)
+    assert result_of(answer) == (200, 4003)
     assert ways(answer.headers) == from_to(HUB, MS1)
     assert time.perf_counter() - started < CONNECT_WAIT_SECONDS + MARGIN_SECONDS
 
@@ -844,7 +830,7 @@ async def test_a_receiver_that_has_not_answered_in_time_is_4002(
     started = time.perf_counter()
     answer = await put_token(shared, content, wire.party)
     took = time.perf_counter() - started
-    assert code(answer) == (200, 4002)
+    assert result_of(answer) == (200, 4002)
     assert "data" not in answer.json()
     assert ways(answer.headers) == from_to(HUB, MS1)
     assert FORWARD_TIMEOUT_SECONDS - EARLY_SECONDS <= took < FORWARD_TIMEOUT_SECONDS + MARGIN_SECONDS
@@ -857,7 +843,7 @@ async def test_a_receiver_whose_answer_breaks_off_is_4000(
     shared: Bench, token: Object, unique: Unique, wire: Wire
 ) -> None:
     answer = await put_token(shared, {**token, "uid": unique("U")}, wire.party)
-    assert code(answer) == (200, 4000)
+    assert result_of(answer) == (200, 4000)
     assert ways(answer.headers) == from_to(HUB, MS1)
 
 
@@ -892,7 +878,7 @@ async def test_an_answer_that_is_not_ocpi_is_4000(
     path = f"receiver/locations/DE/CP1/{content['id']}"
     body = content if method == "PUT" else None
     answer = await shared.send(shared.p1, method, path, sender=CP1, receiver=MS1, content=body)
-    assert code(answer) == (http_status, 4000)
+    assert result_of(answer) == (http_status, 4000)
     assert "data" not in answer.json()
     assert ways(answer.headers)[1] == str(CP1)
     shared.p3.faults.clear()
@@ -944,7 +930,7 @@ async def test_a_receiver_without_this_module_in_this_role_is_4000(
         body = thing(example, path.split("/")[1].removesuffix("s"), object_id)
     path = path.format(id=object_id)
     answer = await shared.send(getattr(shared, caller), method, path, sender=sender, receiver=receiver, content=body)
-    assert code(answer) == (200, 4000)
+    assert result_of(answer) == (200, 4000)
     assert ways(answer.headers) == from_to(HUB, sender)
     assert nobody_saw(shared, object_id)
 
@@ -955,7 +941,7 @@ async def test_a_receiver_whose_platform_lists_no_such_endpoint_is_4000(bench: B
     quiet.hidden.add(("locations", RECEIVER))
     await quiet.join(await bench.world.invite(quiet.roles), bench.world.versions_url)
     answer = await put_location(bench, location, Party("AT", "QUI"))
-    assert code(answer) == (200, 4000)
+    assert result_of(answer) == (200, 4000)
     assert not at(quiet, location["id"])
 
 
@@ -970,7 +956,7 @@ async def test_two_parties_on_one_platform_reach_each_other_like_any_others(
     path = f"receiver/locations/BE/CP2/{content['id']}"
     answer = await shared.send(shared.p2, "PUT", path, sender=CP2, receiver=MS2, content=content)
     (seen,) = at(shared.p2, content["id"])
-    assert code(answer) == (201, 1000)
+    assert result_of(answer) == (201, 1000)
     assert ways(seen.headers) == from_to(CP2, MS2)
     assert ways(answer.headers) == from_to(MS2, CP2)
     assert shared.p2.base_url + seen.path == f"{shared.p2.url_of('locations', RECEIVER)}/BE/CP2/{content['id']}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -11,6 +11,7 @@ import pytest
 
 from hub.demo.party import DemoPlatform
 from ocpi_modules.parties import Party
+from tests.conformance.answers import from_to, result_of, ways
 from tests.conftest import HUB
 from tests.web.conftest import CP1, CP2, MS1, MS2, NS1, OT1, Bench
 
@@ -20,21 +21,6 @@ Example = Callable[..., Object]
 
 SETTLE_SECONDS = 0.2
 NAMES = ("location", "session", "cdr", "tariff", "token")
-
-
-def code(answer: httpx.Response) -> tuple[int, int]:
-    """The status line and the code in the envelope."""
-    return answer.status_code, answer.json()["status_code"]
-
-
-def ways(headers: Mapping[str, str]) -> tuple[str, str]:
-    """Who speaks and who is spoken to, as the routing headers say it."""
-    named = [f"{headers[f'ocpi-{side}-country-code']}/{headers[f'ocpi-{side}-party-id']}" for side in ("from", "to")]
-    return named[0], named[1]
-
-
-def from_to(sender: Party, receiver: Party) -> tuple[str, str]:
-    return str(sender), str(receiver)
 
 
 def platform_of(bench: Bench, party: Party) -> DemoPlatform:
@@ -68,13 +54,13 @@ async def push(bench: Bench, name: str, content: Object, receiver: Party | None 
     owner = Party(content["country_code"], content["party_id"])
     path = "receiver/cdrs" if name == "cdr" else f"receiver/{name}s/{owner}/{content[key_of(name)]}"
     answer = await send(bench, owner, "POST" if name == "cdr" else "PUT", path, content, receiver)
-    assert code(answer) == (201, 1000)
+    assert result_of(answer) == (201, 1000)
 
 
 async def listed(bench: Bench, reader: Party, name: str) -> list[Object]:
     """The whole of a list as GET All shows it to a party; few enough for one page."""
     answer = await send(bench, reader, "GET", f"sender/{name}s?limit=100")
-    assert code(answer) == (200, 1000)
+    assert result_of(answer) == (200, 1000)
     assert ways(answer.headers) == from_to(HUB, reader)
     found: list[Object] = answer.json()["data"]
     assert answer.headers["x-total-count"] == str(len(found))
@@ -161,7 +147,7 @@ async def test_one_object_that_was_pushed_to_another_party_is_not_there_for_a_re
     for reader in (MS2, NS1, OT1):
         for suffix in ("", f"/{location['evses'][0]['uid']}"):
             answer = await send(shared, reader, "GET", path + suffix)
-            assert code(answer) == (404, 2003)
+            assert result_of(answer) == (404, 2003)
             assert "data" not in answer.json()
 
 
@@ -174,7 +160,7 @@ async def test_a_change_that_was_sent_to_one_party_changes_nothing_for_others(
     await shared.p3.wait_until_seen(lambda seen: content["id"] in seen.path)
     fields = {"name": "for MS1", "last_updated": "2027-01-01T00:00:00Z"}
     path = f"receiver/locations/{CP1}/{content['id']}"
-    assert code(await send(shared, CP1, "PATCH", path, fields, MS1)) == (200, 1000)
+    assert result_of(await send(shared, CP1, "PATCH", path, fields, MS1)) == (200, 1000)
     for reader in (MS2, NS1, OT1):
         assert await shown(shared, reader, "location", content["id"]) == [content]
 
@@ -242,7 +228,7 @@ async def test_each_list_of_the_hub_has_pages(shared: Bench, example: Example, u
         await push(shared, name, of(owner, example, name, unique("G")))
     everything = await listed(shared, reader, name)
     answer = await send(shared, reader, "GET", f"sender/{name}s?limit=1")
-    assert code(answer) == (200, 1000)
+    assert result_of(answer) == (200, 1000)
     assert answer.json()["data"] == everything[:1]
     assert (answer.headers["x-total-count"], answer.headers["x-limit"]) == (str(len(everything)), "1")
     url, _, relation = answer.headers["link"].partition(">; ")
@@ -263,7 +249,7 @@ async def test_objects_stay_listed_while_their_owner_is_offline(bench: Bench, ex
         async with platform_of(bench, owner).down():
             module = "tokens" if owner == MS1 else "locations"
             asked = await send(bench, witness, "GET", f"sender/{module}", receiver=owner)
-            assert code(asked) == (200, 4003)
+            assert result_of(asked) == (200, 4003)
             infos = await platform_of(bench, witness).client_infos()
             assert [info["status"] for info in infos if info["party_id"] == owner.party_id] == ["OFFLINE"]
             for name in names:
@@ -287,7 +273,7 @@ async def test_an_id_that_one_owner_uses_is_that_object(
     parts = [(content, ""), (evse, f"/{evse['uid']}"), (evse["connectors"][0], f"/{evse['uid']}/1")]
     expected, suffix = parts[depth]
     answer = await send(shared, MS1, "GET", f"sender/locations/{content['id'].lower()}{suffix}")
-    assert code(answer) == (200, 1000)
+    assert result_of(answer) == (200, 1000)
     assert answer.json()["data"] == expected
     assert ways(answer.headers) == from_to(HUB, MS1)
     assert not [seen for seen in shared.p1.seen if content["id"].lower() in seen.path.lower()]
@@ -304,7 +290,7 @@ async def test_an_id_that_two_owners_use_is_a_fault_of_the_client(
         await push(shared, "location", content)
     path = f"sender/locations/{location_id}{suffix.format(evse=location['evses'][0]['uid'])}"
     answer = await send(shared, MS1, "GET", path)
-    assert code(answer) in {(200, 2001), (404, 2001), (404, 2003)}
+    assert result_of(answer) in {(200, 2001), (404, 2001), (404, 2003)}
     assert "data" not in answer.json()
     assert ways(answer.headers) == from_to(HUB, MS1)
     assert len(await shown(shared, MS1, "location", location_id)) == 2
@@ -320,12 +306,12 @@ async def test_an_object_that_a_reader_may_not_see_makes_no_id_ambiguous(
     path = f"sender/locations/{content['id']}"
     assert (await send(shared, MS1, "GET", path)).json()["data"] == content
     both = await send(shared, NS1, "GET", path)
-    assert code(both) in {(200, 2001), (404, 2001), (404, 2003)}
+    assert result_of(both) in {(200, 2001), (404, 2001), (404, 2003)}
 
 
 @pytest.mark.proves("G-06")
 async def test_an_id_that_nobody_uses_is_not_there(shared: Bench, unique: Unique) -> None:
     answer = await send(shared, MS1, "GET", f"sender/locations/{unique('N')}")
-    assert code(answer) == (404, 2003)
+    assert result_of(answer) == (404, 2003)
     assert ways(answer.headers) == from_to(HUB, MS1)
     assert "data" not in answer.json()

@@ -22,6 +22,7 @@ from hub.demo.faults import Fault, Seen, web_page
 from hub.demo.party import DemoPlatform, role
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party
+from tests.conformance.answers import result_of, token_in
 from tests.conftest import HUB, running_hub
 from tests.web.conftest import CP1, CP2, MS1, MS2, NS1, OT1, Bench, join_everybody
 
@@ -38,16 +39,6 @@ _numbers = itertools.count(100)
 def fresh_party() -> Party:
     """A party that nobody in this hub has had yet."""
     return Party("FI", str(next(_numbers)))
-
-
-def result_of(answer: httpx.Response) -> tuple[int, int]:
-    """HTTP status and OCPI code."""
-    return answer.status_code, answer.json()["status_code"]
-
-
-def token_in(seen: Seen) -> str:
-    """The credentials token that a request came with."""
-    return base64.b64decode(seen.headers["authorization"].removeprefix("Token "), validate=True).decode()
 
 
 def party_in(info: Object) -> Party:

@@ -14,6 +14,7 @@ import pytest
 
 from hub.demo.faults import Seen
 from ocpi_modules.parties import Party
+from tests.conformance.answers import result_of
 from tests.conftest import HUB, World
 from tests.ocpi_modules.test_objects import MISSING, changed
 from tests.web.conftest import CP1, CP2, MS1, MS2, Bench
@@ -30,11 +31,6 @@ LATER = "2031-01-01T00:00:00Z"
 def mine(location: Object, unique: Named) -> Object:
     """A Location of DE/CP1 with two EVSEs, under an id of its own."""
     return {**location, "id": unique("L")}
-
-
-def result_of(answer: httpx.Response) -> tuple[int, int]:
-    """HTTP status and OCPI code."""
-    return answer.status_code, answer.json()["status_code"]
 
 
 def path_of(ids: tuple[str, ...]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from hub.demo.faults import Seen
 from hub.demo.party import DemoPlatform
 from ocpi_modules.parties import Party
+from tests.conformance.answers import from_to, result_of, ways
 from tests.conftest import HUB
 from tests.web.conftest import CP1, CP2, MS1, MS2, NS1, OT1, Bench
 
@@ -25,21 +26,6 @@ SETTLE_SECONDS = 0.2
 WAIT_TRIES_MAX, WAIT_PAUSE_SECONDS = 200, 0.02
 NEWER = "2027-01-01T00:00:00Z"
 RESULT_URL = "https://emsp.example/results/1"
-
-
-def code(answer: httpx.Response) -> tuple[int, int]:
-    """The status line and the code in the envelope."""
-    return answer.status_code, answer.json()["status_code"]
-
-
-def ways(headers: Mapping[str, str]) -> tuple[str, str]:
-    """Who speaks and who is spoken to, as the routing headers say it."""
-    named = [f"{headers[f'ocpi-{side}-country-code']}/{headers[f'ocpi-{side}-party-id']}" for side in ("from", "to")]
-    return named[0], named[1]
-
-
-def from_to(sender: Party, receiver: Party) -> tuple[str, str]:
-    return str(sender), str(receiver)
 
 
 def of(owner: Party, example: Example, name: str, object_id: str) -> Object:
@@ -77,7 +63,7 @@ class Open:
         content = {**of(owner, example, name, object_id), **changes}
         query = f"?type={content['type']}" if name == "token" else ""
         path = f"receiver/{name}s/{owner}/{object_id}{query}"
-        assert code(await self.send(owner, "PUT", path, content, HUB)) == (201, 1000)
+        assert result_of(await self.send(owner, "PUT", path, content, HUB)) == (201, 1000)
         return content
 
     async def passed(self, mark: str, count: int = 0) -> list[Seen]:
@@ -139,7 +125,7 @@ async def test_a_read_without_receiver_goes_to_the_owner_whose_answer_names_it(
     suffix = suffix.format(evse=location["evses"][0]["uid"])
     answer = await routed.send(MS1, "GET", f"sender/locations/{location_id}{suffix}", mark=mark)
 
-    assert code(answer) == (200, 1000)
+    assert result_of(answer) == (200, 1000)
     seen = await require_forwarded(routed, answer, mark, MS1, CP1)
     assert seen.path == f"/2.2.1/sender/locations/{location_id}{suffix}"
     expected = current if not suffix else current["evses"][0]["connectors"][0]
@@ -159,7 +145,7 @@ async def test_a_list_without_receiver_is_get_all(
         await routed.send(MS1, "GET", f"sender/{module_id}?limit=3", receiver=receiver, mark=mark)
         for receiver in (None, HUB)
     ]
-    assert code(without) == (200, 1000)
+    assert result_of(without) == (200, 1000)
     assert without.json()["data"] == with_hub.json()["data"]
     for name in ("x-total-count", "x-limit", "link"):
         assert without.headers.get(name) == with_hub.headers.get(name)
@@ -180,7 +166,7 @@ async def test_a_session_and_a_cdr_go_to_the_emsp_of_their_token(
     content["cdr_token"]["contract_id"] = "BE-MS2-C0012345-X"
     method, path = ("POST", "receiver/cdrs") if name == "cdr" else ("PUT", f"receiver/sessions/{CP1}/{object_id}")
     answer = await routed.send(CP1, method, path, content, mark=mark)
-    assert code(answer) == (201, 1000)
+    assert result_of(answer) == (201, 1000)
     seen = await require_forwarded(routed, answer, mark, CP1, MS1)
     assert (seen.method, seen.path) == (method, f"/2.2.1/{path}")
 
@@ -194,7 +180,7 @@ async def test_a_patch_of_a_session_goes_to_the_emsp_of_the_session(
     await routed.bench.p3.wait_until_seen(lambda seen: session_id in seen.path)
     fields = {"kwh": 20, "last_updated": NEWER}
     answer = await routed.send(CP1, "PATCH", f"receiver/sessions/{CP1}/{session_id}", fields, mark=mark)
-    assert code(answer) == (200, 1000)
+    assert result_of(answer) == (200, 1000)
     seen = await require_forwarded(routed, answer, mark, CP1, MS1)
     assert seen.content == fields
 
@@ -224,7 +210,7 @@ async def test_a_command_goes_to_the_cpo_of_its_location(
     await routed.keep(example, CP1, "location", unique("L"))
     content = command(example, name, location_id=location_id.lower())  # ids are compared without case
     answer = await routed.send(MS1, "POST", f"receiver/commands/{name.upper()}", content, mark=mark)
-    assert code(answer) == (200, 1000)
+    assert result_of(answer) == (200, 1000)
     seen = await require_forwarded(routed, answer, mark, MS1, CP2)
     assert seen.path == f"/2.2.1/receiver/commands/{name.upper()}"
 
@@ -258,7 +244,7 @@ async def test_what_is_about_a_session_goes_to_its_cpo(
     await routed.keep(example, CP1, "session", unique("S"))
     path = path.format(id=session_id, url=RESULT_URL)
     answer = await routed.send(MS1, method, path, about_a_session(example, name, session_id), mark=mark)
-    assert code(answer) == (200, 1000)
+    assert result_of(answer) == (200, 1000)
     seen = await require_forwarded(routed, answer, mark, MS1, CP2)
     assert (seen.method, seen.path) == (method, f"/2.2.1/{path.partition('?')[0]}")
 
@@ -280,7 +266,7 @@ async def test_an_authorisation_goes_to_the_emsp_of_uid_and_type(
         token = await routed.keep(example, emsp, "token", uid, type=kind)
         routed.platform(emsp).desk.offer("tokens", token)
     answer = await routed.send(CP1, "POST", f"sender/tokens/{uid.lower()}/authorize{query}", mark=mark)
-    assert code(answer) == (200, 1000)
+    assert result_of(answer) == (200, 1000)
     assert answer.json()["data"]["token"]["party_id"] == found.party_id
     seen = await require_forwarded(routed, answer, mark, CP1, found)
     assert seen.query == query.removeprefix("?")
@@ -301,10 +287,10 @@ async def test_a_location_of_two_owners_is_read_nowhere(
     suffix = suffix.format(evse=location["evses"][0]["uid"])
     path = f"sender/locations/{location_id}{suffix}"
     answer = await routed.send(MS1, "GET", path, mark=mark)
-    assert code(answer) in {(200, 4001), (200, 2001)}
+    assert result_of(answer) in {(200, 4001), (200, 2001)}
     await require_refused(routed, answer, mark, MS1)
     named = await routed.send(MS1, "GET", path, receiver=CP2)
-    assert code(named) == (200, 1000)
+    assert result_of(named) == (200, 1000)
 
 
 @pytest.mark.proves("O-04", "X-19")
@@ -317,7 +303,7 @@ async def test_a_command_at_a_location_of_two_owners_goes_nowhere(
     await routed.keep(example, CP2, "location", location_id.lower())
     content = command(example, name, location_id=location_id)
     answer = await routed.send(MS1, "POST", f"receiver/commands/{name.upper()}", content, mark=mark)
-    assert code(answer) in {(200, 4001), (200, 2001)}
+    assert result_of(answer) in {(200, 4001), (200, 2001)}
     await require_refused(routed, answer, mark, MS1)
 
 
@@ -331,7 +317,7 @@ async def test_what_is_about_a_session_of_two_cpos_goes_nowhere(
         await routed.keep(example, owner, "session", session_id)
     path = path.format(id=session_id, url=RESULT_URL)
     answer = await routed.send(MS1, method, path, about_a_session(example, name, session_id), mark=mark)
-    assert code(answer) in {(200, 4001), (200, 2001)}
+    assert result_of(answer) in {(200, 4001), (200, 2001)}
     await require_refused(routed, answer, mark, MS1)
 
 
@@ -341,7 +327,7 @@ async def test_a_token_of_two_emsps_is_authorised_by_neither(routed: Open, examp
     for emsp in (MS1, MS2):
         await routed.keep(example, emsp, "token", uid)
     answer = await routed.send(CP1, "POST", f"sender/tokens/{uid}/authorize", mark=mark)
-    assert code(answer) in {(200, 4001), (200, 2001)}
+    assert result_of(answer) in {(200, 4001), (200, 2001)}
     await require_refused(routed, answer, mark, CP1)
 
 
@@ -378,7 +364,7 @@ async def test_what_belongs_to_nobody_known_is_4001(
     elif name is not None:
         content = about_a_session(example, name, object_id)
     answer = await routed.send(sender, method, path.format(id=object_id), content, mark=mark)
-    assert code(answer) == (200, 4001)
+    assert result_of(answer) == (200, 4001)
     await require_refused(routed, answer, mark, sender)
     for module_id in ("sessions", "cdrs"):
         page = await routed.send(CP1, "GET", f"sender/{module_id}?limit=100", receiver=HUB)
@@ -389,7 +375,7 @@ async def test_what_belongs_to_nobody_known_is_4001(
 async def test_a_token_that_nobody_announced_is_asked_of_nobody(routed: Open, unique: Unique) -> None:
     mark = unique("c")
     answer = await routed.send(CP1, "POST", f"sender/tokens/{unique('U')}/authorize", mark=mark)
-    assert code(answer) == (404, 2004)
+    assert result_of(answer) == (404, 2004)
     await require_refused(routed, answer, mark, CP1)
 
 
@@ -421,7 +407,7 @@ async def test_what_is_for_everybody_is_broadcast_when_it_names_nobody(
         await routed.keep(example, owner, name, object_id)
         content = None if changes is None else {**changes, "last_updated": NEWER}
     answer = await routed.send(owner, method, f"receiver/{name}s/{owner}/{object_id}", content, mark=mark)
-    assert code(answer) == (201 if method == "PUT" else 200, 1000)
+    assert result_of(answer) == (201 if method == "PUT" else 200, 1000)
     assert ways(answer.headers) == from_to(HUB, owner)
     copies = await routed.passed(mark, len(receivers))
     assert sorted(ways(seen.headers) for seen in copies) == sorted(from_to(HUB, party) for party in receivers)
@@ -439,6 +425,6 @@ async def test_the_log_says_whom_the_hub_found(routed: Open, example: Example, u
     routed.bench.p1.desk.offer("locations", location)
     with capture_logs() as lines:
         answer = await routed.send(MS1, "GET", f"sender/locations/{location_id}")
-    assert code(answer) == (200, 1000)
+    assert result_of(answer) == (200, 1000)
     about = [line for line in lines if line.get("sender") == str(MS1)]
     assert any(str(CP1) in map(str, line.values()) for line in about), about

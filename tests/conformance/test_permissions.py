@@ -16,6 +16,7 @@ import pytest
 from hub.demo.faults import Seen
 from hub.demo.party import DemoPlatform, role
 from ocpi_modules.parties import Party
+from tests.conformance.answers import result_of
 from tests.conftest import HUB, running_hub
 from tests.web.conftest import CP1, CP2, MS1, MS2, NS1, OT1, Bench, join_everybody
 
@@ -27,11 +28,6 @@ Place = Callable[..., Object]
 BEGINS_SECONDS, LASTS_SECONDS = 0.6, 1.2
 LATEST_SECONDS = 1.0  # how long after its date a rule counts at the latest, on a busy machine
 MS9 = Party("DE", "MS9")
-
-
-def result_of(answer: httpx.Response) -> tuple[int, int]:
-    """HTTP status and OCPI code."""
-    return answer.status_code, answer.json()["status_code"]
 
 
 def moment(seconds: float) -> str:

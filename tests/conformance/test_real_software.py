@@ -32,6 +32,7 @@ from ocpi_modules.message import Reply
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party
 from ocpi_modules.types import encode_json, parse_datetime
+from tests.conformance.answers import result_of
 from tests.conftest import HUB, World, running_hub
 from tests.web.conftest import CP1, CP2, MS1, Bench
 
@@ -150,10 +151,6 @@ async def until(condition: Callable[[], Any]) -> Any:
     raise AssertionError("it did not happen in time")
 
 
-def code(answer: httpx.Response) -> tuple[int, int]:
-    return answer.status_code, answer.json()["status_code"]
-
-
 def message(answer: httpx.Response) -> str:
     return str(answer.json()["status_message"])
 
@@ -212,7 +209,7 @@ async def test_the_token_of_who_is_flagged_goes_and_comes_as_it_is(
         assert (await got(shared.p3, due["id"], "POST")).headers["authorization"] == raw
         for sent in (f"Token {shared.p3.connection.token}", authorization(shared.p3.connection.token)):
             answer = await shared.http.get(shared.world.versions_url, headers={"Authorization": sent})
-            assert code(answer) == OK
+            assert result_of(answer) == OK
 
 
 @pytest.mark.proves("T-05", "X-03")
@@ -227,9 +224,9 @@ async def test_the_raw_token_of_who_is_not_flagged_opens_nothing(
         shared.p1, "PUT", path, sender=CP1, receiver=HUB, content={**location, "id": name}, headers=sent
     )
     greeted = await shared.http.get(shared.world.versions_url, headers=sent)
-    assert [code(answer) for answer in (pushed, greeted)] == [(401, 2000), (401, 2000)]
+    assert [result_of(answer) for answer in (pushed, greeted)] == [(401, 2000), (401, 2000)]
     read = await shared.send(shared.p1, "GET", path, sender=CP1, receiver=HUB)
-    assert code(read) == (404, 2003), "nothing was kept"
+    assert result_of(read) == (404, 2003), "nothing was kept"
     async with quirky(shared, shared.p3, token="raw"):  # the flag of one opens the door to no other
         assert (await shared.http.get(shared.world.versions_url, headers=sent)).status_code == 401
 
@@ -250,14 +247,14 @@ async def test_who_is_invited_and_refuses_base64_is_registered_all_the_same(
         sent = {"Authorization": authorization(it.connection.token, is_raw=sends_raw)}
         path = f"receiver/locations/AT/RW1/{name}"
         pushed = await shared.send(it, "PUT", path, sender=party, receiver=HUB, content=content, headers=sent)
-        assert code(pushed) == CREATED
+        assert result_of(pushed) == CREATED
         it.desk.offer("locations", content)
         read = await shared.send(shared.p3, "GET", f"sender/locations/{name}", sender=MS1, receiver=party)
-        assert (code(read), read.json()["data"]) == (OK, content)
+        assert (result_of(read), read.json()["data"]) == (OK, content)
         await it.renew()
         assert (await quirks_of(shared.world, it))["token"] == "raw"
         again = await shared.send(shared.p3, "GET", f"sender/locations/{name}", sender=MS1, receiver=party)
-        assert code(again) == OK
+        assert result_of(again) == OK
 
 
 async def test_who_has_learnt_base64_is_no_longer_called_without_it(shared: Bench) -> None:
@@ -267,7 +264,7 @@ async def test_who_has_learnt_base64_is_no_longer_called_without_it(shared: Benc
         await it.renew()
         assert "token" not in await quirks_of(shared.world, it)
         read = await shared.send(shared.p3, "GET", "sender/locations", sender=MS1, receiver=Party("AT", "RW2"))
-        assert code(read) == OK
+        assert result_of(read) == OK
 
 
 # --- addresses (X-42) -------------------------------------------------------------------------------------
@@ -293,7 +290,7 @@ async def test_who_joins_paths_without_a_slash_is_told_addresses_that_end_in_one
         below = mine["locations", "RECEIVER"].partition("/ocpi/2.2.1/")[2]
         content = {**location, "id": name}
         pushed = await shared.send(shared.p1, "PUT", f"{below}DE/CP1/{name}", sender=CP1, receiver=HUB, content=content)
-        assert code(pushed) == CREATED
+        assert result_of(pushed) == CREATED
     assert not any(url.endswith("/") for url in (await listed(shared, shared.p1)).values())
 
 
@@ -324,7 +321,7 @@ async def test_a_path_that_was_joined_badly_is_understood(
     changed = {"status": "CHARGING", "last_updated": "2026-11-01T00:00:00Z"}
     patched = await shared.send(shared.p1, "PATCH", f"{at}/{evse['uid']}", sender=CP1, receiver=HUB, content=changed)
     read = await shared.send(shared.p1, "GET", at, sender=CP1, receiver=HUB)
-    assert [code(answer) for answer in (pushed, patched, read)] == [CREATED, OK, OK]
+    assert [result_of(answer) for answer in (pushed, patched, read)] == [CREATED, OK, OK]
     assert read.json()["data"]["evses"][0]["status"] == "CHARGING"
     seen = await shared.p3.wait_until_seen(about(name), 2)
     right = f"/2.2.1/receiver/locations/DE/CP1/{name}"
@@ -342,7 +339,7 @@ async def test_every_module_may_be_glued_to_its_owner(
         content["cdr_token"] |= {"country_code": "NL", "party_id": "MS1"}
     path = f"receiver/{module_id}{owner}/{content[MODULES[module_id].key]}"
     it = shared.p3 if name == "token" else shared.p1
-    assert code(await shared.send(it, "PUT", path, sender=owner, receiver=HUB, content=content)) == CREATED
+    assert result_of(await shared.send(it, "PUT", path, sender=owner, receiver=HUB, content=content)) == CREATED
     read = await shared.send(it, "GET", path.replace(str(owner), f"/{owner}"), sender=owner, receiver=HUB)
     assert read.json()["data"] == content
 
@@ -360,7 +357,7 @@ async def test_every_module_may_be_glued_to_its_owner(
 )
 async def test_no_more_is_guessed_than_that(shared: Bench, location: Object, path: str) -> None:
     answer = await shared.send(shared.p1, "PUT", path, sender=CP1, receiver=HUB, content={**location, "id": "L1"})
-    assert code(answer) in {(404, 2000), INVALID}
+    assert result_of(answer) in {(404, 2000), INVALID}
 
 
 # --- answers: a list around a single object -----------------------------------------------------------------
@@ -372,7 +369,7 @@ async def test_a_single_object_is_taken_out_of_the_list_around_it(shared: Bench,
     wrapped = b'{"data": [{"id": "%s", "x_price": 1.10}], "status_code": 1000}' % name.encode()
     shared.p1.faults.append(Fault(module_id="locations", method="GET", http_status=200, body=wrapped))
     one = await shared.send(shared.p3, "GET", f"sender/locations/{name}", sender=MS1, receiver=CP1)
-    assert (code(one), one.json()["data"]["id"]) == (OK, name)
+    assert (result_of(one), one.json()["data"]["id"]) == (OK, name)
     assert b'"x_price":1.10' in one.content
     many = await shared.send(shared.p3, "GET", "sender/locations", sender=MS1, receiver=CP1)
     assert many.content == wrapped
@@ -388,16 +385,16 @@ async def test_the_answer_to_an_authorization_and_to_a_command_may_be_wrapped_to
     info = {"allowed": "ALLOWED", "token": {"uid": name}}
     shared.p3.faults.append(Fault(module_id="tokens", http_status=200, body=envelope([info])))
     said = await shared.send(shared.p1, "POST", f"sender/tokens/{name}/authorize", sender=CP1, receiver=MS1)
-    assert (code(said), said.json()["data"]) == (OK, info)
+    assert (result_of(said), said.json()["data"]) == (OK, info)
     shared.p1.faults.append(Fault(module_id="commands", body=envelope([{"result": "ACCEPTED", "timeout": 30}])))
     asked = start(example, shared.p3.callback_url("commands", name))
     answered = await shared.send(
         shared.p3, "POST", "receiver/commands/START_SESSION", sender=MS1, receiver=CP1, content=asked
     )
-    assert (code(answered), answered.json()["data"]["result"]) == (OK, "ACCEPTED")
+    assert (result_of(answered), answered.json()["data"]["result"]) == (OK, "ACCEPTED")
     hub_url = (await got(shared.p1, asked["location_id"], "POST")).content["response_url"]
     result = await tell_result(shared, hub_url)
-    assert code(result) == OK, "the callback was kept: the answer in the list said ACCEPTED"
+    assert result_of(result) == OK, "the callback was kept: the answer in the list said ACCEPTED"
     await shared.p3.wait_until(lambda: name in [callback_id for callback_id, _ in shared.p3.desk.results])
 
 
@@ -412,14 +409,14 @@ async def test_whatever_is_in_the_answer_to_a_push_goes_back_as_it_came(
         said = envelope(data)
         shared.p3.faults[:] = [Fault(module_id="locations", http_status=200, body=said)]
         answer = await shared.send(shared.p1, "PUT", path, sender=CP1, receiver=MS1, content=content)
-        assert (code(answer), answer.content) == (OK, said)
+        assert (result_of(answer), answer.content) == (OK, said)
 
 
 async def test_an_empty_list_in_place_of_a_single_object_is_no_data(shared: Bench, unique: Unique) -> None:
     """What a library answers when it crashed: the code says what it is."""
     shared.p1.faults.append(Fault(module_id="locations", http_status=200, body=envelope([], 3000)))
     answer = await shared.send(shared.p3, "GET", f"sender/locations/{unique('L')}", sender=MS1, receiver=CP1)
-    assert (code(answer), "data" in answer.json()) == ((200, 3000), False)
+    assert (result_of(answer), "data" in answer.json()) == ((200, 3000), False)
 
 
 # --- what is written anew -----------------------------------------------------------------------------------
@@ -470,7 +467,7 @@ async def test_a_cdr_that_is_due_is_written_for_its_payer_and_kept_as_it_came(
     body = odd(due)
     async with quirky(shared, shared.p3, nulls=True):
         answer = await shared.send(shared.p1, "POST", "receiver/cdrs", sender=CP1, receiver=HUB, content=body)
-        assert code(answer) == CREATED
+        assert result_of(answer) == CREATED
         posted = await got(shared.p3, due["id"], "POST")
         assert posted.content["remark"] is None
         assert b'"total_energy":14.25' in posted.body
@@ -540,7 +537,7 @@ async def test_the_address_in_a_cdr_is_cut_for_who_takes_no_more_and_kept_whole(
             answer = await shared.send(
                 shared.p1, "POST", "receiver/cdrs", sender=CP1, receiver=receiver, content=posted
             )
-            assert code(answer) == CREATED
+            assert result_of(answer) == CREATED
             told = await got(shared.p3, posted["id"], "POST")
             assert told.content["cdr_location"] == {**posted["cdr_location"], "address": address[:45]}
             kept = await shared.send(shared.p1, "GET", f"receiver/cdrs/DE/CP1/{posted['id']}", sender=CP1, receiver=HUB)
@@ -569,7 +566,7 @@ async def followed(bench: Bench, query: str) -> tuple[list[str], list[httpx.Resp
     pages: list[httpx.Response] = []
     while url is not None and len(pages) < 20:
         answer = await bench.http.get(url, headers=sent)
-        assert code(answer) == OK, answer.text
+        assert result_of(answer) == OK, answer.text
         names += [one["id"] for one in answer.json()["data"]]
         pages.append(answer)
         url = read_next_link(answer.headers.get("link"), url)
@@ -658,7 +655,7 @@ async def test_a_platform_with_several_parties_gets_a_copy_for_each_or_one_if_it
             receiver=Party("AT", "EA2"),
             content={**location, "id": last},
         )
-        assert code(private) in {OK, CREATED}, "each party is still addressed by itself"
+        assert result_of(private) in {OK, CREATED}, "each party is still addressed by itself"
 
 
 async def test_an_endpoint_that_a_partner_s_details_leave_out_can_be_added(
@@ -676,7 +673,7 @@ async def test_an_endpoint_that_a_partner_s_details_leave_out_can_be_added(
             path = "receiver/commands/START_SESSION"
             return await shared.send(shared.p3, "POST", path, sender=MS1, receiver=party, content=content)
 
-        assert code(await ask()) == UNROUTED
+        assert result_of(await ask()) == UNROUTED
         added = {"identifier": "commands", "role": "RECEIVER", "url": it.url_of("commands", Interface.RECEIVER) + "/"}
         await set_quirks(shared.world, it, endpoints=[added])
         assert (await ask()).json()["data"]["result"] == "ACCEPTED"
@@ -712,7 +709,7 @@ async def test_a_reserved_session_is_kept_byte_for_byte_and_passed_on_so(
     body = odd({**session, "id": name, "status": "RESERVED"})
     path = f"receiver/sessions/DE/CP1/{name}"
     answer = await shared.send(shared.p1, "PUT", path, sender=CP1, receiver=HUB, content=body)
-    assert code(answer) == CREATED
+    assert result_of(answer) == CREATED
     assert (await got(shared.p3, name)).body == body
     read = await shared.send(shared.p1, "GET", path, sender=CP1, receiver=HUB)
     assert body in read.content
@@ -725,12 +722,12 @@ async def test_an_invalid_object_is_refused_and_counted(shared: Bench, session: 
     path = f"receiver/sessions/DE/CP1/{name}"
     before = await defects_of(shared, CP1)
     answer = await shared.send(shared.p1, "PUT", path, sender=CP1, receiver=HUB, content=body)
-    assert code(answer) == INVALID
+    assert result_of(answer) == INVALID
     after = await defects_of(shared, CP1)
     grown = {key: value for key, value in after.items() if before.get(key, (0, 0, ""))[1] < value[1]}
     assert {defect[:22] for _, defect in grown} == {"status is not one of A", "kwh is not a JSON numb"}
     assert {(kept, last) for kept, _, last in grown.values()} == {(0, name)}
-    assert code(await shared.send(shared.p1, "GET", path, sender=CP1, receiver=HUB)) == (404, 2001)
+    assert result_of(await shared.send(shared.p1, "GET", path, sender=CP1, receiver=HUB)) == (404, 2001)
     assert not [one for one in shared.p3.seen if about(name)(one)]
 
 
@@ -744,13 +741,13 @@ async def test_an_invalid_object_of_who_is_treated_leniently_is_kept_passed_on_a
     path = f"receiver/sessions/DE/CP1/{name}"
     async with quirky(shared, shared.p1, lenient=True):
         answer = await shared.send(shared.p1, "PUT", path, sender=CP1, receiver=HUB, content=body)
-        assert code(answer) == CREATED
+        assert result_of(answer) == CREATED
         assert (await got(shared.p3, name, "PUT")).body == body
         assert body in (await shared.send(shared.p1, "GET", path, sender=CP1, receiver=HUB)).content
         assert body in (await shared.send(shared.p3, "GET", "sender/sessions", sender=MS1, receiver=HUB)).content
         change = odd({"kwh": "15", "last_updated": "2026-11-01T00:00:00Z"})
         patched = await shared.send(shared.p1, "PATCH", path, sender=CP1, receiver=HUB, content=change)
-        assert code(patched) == OK
+        assert result_of(patched) == OK
         assert (await got(shared.p3, name, "PATCH")).body == change
         defects = await defects_of(shared, CP1)
         assert [kept for (_, defect), (kept, _, last) in defects.items() if last == name] == [1, 1]
@@ -758,7 +755,7 @@ async def test_an_invalid_object_of_who_is_treated_leniently_is_kept_passed_on_a
         refused = await shared.send(
             shared.p2, "PUT", f"receiver/sessions/BE/CP2/{name}", sender=CP2, receiver=HUB, content=foreign
         )
-        assert code(refused) == INVALID
+        assert result_of(refused) == INVALID
 
 
 @pytest.mark.parametrize(
@@ -775,7 +772,7 @@ async def test_a_date_with_an_offset_is_found_where_it_belongs(
     body = odd({**location, "id": name, "last_updated": said})
     path = f"receiver/locations/DE/CP1/{name}"
     async with quirky(shared, shared.p1, lenient=True):
-        assert code(await shared.send(shared.p1, "PUT", path, sender=CP1, receiver=HUB, content=body)) == CREATED
+        assert result_of(await shared.send(shared.p1, "PUT", path, sender=CP1, receiver=HUB, content=body)) == CREATED
     window = f"date_from={meant}&date_to={meant[:-1]}.001Z"
     read = await shared.send(shared.p3, "GET", f"sender/locations?{window}", sender=MS1, receiver=HUB)
     assert body in read.content, "and it is told as it came"
@@ -791,7 +788,7 @@ async def test_a_cdr_without_the_uid_of_its_evse_reaches_its_payer_and_the_state
     body = odd(posted)
     async with quirky(shared, shared.p1, lenient=True):
         answer = await shared.send(shared.p1, "POST", "receiver/cdrs", sender=CP1, receiver=HUB, content=body)
-        assert code(answer) == CREATED
+        assert result_of(answer) == CREATED
     assert (await got(shared.p3, posted["id"], "POST")).body == body
     kept = (await defects_of(shared, CP1))["cdrs", "cdr_location.evse_uid is required"]
     assert (kept[0] > 0, kept[2]) == (True, posted["id"])
@@ -805,8 +802,10 @@ async def test_nothing_can_be_made_of_parts_without_ids(
     content = {**location, "id": name, "evses": [{"status": "AVAILABLE"}]}
     path = f"receiver/locations/DE/CP1/{name}"
     async with quirky(shared, shared.p1, lenient=lenient):
-        assert code(await shared.send(shared.p1, "PUT", path, sender=CP1, receiver=HUB, content=content)) == INVALID
-    assert code(await shared.send(shared.p1, "GET", path, sender=CP1, receiver=HUB)) == (404, 2003)
+        assert (
+            result_of(await shared.send(shared.p1, "PUT", path, sender=CP1, receiver=HUB, content=content)) == INVALID
+        )
+    assert result_of(await shared.send(shared.p1, "GET", path, sender=CP1, receiver=HUB)) == (404, 2003)
 
 
 # --- requests without headers -------------------------------------------------------------------------------
@@ -821,7 +820,7 @@ async def test_a_push_with_nothing_but_a_token_is_understood_where_only_one_part
         name = unique("L")
         content = {**location, "country_code": owner.country_code, "party_id": owner.party_id, "id": name}
         answer = await shared.send(it, "PUT", f"receiver/locations/{owner}/{name}", content=content)
-        assert code(answer) == CREATED
+        assert result_of(answer) == CREATED
         assert answer.headers["x-request-id"]
         assert answer.headers["x-correlation-id"]
         assert answer.headers["ocpi-to-party-id"] == owner.party_id
@@ -837,7 +836,7 @@ async def test_a_push_without_a_sender_is_refused_where_two_can_be_meant(
         name = unique("L")
         content = {**location, "country_code": "AT", "party_id": "TW1", "id": name}
         answer = await shared.send(it, "PUT", f"receiver/locations/AT/TW1/{name}", content=content)
-        assert code(answer) == INVALID
+        assert result_of(answer) == INVALID
         assert "more than one party" in message(answer)
 
 
@@ -869,7 +868,7 @@ async def test_an_error_without_an_envelope_gets_one(
     content = {**location, "id": name} if method == "PUT" else None
     path = f"receiver/locations/DE/CP1/{name}"
     answer = await shared.send(shared.p1, method, path, sender=CP1, receiver=MS1, content=content)
-    assert code(answer) == expected
+    assert result_of(answer) == expected
     assert "data" not in answer.json()
     assert answer.headers["ocpi-from-party-id"] == "HUB", "the hub says so itself"
     if http_status not in {403}:
@@ -887,7 +886,7 @@ async def test_a_token_that_is_not_found_is_unknown_with_or_without_an_envelope(
     fault = Fault(module_id="tokens", method="POST", http_status=404, body=b'{"detail":"Object not found."}')
     shared.p3.faults.append(fault)
     answer = await shared.send(shared.p1, "POST", f"sender/tokens/{name}/authorize", sender=CP1, receiver=receiver)
-    assert code(answer) == (404, 2004)
+    assert result_of(answer) == (404, 2004)
     assert "data" not in answer.json()
 
 
@@ -913,10 +912,10 @@ async def test_a_cdr_is_read_from_the_hub_s_copy_where_its_receiver_s_location_l
     )
     shared.p3.faults.append(fault)
     answer = await shared.send(shared.p1, "POST", "receiver/cdrs", sender=CP1, receiver=MS1, content=body)
-    assert code(answer) == CREATED
+    assert result_of(answer) == CREATED
     shared.p3.faults.append(Fault(method="GET", http_status=404, body=NOT_FOUND))
     read = await shared.http.get(answer.headers["location"], headers=as_cp1(shared, MS1))
-    assert code(read) == OK
+    assert result_of(read) == OK
     assert body in read.content
     assert {info["status"] for info in await shared.p1.client_infos() if info["party_id"] == "MS1"} == {"CONNECTED"}
 
@@ -933,14 +932,14 @@ async def test_a_response_url_where_nobody_is_does_not_make_its_caller_offline(
     assert answer.json()["data"]["result"] == "ACCEPTED"
     hub_url = (await got(shared.p1, asked["location_id"], "POST")).content["response_url"]
     told = await tell_result(shared, hub_url)
-    assert code(told) == (200, 4003)
+    assert result_of(told) == (200, 4003)
     assert {info["status"] for info in await shared.p1.client_infos() if info["party_id"] == "MS1"} == {"CONNECTED"}
     name = unique("L")
     content = {**location, "id": name}
     after = await shared.send(
         shared.p1, "PUT", f"receiver/locations/DE/CP1/{name}", sender=CP1, receiver=MS1, content=content
     )
-    assert code(after) == CREATED
+    assert result_of(after) == CREATED
 
 
 # --- loops ------------------------------------------------------------------------------------------------
@@ -961,7 +960,7 @@ async def test_a_message_that_keeps_coming_back_is_cut_off_and_its_caller_gets_a
             return await shared.send(it, "PUT", path, sender=one, receiver=other, content=content, headers=headers)
 
         answer = await asyncio.wait_for(send(), LOOP_MAX_SECONDS)
-        assert code(answer) == UNROUTED
+        assert result_of(answer) == UNROUTED
         assert "circle" in message(answer)
         assert answer.headers["x-correlation-id"] == correlation
         seen = [one for one in it.seen if about(name)(one)]
@@ -969,7 +968,7 @@ async def test_a_message_that_keeps_coming_back_is_cut_off_and_its_caller_gets_a
         assert len({one.headers["x-request-id"] for one in seen}) == len(seen)
         assert {(one.sender, one.receiver) for one in seen} == {(one, other)}
         it.is_on = False
-        assert code(await send()) == CREATED, "when it is over nothing is held against anybody"
+        assert result_of(await send()) == CREATED, "when it is over nothing is held against anybody"
         assert {info["status"] for info in await shared.p1.client_infos() if info["party_id"] == "LP1"} == {"CONNECTED"}
 
 
@@ -1071,7 +1070,7 @@ async def test_defects_are_listed_by_owner(shared: Bench, location: Object, uniq
         content = {**location, "country_code": owner.country_code, "party_id": owner.party_id, "id": names[owner]}
         content["city"] = 7
         path = f"receiver/locations/{owner}/{names[owner]}"
-        assert code(await shared.send(it, "PUT", path, sender=owner, receiver=HUB, content=content)) == INVALID
+        assert result_of(await shared.send(it, "PUT", path, sender=owner, receiver=HUB, content=content)) == INVALID
     everybody = (await shared.world.admin.get("/admin/defects")).json()
     assert {("DE/CP1", names[CP1]), ("BE/CP2", names[CP2])} <= {(one["owner"], one["last_id"]) for one in everybody}
     counts = [one["kept"] + one["refused"] for one in everybody]
@@ -1169,7 +1168,7 @@ async def test_the_push_with_which_a_partner_comes_back_is_no_sync(
             answer = await bench.send(
                 it, "PUT", "receiver/locations/DE/CP1/L1", sender=CP1, receiver=HUB, content=content
             )
-            assert code(answer) == CREATED
+            assert result_of(answer) == CREATED
         asked = await until(lambda: next(filter(pages, it.seen), None))
         since = parse_datetime(parse_qs(asked.query)["date_from"][0]).timestamp()
         assert since + 3600 < pushed_at

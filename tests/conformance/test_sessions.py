@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from hub.demo.faults import Fault, Seen
 from ocpi_modules.parties import Party
+from tests.conformance.answers import result_of
 from tests.conftest import HUB
 from tests.ocpi_modules.test_objects import MISSING, changed
 from tests.web.conftest import CP1, CP2, MS1, MS2, Bench
@@ -35,11 +36,6 @@ def mine(session: Object, unique: Named) -> Object:
 def period(mine: Object) -> Object:
     """A third charging period."""
     return {**copy.deepcopy(mine["charging_periods"][1]), "start_date_time": "2026-01-15T07:04:00Z"}
-
-
-def result_of(answer: httpx.Response) -> tuple[int, int]:
-    """HTTP status and OCPI code."""
-    return answer.status_code, answer.json()["status_code"]
 
 
 async def tell(

@@ -11,6 +11,7 @@ import pytest
 
 from hub.demo.faults import Seen
 from ocpi_modules.parties import Party
+from tests.conformance.answers import result_of
 from tests.conftest import HUB
 from tests.ocpi_modules.test_objects import MISSING, changed
 from tests.web.conftest import CP1, CP2, MS1, MS2, NS1, OT1, Bench
@@ -28,11 +29,6 @@ ELEMENT = "elements.2.price_components.0"
 def mine(example: Callable[..., Object], unique: Named) -> Object:
     """A Tariff of DE/CP1 under an id of its own."""
     return example("tariff", country_code="DE", party_id="CP1", id=unique("T"))
-
-
-def result_of(answer: httpx.Response) -> tuple[int, int]:
-    """HTTP status and OCPI code."""
-    return answer.status_code, answer.json()["status_code"]
 
 
 async def tell(

@@ -12,6 +12,7 @@ import pytest
 from hub.demo.faults import Fault, Seen
 from hub.demo.party import DemoPlatform
 from ocpi_modules.parties import Party
+from tests.conformance.answers import result_of
 from tests.conftest import HUB
 from tests.ocpi_modules.test_objects import MISSING, changed
 from tests.web.conftest import CP1, CP2, MS1, MS2, NS1, OT1, Bench
@@ -28,11 +29,6 @@ LATER = "2031-01-01T00:00:00Z"
 def mine(token: Object, unique: Named) -> Object:
     """An RFID token of NL/MS1 under a uid of its own."""
     return {**token, "uid": unique("U")}
-
-
-def result_of(answer: httpx.Response) -> tuple[int, int]:
-    """HTTP status and OCPI code."""
-    return answer.status_code, answer.json()["status_code"]
 
 
 async def tell(
