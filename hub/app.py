@@ -107,7 +107,7 @@ class Hub:
         router = Router(self._ports(safe), url, paging)
         self.pulls = Pulls(self.database)
         self.prober = Prober(self.partners, self.roster, self.client, clock)
-        self.puller = Puller(self._pull_ports(router), settings.pull_schedule_seconds)
+        self.puller = Puller(self._pull_ports(router, settings.max_body_bytes), settings.pull_schedule_seconds)
         self.roster.listen(self.puller.on_change)
         endpoint = OcpiEndpoint(
             OcpiPorts(
@@ -143,7 +143,7 @@ class Hub:
             defects=self.defects,
         )
 
-    def _pull_ports(self, router: Router) -> PullPorts:
+    def _pull_ports(self, router: Router, object_max_bytes: int) -> PullPorts:
         return PullPorts(
             roster=self.roster,
             pulls=self.pulls,
@@ -154,6 +154,7 @@ class Hub:
             clock=self._clock,
             new_id=new_id,
             welcome=self.prober.welcome,
+            object_max_bytes=object_max_bytes,
         )
 
     def _application(self, settings: Settings, endpoint: OcpiEndpoint, url: str) -> FastAPI:

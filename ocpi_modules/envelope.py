@@ -8,18 +8,19 @@ from typing import Any
 
 import msgspec
 
-from ocpi_modules.types import NotJsonText, decode_json, encode_json, format_datetime
+from ocpi_modules.types import NotJsonText, decode_json, encode_json, format_datetime, lenient_datetime
 
 SUCCESS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """An answer as a partner wrote it: `data` is decoded JSON, or None when absent."""
+    """An answer as a partner wrote it: `data` is decoded JSON, or None when absent; `is_dated`: it has a timestamp that can be read."""
 
     status_code: int
     status_message: str | None
     data: Any
+    is_dated: bool = True
 
     @property
     def is_success(self) -> bool:
@@ -63,4 +64,5 @@ def read_envelope(body: bytes) -> Envelope | None:
     if not isinstance(code, int) or isinstance(code, bool):
         return None
     message = content.get("status_message")
-    return Envelope(code, message if isinstance(message, str) else None, content.get("data"))
+    is_dated = lenient_datetime(content.get("timestamp")) is not None
+    return Envelope(code, message if isinstance(message, str) else None, content.get("data"), is_dated)

@@ -10,7 +10,7 @@ from hub.partners.dialect import counted_on, next_page_url, offset_of, with_para
 from hub.partners.quirks import Quirks
 from ocpi_modules.envelope import read_envelope, read_items
 from ocpi_modules.errors import RoutingFault
-from ocpi_modules.headers import read_count
+from ocpi_modules.headers import read_count, read_next_link
 
 PAGES_MAX = 10_000
 STEPS_BACK_MAX = 100
@@ -20,16 +20,18 @@ Fetch = Callable[[str], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a partner's list: the text of each object, byte for byte."""
+    """One page of a partner's list: the text of each object, byte for byte, and the length of the whole list, if the page tells it."""
 
     items: tuple[bytes, ...]
+    total: int | None
 
 
 async def crawl(fetch: Fetch, first_url: str, quirks: Quirks) -> AsyncIterator[Page]:
     """The pages of a list, from its first to its last.
 
     When the total falls between two pages, objects moved up: the page is asked for again, that much earlier. A Link that leads nowhere
-    (404, 422) is replaced by counting on. Raises RoutingFault for a page that cannot be read, and after PAGES_MAX pages.
+    (404, 422), or that is missing though the total says more, is replaced by counting on. Raises RoutingFault for a page that cannot be
+    read, for a next page that cannot be found, and after PAGES_MAX pages.
     """
     walk = _Walk(fetch, quirks)
     url: str | None = first_url
@@ -38,7 +40,8 @@ async def crawl(fetch: Fetch, first_url: str, quirks: Quirks) -> AsyncIterator[P
         items = read_items(answer.body)
         if items is None:
             raise RoutingFault(refused(answer))
-        yield Page(items)
+        walk.read_objects += len(items)
+        yield Page(items, walk.total)
         url = walk.next(answer)
 
 
@@ -47,20 +50,27 @@ class _Walk:
 
     def __init__(self, fetch: Fetch, quirks: Quirks) -> None:
         self._fetch, self._quirks = fetch, quirks
-        self._url, self._last, self._total = "", None, None  # type: str, Answer | None, int | None
+        self._url, self._last = "", None  # type: str, Answer | None
+        self.total: int | None = None
+        self.read_objects = 0
         self._pages, self._steps_back = 0, 0
 
     async def ask(self, url: str) -> Answer:
         answer = await self._answer(url)
-        earlier = step_back(self._url, self._total, read_count(answer.headers.get("x-total-count")))
+        earlier = step_back(self._url, self.total, read_count(answer.headers.get("x-total-count")))
         if earlier is not None and self._steps_back < STEPS_BACK_MAX:
             self._steps_back += 1
             answer = await self._answer(earlier)
-        self._total, self._last = read_count(answer.headers.get("x-total-count")), answer
+        self.total, self._last = read_count(answer.headers.get("x-total-count")), answer
         return answer
 
     def next(self, answer: Answer) -> str | None:
-        return next_page_url(self._url, answer.headers, answer.body, self._quirks)
+        url = next_page_url(self._url, answer.headers, answer.body, self._quirks)
+        if url is None and self.read_objects < (self.total or 0) and (self._pages == 1 or offset_of(self._url)):
+            url = counted_on(self._url, answer.headers, answer.body)
+        if url is None and self._quirks.links == "follow" and read_next_link(answer.headers.get("link"), self._url):
+            raise RoutingFault("the Link to the next page leads to another server")
+        return url
 
     async def _answer(self, url: str) -> Answer:
         answer = await self._fetch(self._counted(url))

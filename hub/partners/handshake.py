@@ -93,7 +93,7 @@ class Offer:
 
 
 class TokenRefused(UnusableApi):
-    """The other side does not know the token: HTTP 401 or 403."""
+    """The other side does not know the token, or seems not to: HTTP 401 or 403, or an error in OCPI."""
 
 
 class Discovery:
@@ -427,7 +427,8 @@ def require_success(answer: Answer, what: str) -> Envelope:
         raise UnusableApi(f"{what} answered HTTP {answer.http_status} without an OCPI envelope")
     if answer.http_status >= 300 or not envelope.is_success:
         told = f": {envelope.status_message}" if envelope.status_message else ""
-        raise UnusableApi(f"{what} answered HTTP {answer.http_status} with {envelope.status_code}{told}")
+        kind = TokenRefused if answer.http_status == 200 else UnusableApi
+        raise kind(f"{what} answered HTTP {answer.http_status} with {envelope.status_code}{told}")
     return envelope
 
 

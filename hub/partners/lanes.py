@@ -18,7 +18,7 @@ from ocpi_modules.envelope import read_envelope
 from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
 
 TIMEOUTS_IN_A_ROW_MAX = 3
-ROOM_WAIT_SECONDS = 60.0
+ROOM_WAIT_SECONDS = 2.0
 ROOM_LOOK_SECONDS = 0.05
 
 _log = structlog.get_logger()
@@ -46,13 +46,16 @@ class Lanes:
         self.dropped_messages = 0
         self._is_closed = False
 
-    def push(self, name: str, partner: Partner, call: Call) -> None:
-        """Put a call at the end of a lane and return at once."""
+    def push(self, name: str, partner: Partner, call: Call, *, is_bulk: bool = False) -> None:
+        """Put a call at the end of a lane and return at once. What comes in bulk leaves half of a lane to others."""
         if self._is_closed:
             self.dropped_messages += 1
             return
         lane = self._lanes.setdefault(name, _Lane(partner))
         lane.partner = partner
+        if is_bulk and len(lane.waiting) >= self._max_messages // 2:
+            self.dropped_messages += 1
+            return
         if len(lane.waiting) >= self._max_messages:
             self._drop(name, lane, "full")
         lane.waiting.append(call)
@@ -64,9 +67,9 @@ class Lanes:
         return {name: len(lane.waiting) for name, lane in self._lanes.items()}
 
     async def room(self, messages: int) -> None:
-        """Wait until every lane can take so many more; ROOM_WAIT_SECONDS at most, for a lane that stands still is emptied in the end."""
+        """Wait until every lane can take so many more in bulk; ROOM_WAIT_SECONDS at most: a slow receiver holds nobody else up."""
         for _ in range(int(ROOM_WAIT_SECONDS / ROOM_LOOK_SECONDS)):
-            if max(self.depths().values(), default=0) + messages <= self._max_messages:
+            if max(self.depths().values(), default=0) + messages <= self._max_messages // 2:
                 return
             await asyncio.sleep(ROOM_LOOK_SECONDS)
 

@@ -24,7 +24,7 @@ class Quirks(BaseModel):
     token: Literal["base64", "raw"] = Field("base64", description="How tokens stand in Authorization headers (T-05).")
     nulls: bool = Field(False, description="It wants absent optional fields written as null in what it is sent.")
     slash: bool = Field(False, description="It joins paths without a slash: the URLs that it is told end in one.")
-    unwrap: bool = Field(True, description="A single object that it wraps in a list is taken out of it.")
+    unwrap: bool = Field(True, description="A single object that it wraps in a list, in an answer, is taken out of it.")
     singles: bool = Field(False, description="It knows one status_schedule and environ_impact, not a list of them.")
     links: Literal["follow", "rebuild"] = Field(
         "follow", description="rebuild: its Link headers lead nowhere; the next page is asked for by offset and limit."

@@ -95,7 +95,7 @@ def bare_result(message: Message) -> bytes:
 
 def was_accepted(reply: Reply) -> bool:
     """Whether the synchronous answer to a command says ACCEPTED."""
-    data = decode_json(reply.raw).get("data") if reply.raw is not None else None
+    data = decode_json(reply.raw).get("data") if reply.raw is not None else decode_json(reply.data or b"null")
     data = data[0] if isinstance(data, list) and data else data
     return isinstance(data, dict) and data.get("result") == "ACCEPTED"
 

@@ -36,7 +36,7 @@ from ocpi_modules.module import Interface, Purpose
 from ocpi_modules.parties import Party
 from ocpi_modules.types import decode_json
 
-HOPS_MAX = 4  # identical messages under one correlation id at the same moment; a caller's own repetitions stay below
+HOPS_MAX = 50  # identical messages under one correlation id at the same moment; a caller's own repetitions stay below
 ALIKE_MAX = 200  # the same under any id, for a platform that makes a new one each time round
 
 _log = structlog.get_logger()
@@ -76,6 +76,8 @@ class Forwarder:
     async def take_result(self, message: Message, caller: Partner) -> Reply:
         """A result on its way to whoever asked for it; the answer to it goes back, nothing is tried again (CM-04, CM-10)."""
         callback = await self._callbacks.find(message, self._directory.parties_of(caller))
+        if not self._directory.permissions.allows(callback.answerer, callback.caller, callback.module_id):
+            raise ReceiverNotConnected(f"{callback.answerer} and {callback.caller} have no agreement any more")
         partner = self._directory.partner_of(callback.caller)
         if partner is None:
             raise ReceiverNotConnected(f"{callback.caller} is not connected")
@@ -175,6 +177,8 @@ class Forwarder:
         if message.purpose is not Purpose.LIST:
             return {}
         link = next_page_url(url, answer.headers, answer.body, route.partner.quirks)
+        if link is None and answer.headers.get("link", "").strip():
+            _log.warning("link_not_passed_on", receiver=str(route.receiver), module=message.module.id)
         return {"Link": next_link(self._links.seal(message, route, caller, link))} if link else {}
 
     async def _keep_forwarded(self, message: Message, route: Forward, answer: Answer) -> None:

@@ -42,7 +42,7 @@ class Keeper:
         kept = await self._ports.copies.keep(change)
         if kept.result.is_news:
             for receiver in once_a_platform(route.receivers, self._directory):
-                self._queue(message, receiver)
+                self._queue(message, receiver, is_bulk=is_pulled)
         return self._acknowledged(message, kept)
 
     async def deliver(self, message: Message, route: Deliver, caller: Partner, *, is_pulled: bool = False) -> Reply:
@@ -58,20 +58,22 @@ class Keeper:
         if message.module.is_final:
             self._ports.payer_waits(route.addressee)
         elif kept.result.is_news:
-            self._queue(message, route.addressee)
+            self._queue(message, route.addressee, is_bulk=is_pulled)
         reply = await self._remarked(message, kept, self._acknowledged(message, kept))
         return replace(reply, headers={"Location": cdr_url(self._base, message)}) if message.module.is_final else reply
 
     async def _judged(self, message: Message, caller: Partner) -> Message:
         """The message, its object found valid or put right. Raises InvalidParameters, unless its caller is treated leniently."""
-        is_lenient = caller.quirks.lenient
         try:
-            judge_object(message)
+            right = put_right(message, self._ports.clock.now()) if _is_put_right(message, caller) else message
+            if not caller.quirks.lenient:
+                judge_object(message)
         except InvalidParameters:
-            await self._count_defects(message, is_kept=is_lenient)
-            if not is_lenient:
-                raise
-        return put_right(message, self._ports.clock.now()) if is_lenient and message.operation.has_body else message
+            await self._count_defects(message, is_kept=False)
+            raise
+        if caller.quirks.lenient:
+            await self._count_defects(message, is_kept=True)
+        return right
 
     async def _count_defects(self, message: Message, *, is_kept: bool) -> None:
         owner = message.owner
@@ -106,12 +108,12 @@ class Keeper:
         known = await self._ports.copies.owned(message.module, owner, original, "") if original else None
         return remarks_on_cdr(message.content, knows_original=known is not None)
 
-    def _queue(self, message: Message, receiver: Party) -> None:
+    def _queue(self, message: Message, receiver: Party, *, is_bulk: bool) -> None:
         partner = self._directory.partner_of(receiver)
         if partner is None or partner.endpoint(message.module, Interface.RECEIVER) is None:
             return
         onward = message.readdressed(self._directory.hub, receiver, self._ports.new_id())
-        self._ports.lanes.push(str(receiver), partner, call_for(onward, partner))
+        self._ports.lanes.push(str(receiver), partner, call_for(onward, partner), is_bulk=is_bulk)
 
     def _acknowledged(self, message: Message, kept: Kept) -> Reply:
         stale = kept.result is Result.STALE
@@ -140,6 +142,10 @@ class Keeper:
             addressee=addressed_to if is_addressed else None,
             debtor=message.token_party or addressed_to,
         )
+
+
+def _is_put_right(message: Message, caller: Partner) -> bool:
+    return caller.quirks.lenient and message.operation.has_body
 
 
 def once_a_platform(receivers: Collection[Party], directory: Directory) -> list[Party]:

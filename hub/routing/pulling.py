@@ -7,7 +7,6 @@ is kept and told to others as if it had been pushed. On a schedule, locations an
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,7 +26,7 @@ from hub.routing.router import Router
 from hub.store.copies import Copies, Crawled
 from hub.store.pulls import Pulled, PullMode, Pulls, PullState
 from ocpi_modules.catalog import FUNCTIONAL, MODULES
-from ocpi_modules.errors import InvalidParameters, OcpiError, ServerFault
+from ocpi_modules.errors import BodyTooLarge, InvalidParameters, OcpiError, ServerFault
 from ocpi_modules.message import Message, is_key
 from ocpi_modules.module import Interface, Module, Purpose
 from ocpi_modules.parties import Party
@@ -61,6 +60,7 @@ class PullPorts:
     clock: Clock
     new_id: Callable[[], str]
     welcome: Callable[[int], Awaitable[None]]
+    object_max_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,7 @@ class Errand:
 class _Tally:
     objects: int = 0
     refused: int = 0
+    is_short: bool = False
     seen: dict[Party, set[tuple[str, str]]] = field(default_factory=dict)
 
 
@@ -89,7 +90,8 @@ class Puller:
         self._slots = asyncio.Semaphore(PULLS_AT_ONCE_MAX)
         self._locks: dict[int, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._running: set[tuple[int, str]] = set()
+        self._running: dict[tuple[int, str], asyncio.Event] = {}
+        self._wishes: set[tuple[int, str]] = set()  # for the whole list, while it is being read or waited for
         self._gaps: dict[tuple[int, str], datetime] = {}  # begun, and not caught up on yet
         self._loop: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
@@ -101,7 +103,9 @@ class Puller:
                 gap_began_at = gap_start(partner, before, self._ports.clock.now())
                 for module in PULLED:
                     self._gaps.setdefault((partner.id, module.id), gap_began_at)
-                self._start(self._catch_up(partner.id))
+                self._start(self._catch_up(partner.id, is_crawl=False))
+            elif is_there(partner, now) and now.parties_of(partner) - before.parties_of(partner):
+                self._start(self._catch_up(partner.id, is_crawl=True))  # a new party's list was never read
 
     def start(self) -> None:
         """Look for lists whose time has come, until closed."""
@@ -118,7 +122,7 @@ class Puller:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def pull_now(self, partner: Partner, module: Module) -> None:
-        """Read the list of a module soon, whatever its mode (an operator's wish); whole, if what it lacks can go stale."""
+        """Read the list of a module soon, whatever its mode (an operator's wish): whole, but sessions and CDRs from the last sync on."""
         self._start(self._pull(partner.id, module, is_crawl=True))
 
     # --- when ----------------------------------------------------------------------------------
@@ -130,11 +134,14 @@ class Puller:
             except Exception:
                 _log.exception("pulls_not_looked_at")
 
-    async def _paused(self, seconds: float) -> bool:
-        """Wait; whether the hub stops meanwhile."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._closing.wait()
+    async def _paused(self, seconds: float, wake: asyncio.Event | None = None) -> bool:
+        """Wait, or until woken; whether the hub stops meanwhile."""
+        waiting = [asyncio.create_task(event.wait()) for event in (self._closing, wake) if event is not None]
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+        if wake is not None:
+            wake.clear()
         return self._closing.is_set()
 
     async def _look(self) -> None:
@@ -142,9 +149,10 @@ class Puller:
         for row in await self._ports.pulls.scheduled():
             is_due = row.tried_at is None or now - row.tried_at >= self._schedule
             if is_due and is_there(directory.partners.get(row.partner_id), directory):
-                self._start(self._pull(row.partner_id, MODULES[row.module], is_crawl=True))
+                module = MODULES[row.module]
+                self._start(self._pull(row.partner_id, module, is_crawl=module.can_go_stale))
 
-    async def _catch_up(self, partner_id: int) -> None:
+    async def _catch_up(self, partner_id: int, *, is_crawl: bool) -> None:
         if await self._paused(SETTLE_SECONDS):
             return
         directory = self._ports.roster.directory
@@ -152,30 +160,37 @@ class Puller:
             return  # when it is back, this begins again
         await self._ports.welcome(partner_id)
         for module in PULLED:
-            self._start(self._pull(partner_id, module, is_crawl=False))
+            self._start(self._pull(partner_id, module, is_crawl=is_crawl and not module.is_addressed))
 
     async def _pull(self, partner_id: int, module: Module, *, is_crawl: bool) -> None:
-        if (partner_id, module.id) in self._running:
+        key = (partner_id, module.id)
+        if is_crawl:
+            self._wishes.add(key)
+        if key in self._running:
+            self._running[key].set()  # it need not wait for its next attempt any longer
             return
-        self._running.add((partner_id, module.id))
+        wake = self._running[key] = asyncio.Event()
         try:
             for wait_seconds in waits_seconds():  # others go on meanwhile
-                if await self._paused(wait_seconds) or await self._attempt(partner_id, module, is_crawl=is_crawl):
+                if await self._paused(wait_seconds, wake) or await self._attempt(partner_id, module):
                     return
         finally:
-            self._running.discard((partner_id, module.id))
+            del self._running[key]
+            self._wishes.discard(key)
 
-    async def _attempt(self, partner_id: int, module: Module, *, is_crawl: bool) -> bool:
+    async def _attempt(self, partner_id: int, module: Module) -> bool:
+        key = (partner_id, module.id)
         async with self._locks.setdefault(partner_id, asyncio.Lock()), self._slots:
             directory = self._ports.roster.directory
             partner = directory.partners.get(partner_id)
             if partner is None or not is_there(partner, directory):
                 return True  # it is caught up on when it is back
+            is_crawl = key in self._wishes
             errand = await self._errand(partner, module, is_crawl=is_crawl)
             is_done = errand is None or await self._run_errand(errand)
             if is_done:
-                self._gaps.pop((partner_id, module.id), None)
-            return is_done
+                self._gaps.pop(key, None)
+            return is_done and is_crawl is (key in self._wishes)
 
     # --- what ----------------------------------------------------------------------------------
 
@@ -183,7 +198,7 @@ class Puller:
         state = await self._ports.pulls.state(partner.id, module.id)
         if partner.endpoint(module, Interface.SENDER) is None or (state.mode is PullMode.NEVER and not is_crawl):
             return None
-        if is_crawl and module.can_go_stale:
+        if is_crawl and not module.is_addressed:
             return Errand(partner, module, None, state.crawled_at)
         owners = self._owners(partner, module)
         gap_began_at = self._gaps.get((partner.id, module.id), self._ports.clock.now())
@@ -206,6 +221,7 @@ class Puller:
         except OcpiError as fault:  # the list may be away while the partner is there: no reason to call it OFFLINE
             said = fault.message or type(fault).__name__
         is_crawl = errand.since is None and not errand.module.is_addressed
+        said = said or ("the list ended before its X-Total-Count" if is_crawl and tally.is_short else "")
         pulled = Pulled(
             began_at=began_at,
             is_complete=not said,
@@ -248,31 +264,43 @@ class Puller:
         async def fetch(url: str) -> Answer:
             return await self._ports.client.fetch(Call(method="GET", url=url, headers=self._headers(errand, owner)))
 
+        total, unnamed = 0, 0
+        named: set[tuple[Party, str, str]] = set()  # a partner that repeats its first page has not shown its whole list
         async for page in crawl(fetch, first_page(endpoint, errand.since), errand.partner.quirks):
+            total = page.total or 0
             if self._closing.is_set():
                 raise ServerFault("the hub stops")
             await self._ports.lanes.room(PAGE_OBJECTS)
             for text in page.items:
-                await self._take(errand, text, tally)
+                key = await self._take(errand, text, tally)
+                unnamed += key is None
+                named |= {key} if key else set()
             if tally.objects > OBJECTS_MAX:
                 raise InvalidParameters(f"the list has more than {OBJECTS_MAX} objects")
+        tally.is_short = tally.is_short or len(named) + unnamed < total
 
     def _headers(self, errand: Errand, owner: Party) -> dict[str, str]:
         ids = (self._ports.new_id(), self._ports.new_id())
         return call_headers(errand.partner, self._ports.roster.directory.hub, owner, ids)
 
-    async def _take(self, errand: Errand, text: bytes, tally: _Tally) -> None:
+    async def _take(self, errand: Errand, text: bytes, tally: _Tally) -> tuple[Party, str, str] | None:
+        """Keep one object of a list, if it is good; whose it is and what it is called, if that can be read."""
         tally.objects += 1
+        key = None
         try:
+            if len(text) > self._ports.object_max_bytes:
+                raise BodyTooLarge
             message = pulled_message(errand.module, text, self._ports.roster.directory.hub, self._ports.new_id())
             owner = message.owner
             assert owner is not None
-            tally.seen.setdefault(owner, set()).add((fold(message.object_keys[0]), message.variant))
+            key = (owner, fold(message.object_keys[0]), message.variant)
+            tally.seen.setdefault(owner, set()).add(key[1:])
             await self._ports.router.take_pulled(message, errand.partner)
         except OcpiError as refused:
             tally.refused += 1
             names = {"partner_id": errand.partner.id, "module": errand.module.id}
             _log.warning("pulled_object_refused", **names, reason=refused.message)
+        return key
 
     def _start(self, work: Any) -> None:
         task = asyncio.create_task(work)
@@ -332,6 +360,8 @@ def pulled_message(module: Module, text: bytes, hub: Party, new_id: str) -> Mess
     keys = tuple(str(content.get(name, "")) for name in names)
     if not all(is_key(key) for key in keys):
         raise InvalidParameters(f"{', '.join(names)} are required")
+    party = Party.of(keys[0], keys[1])
+    owner = (party.country_code, party.party_id)
     operation = next(one for one in module.receiver if one.purpose in {Purpose.REPLACE, Purpose.ADD})
     variant = module.variant_of({}, content)
     query = {module.variant.parameter: variant} if module.variant else {}
@@ -340,12 +370,12 @@ def pulled_message(module: Module, text: bytes, hub: Party, new_id: str) -> Mess
         interface=Interface.RECEIVER,
         operation=operation,
         keys=keys if operation.is_owned else (),
-        suffix="/".join(quote(key, safe="") for key in keys) if operation.is_owned else "",
+        suffix="/".join(quote(key, safe="") for key in (*owner, keys[2])) if operation.is_owned else "",
         raw_query=urlencode(query),
         query=query,
         body=text,
         content=content,
-        sender=Party.of(keys[0], keys[1]),
+        sender=party,
         receiver=hub,
         request_id=new_id,
         correlation_id=new_id,

@@ -13,6 +13,7 @@ from ocpi_modules.errors import RoutingFault
 from ocpi_modules.headers import join_reference, read_count
 from ocpi_modules.message import Message, Reply
 from ocpi_modules.module import Purpose
+from ocpi_modules.types import encode_json
 
 FORWARDED_HTTP_STATUSES = frozenset({200, 201, 404, 405})
 
@@ -43,9 +44,12 @@ def read_reply(answer: Answer, *, is_push: bool) -> Reply:
     if answer.http_status in {401, 403}:
         raise RoutingFault("the receiver does not accept the hub's token")
     envelope = read_envelope(answer.body)
-    if envelope is not None:
+    if envelope is not None and not 300 <= answer.http_status < 400:
         status = answer.http_status if answer.http_status in FORWARDED_HTTP_STATUSES else 200
-        return Reply(envelope.status_code, envelope.status_message, http_status=status, raw=answer.body)
+        reply = Reply(envelope.status_code, envelope.status_message, http_status=status)
+        if envelope.is_dated:
+            return replace(reply, raw=answer.body)
+        return replace(reply, data=None if envelope.data is None else encode_json(envelope.data))  # written with a date
     if 200 <= answer.http_status < 300 and is_push and not answer.body.strip():
         return Reply(message="the receiver answered without a body")
     kept_status = answer.http_status if answer.http_status in {404, 405} else 200

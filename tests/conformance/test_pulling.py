@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from hub.demo.faults import Seen
+from hub.demo.faults import Fault, Seen, web_page
 from hub.demo.party import DemoPlatform, role
 from hub.demo.shelf import key_of
 from ocpi_modules.catalog import MODULES
@@ -191,3 +193,82 @@ async def test_never_means_never(world: World, example: Example) -> None:
     pulls = (await world.admin.get(f"/admin/partners/{await partner_id(world)}/pulls")).json()
     assert {one["module"]: one["mode"] for one in pulls}["locations"] == "never"
     assert all(one["synced_at"] for one in pulls if one["module"] in {"locations", "tariffs"})
+
+
+async def pulled(world: World, module_id: str) -> dict[str, Any]:
+    pulls = (await world.admin.get(f"/admin/partners/{await partner_id(world)}/pulls")).json()
+    return next(one for one in pulls if one["module"] == module_id)
+
+
+async def said(world: World, wanted: str) -> dict[str, Any]:
+    """Wait until the last pull of locations says this."""
+    for _ in range(100):
+        found = await pulled(world, "locations")
+        if found["said"] == wanted and found["tried_at"]:
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError(found)
+
+
+def page_of(contents: list[dict[str, Any]]) -> bytes:
+    return json.dumps({"data": contents, "status_code": 1000, "timestamp": "2026-01-15T07:00:00Z"}).encode()
+
+
+@pytest.mark.proves("X-29")
+@pytest.mark.parametrize(
+    ("headers", "why"),
+    [
+        pytest.param({"X-Total-Count": "3"}, "the list ended before its X-Total-Count", id="more objects than pages"),
+        pytest.param(
+            {"X-Total-Count": "", "X-Limit": "", "Link": '<http://elsewhere.example/next>; rel="next"'},
+            "the Link to the next page leads to another server",
+            id="a next page that cannot be had",
+        ),
+    ],
+)
+async def test_a_crawl_that_did_not_see_the_whole_list_makes_nothing_stale(
+    database_url: str, tmp_path: Path, example: Example, headers: dict[str, str], why: str
+) -> None:
+    async with running_hub(database_url, tmp_path, pull_schedule_seconds=1.0) as world:
+        p1 = await world.platform("P1", ("CPO", "DE/CP1"))
+        ms1 = await world.join("P3", ("EMSP", "NL/MS1"))
+        contents = [of_cp1(example, id=f"L{number}") for number in range(3)]
+        for content in contents:
+            offer(p1, "locations", content)
+        await p1.join(await world.invite(p1.roles), world.versions_url)
+        await until(lambda ids: len(ids) == 3, ms1)
+        crawled_at = (await said(world, ""))["crawled_at"]
+        p1.faults.append(Fault(module_id="locations", body=page_of(contents[:1]), headers=headers))
+        await set_mode(world, "locations", "schedule")
+        assert (await said(world, why))["crawled_at"] == crawled_at
+        assert await ids_in_get_all(ms1) == {"L0", "L1", "L2"}
+
+
+@pytest.mark.proves("T-23")
+async def test_a_pull_that_failed_need_not_wait_when_somebody_asks_for_it(world: World, example: Example) -> None:
+    p1 = await world.platform("P1", ("CPO", "DE/CP1"))
+    ms1 = await world.join("P3", ("EMSP", "NL/MS1"))
+    offer(p1, "locations", of_cp1(example, id="L1"))
+    p1.faults.append(web_page())
+    p1.faults[0] = replace(p1.faults[0], module_id="locations")
+    await p1.join(await world.invite(p1.roles), world.versions_url)
+    await said(world, "HTTP 502: no OCPI answer")
+    p1.faults.clear()
+    answer = await world.admin.post(f"/admin/partners/{await partner_id(world)}/pulls/locations")
+    assert answer.status_code == 202
+    await until(lambda ids: ids == {"L1"}, ms1)
+
+
+async def test_what_a_party_had_before_it_was_accepted_is_read_once_it_is(
+    database_url: str, tmp_path: Path, example: Example
+) -> None:
+    async with running_hub(database_url, tmp_path, new_parties="hold") as world:
+        p1, ms1 = await joined(world)
+        offer(p1, "locations", example("location", country_code="DE", party_id="CP9", id="L9"))
+        p1.roles.append(role("CPO", "DE/CP9"))
+        await p1.renew()
+        await p1.wait_until_seen(asks_for("tariffs"))
+        assert await ids_in_get_all(ms1) == set()
+        answer = await world.admin.post("/admin/parties/DE/CP9/CPO/accept")
+        assert answer.status_code == 200, answer.text
+        await until(lambda ids: ids == {"L9"}, ms1)

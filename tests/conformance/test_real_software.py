@@ -43,7 +43,7 @@ Example = Callable[..., Object]
 OK, CREATED, INVALID, UNROUTED = (200, 1000), (201, 1000), (200, 2001), (200, 4000)
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS, LOOK_SECONDS = 15.0, 0.05
-LOOP_MAX_SECONDS, HOPS_MAX = 10.0, 10
+LOOP_MAX_SECONDS, HOPS_MAX = 10.0, 60
 COMMAND_WAIT_SECONDS = 90
 NOWHERE = "http://127.0.0.1:9"
 NOT_FOUND = b'{"detail":"Not Found"}'
@@ -366,7 +366,8 @@ async def test_no_more_is_guessed_than_that(shared: Bench, location: Object, pat
 async def test_a_single_object_is_taken_out_of_the_list_around_it(shared: Bench, unique: Unique) -> None:
     """Number text stays as it is; in a list that was asked for nothing changes."""
     name = unique("L")
-    wrapped = b'{"data": [{"id": "%s", "x_price": 1.10}], "status_code": 1000}' % name.encode()
+    dated = b'"timestamp": "2026-01-15T07:00:00Z"'
+    wrapped = b'{"data": [{"id": "%s", "x_price": 1.10}], "status_code": 1000, %s}' % (name.encode(), dated)
     shared.p1.faults.append(Fault(module_id="locations", method="GET", http_status=200, body=wrapped))
     one = await shared.send(shared.p3, "GET", f"sender/locations/{name}", sender=MS1, receiver=CP1)
     assert (result_of(one), one.json()["data"]["id"]) == (OK, name)
@@ -942,7 +943,30 @@ async def test_a_response_url_where_nobody_is_does_not_make_its_caller_offline(
     assert result_of(after) == CREATED
 
 
+@pytest.mark.proves("T-11")
+async def test_an_answer_without_a_date_is_given_one(shared: Bench, unique: Unique) -> None:
+    undated = b'{"data": {"id": "L", "x_price": 1.10}, "status_code": 1000, "timestamp": "yesterday"}'
+    shared.p1.faults.append(Fault(module_id="locations", method="GET", http_status=200, body=undated))
+    answer = await shared.send(shared.p3, "GET", f"sender/locations/{unique('L')}", sender=MS1, receiver=CP1)
+    assert (result_of(answer), answer.json()["data"]["id"]) == (OK, "L")
+    assert b'"x_price":1.10' in answer.content
+    assert parse_datetime(answer.json()["timestamp"]) > parse_datetime("2026-01-01T00:00:00Z")
+
+
 # --- loops ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.proves("R-22", "X-22")
+async def test_many_alike_at_once_are_no_loop(shared: Bench) -> None:
+    """T-18: a correlation id of a whole batch is no reason to refuse any of it."""
+    shared.p1.faults.append(Fault(module_id="locations", method="GET", wait_seconds=0.3))
+
+    async def ask() -> httpx.Response:
+        headers = {"X-Correlation-ID": "a-batch"}
+        return await shared.send(shared.p3, "GET", "sender/locations", sender=MS1, receiver=CP1, headers=headers)
+
+    answers = await asyncio.gather(*(ask() for _ in range(20)))
+    assert [result_of(answer) for answer in answers] == [OK] * 20
 
 
 @pytest.mark.proves("R-22", "X-22")

@@ -149,7 +149,7 @@ class Told:
         told = self
 
         class Noting(Lanes):
-            def push(self, name: str, partner: Partner, call: Call) -> None:
+            def push(self, name: str, partner: Partner, call: Call, *, is_bulk: bool = False) -> None:
                 told.calls.append((name, partner.id, call))
 
         return Noting(self._send, self._lost, lambda _: None, max_messages=1)

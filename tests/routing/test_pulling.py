@@ -109,7 +109,7 @@ def test_an_object_of_a_list_is_the_push_that_its_owner_could_have_sent() -> Non
     message = pulled_message(MODULES["locations"], text, HUB, "r")
     assert (message.purpose, message.interface) == (Purpose.REPLACE, Interface.RECEIVER)
     assert (message.sender, message.owner, message.receiver, message.object_keys) == (CP1, CP1, HUB, ("A/B 1",))
-    assert (message.suffix, message.raw_query, message.body) == ("de/cp1/A%2FB%201", "", text)
+    assert (message.suffix, message.raw_query, message.body) == ("DE/CP1/A%2FB%201", "", text)
 
 
 def test_a_cdr_becomes_a_post_and_a_token_names_its_type() -> None:
