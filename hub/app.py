@@ -107,7 +107,11 @@ class Hub:
         router = Router(self._ports(safe), url, paging)
         self.pulls = Pulls(self.database)
         self.prober = Prober(self.partners, self.roster, self.client, clock)
-        self.puller = Puller(self._pull_ports(router, settings.max_body_bytes), settings.pull_schedule_seconds)
+        self.puller = Puller(
+            self._pull_ports(router, settings.max_body_bytes),
+            settle_seconds=settings.pull_settle_seconds,
+            schedule_seconds=settings.pull_schedule_seconds,
+        )
         self.roster.listen(self.puller.on_change)
         endpoint = OcpiEndpoint(
             OcpiPorts(

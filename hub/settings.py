@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     )
     forward_timeout_seconds: float = Field(10.0, gt=0, le=120, description="How long a receiver may take to answer.")
     still_alive_seconds: float = Field(300.0, gt=0, le=86_400, description="Silence after which a partner is probed.")
+    pull_settle_seconds: float = Field(
+        1.0, gt=0, le=86_400, description="How long a partner that (re)connects is left alone before it is pulled from."
+    )
     pull_schedule_seconds: float = Field(
         3600.0, gt=0, le=31 * 86_400, description="How often what is pulled on a schedule is pulled."
     )

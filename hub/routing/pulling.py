@@ -40,7 +40,6 @@ ATTEMPTS_MAX = 5
 RETRY_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 1.0
 CLOSE_WAIT_SECONDS = 5.0
-SETTLE_SECONDS = 1.0  # a partner that is just joining still waits for the answer to its credentials
 
 PULLED = tuple(module for module in FUNCTIONAL if module.is_kept)
 
@@ -84,8 +83,9 @@ class _Tally:
 class Puller:
     """Reads partners' lists after gaps and on schedule, one list of a partner at a time, PULLS_AT_ONCE_MAX at once."""
 
-    def __init__(self, ports: PullPorts, schedule_seconds: float) -> None:
+    def __init__(self, ports: PullPorts, *, settle_seconds: float, schedule_seconds: float) -> None:
         self._ports = ports
+        self._settle_seconds = settle_seconds  # who is just joining still waits for the answer to its credentials
         self._schedule = timedelta(seconds=schedule_seconds)
         self._slots = asyncio.Semaphore(PULLS_AT_ONCE_MAX)
         self._locks: dict[int, asyncio.Lock] = {}
@@ -153,7 +153,7 @@ class Puller:
                 self._start(self._pull(row.partner_id, module, is_crawl=module.can_go_stale))
 
     async def _catch_up(self, partner_id: int, *, is_crawl: bool) -> None:
-        if await self._paused(SETTLE_SECONDS):
+        if await self._paused(self._settle_seconds):
             return
         directory = self._ports.roster.directory
         if not is_there(directory.partners.get(partner_id), directory):

@@ -58,9 +58,17 @@ class Router:
         require_owner(message, self._directory, self._directory.parties_of(partner))
         route = choose_route(message, self._directory, await self._found(message))
         if isinstance(route, Broadcast):
+            if await self._is_private(message):
+                return  # what was pushed to one party is not for everybody, though its owner lists it (X-12)
             await self._keeper.broadcast(message, route, partner, is_pulled=True)
         elif isinstance(route, Deliver):
             await self._keeper.deliver(message, route, partner, is_pulled=True)
+
+    async def _is_private(self, message: Message) -> bool:
+        owner = message.owner
+        assert owner is not None
+        key, variant = message.object_keys[0], message.variant
+        return await self._ports.copies.is_private(message.module, owner, key, variant)
 
     async def follow(self, sealed: str, message: Message, caller: Partner) -> Reply:
         """The next page behind one of our own Links. Raises OcpiError."""

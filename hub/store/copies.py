@@ -155,6 +155,11 @@ class Copies:
             int(rows[0].total) if rows else 0, {Party(row.country_code, row.party_id): row.seen for row in rows}
         )
 
+    async def is_private(self, module: Module, owner: Party, object_id: str, variant: str) -> bool:
+        """Whether the owner sent an object to single parties only: then it is nobody else's, even where its own list shows it."""
+        values = {"module": module.id, "key": fold(object_id), "variant": variant, **_owner(owner)}
+        return {row.is_private for row in await self._rows(_PRIVATE, values)} == {True}
+
     async def last_push(self, module: Module, owners: Collection[Party], before: datetime) -> datetime | None:
         """When, before a moment (UTC), one of these owners pushed an object of a module last; None when none of them did."""
         values = {"module": module.id, "owners": [str(owner) for owner in owners], "before": before}
@@ -252,6 +257,11 @@ _COLUMNS = "c.country_code, c.party_id, c.text, c.addressee, c.remote_url"
 _OWNED = text(
     f"select {_COLUMNS} from copy c where c.module = :module and c.country_code = :country_code and c.party_id = :party_id "
     "and c.key = :key and c.variant = :variant and c.audience = ''"
+)
+
+_PRIVATE = text(
+    "select audience <> '' as is_private from copy where module = :module and country_code = :country_code "
+    "and party_id = :party_id and key = :key and variant = :variant"
 )
 
 _OWNERS = text(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
 import pytest
 
-from tests.conftest import create_database, named, run_statement, running_hub
+from tests.conftest import World, create_database, named, run_statement, running_hub
 from tests.web.conftest import Bench, bench, cdr, join_everybody, location, session, token
 
 __all__ = ["bench", "cdr", "location", "session", "shared", "token", "unique"]
 
 FORWARD_TIMEOUT_SECONDS = 1.5
+SETTLE_SECONDS = 0.5
+LOOKS_MAX = 400
+LOOK_PAUSE_SECONDS = 0.05
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +25,30 @@ async def _module_bench(
     postgres_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Bench]:
     name = await create_database(postgres_url, f"test_{uuid.uuid4().hex}", template)
-    timers = {"forward_timeout_seconds": FORWARD_TIMEOUT_SECONDS, "page_limit_max": 100, "page_limit_default": 50}
+    timers = {
+        "forward_timeout_seconds": FORWARD_TIMEOUT_SECONDS,
+        "page_limit_max": 100,
+        "page_limit_default": 50,
+        "pull_settle_seconds": SETTLE_SECONDS,
+    }
     folder = tmp_path_factory.mktemp("hub")
     async with running_hub(named(postgres_url, name), folder, **timers) as world, httpx.AsyncClient() as http:
-        yield await join_everybody(world, http)
+        made = await join_everybody(world, http)
+        await all_looked_at(world)
+        made.forget_what_was_seen()
+        yield made
     await run_statement(postgres_url, f'drop database "{name}" with (force)')
+
+
+async def all_looked_at(world: World) -> None:
+    """Wait until every list of every partner was pulled once: what the hub asks of its own accord is over."""
+    for _ in range(LOOKS_MAX):
+        partners = (await world.admin.get("/admin/partners")).json()
+        pulls = [(await world.admin.get(f"/admin/partners/{one['id']}/pulls")).json() for one in partners]
+        if all(pull["synced_at"] for listed in pulls for pull in listed if pull["is_offered"]):
+            return
+        await asyncio.sleep(LOOK_PAUSE_SECONDS)
+    pytest.fail("the hub did not finish its first look")
 
 
 @pytest.fixture

@@ -39,34 +39,8 @@ LINK = re.compile(r'^<(https?://[^<>]+)>; rel="next"$')
 CAP, DEFAULT = 100, 50  # objects on a page of the shared bench
 FUNCTIONAL = ("locations", "sessions", "cdrs", "tariffs", "tokens")
 PUSHED_AT_ONCE_MAX = 20
-LOOKS_MAX = 200
-LOOK_PAUSE_SECONDS = 0.05
 
 _years = count(1971)
-
-
-_settled: set[str] = set()
-
-
-@pytest.fixture
-async def shared(shared: Bench) -> Bench:
-    """The shared bench after the hub has looked at everybody that joined: what it asks of partners by itself is over."""
-    if shared.world.url not in _settled:
-        for partner in (await shared.world.admin.get("/admin/partners")).json():
-            await looked_at(shared.world, partner["id"])
-        _settled.add(shared.world.url)
-        shared.forget_what_was_seen()
-    return shared
-
-
-async def looked_at(world: World, partner_id: int) -> None:
-    """Wait until every list of a partner was pulled once."""
-    for _ in range(LOOKS_MAX):
-        pulls = (await world.admin.get(f"/admin/partners/{partner_id}/pulls")).json()
-        if all(pull["synced_at"] for pull in pulls if pull["is_offered"]):
-            return
-        await asyncio.sleep(LOOK_PAUSE_SECONDS)
-    pytest.fail("the hub did not finish its first look")
 
 
 @pytest.fixture

@@ -272,3 +272,21 @@ async def test_what_a_party_had_before_it_was_accepted_is_read_once_it_is(
         answer = await world.admin.post("/admin/parties/DE/CP9/CPO/accept")
         assert answer.status_code == 200, answer.text
         await until(lambda ids: ids == {"L9"}, ms1)
+
+
+@pytest.mark.proves("G-03", "X-12")
+async def test_what_was_pushed_to_one_party_is_not_made_public_by_a_pull(
+    database_url: str, tmp_path: Path, example: Example
+) -> None:
+    """Though its owner lists it to whoever asks."""
+    async with running_hub(database_url, tmp_path) as world:
+        ms1, ms2 = await world.join("P3", ("EMSP", "NL/MS1")), await world.join("P4", ("EMSP", "BE/MS2"))
+        p1 = await world.join("P1", ("CPO", "DE/CP1"))
+        private = of_cp1(example, id="L-private")
+        assert (await p1.push("locations", CP1, ("L-private",), private, receiver=Party("NL", "MS1"))).is_success
+        for content in (private, of_cp1(example, id="L-public")):
+            offer(p1, "locations", content)
+        await world.admin.post(f"/admin/partners/{await partner_id(world)}/pulls/locations")
+        await until(lambda ids: "L-public" in ids, ms2)
+        assert await ids_in_get_all(ms2) == {"L-public"}
+        assert await ids_in_get_all(ms1) == {"L-public", "L-private"}

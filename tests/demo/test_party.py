@@ -189,7 +189,7 @@ class TestModules:
         assert (await cpo.push("tariffs", CP1, ("T1",), tariff, receiver=MS1)).is_success
         assert (await cpo.delete("tariffs", CP1, "T1", receiver=MS1)).is_success
         gone = await cpo.delete("tariffs", CP1, "T1", receiver=MS1)
-        assert (gone.http_status, gone.status_code) == (404, 2001)
+        assert (gone.http_status, gone.status_code) == (404, 2000)
 
     async def test_a_token_is_named_by_its_type_too(
         self, cpo: DemoPlatform, emsp: DemoPlatform, example: Example

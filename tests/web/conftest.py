@@ -65,7 +65,8 @@ class Bench:
 
 @pytest.fixture
 async def bench(database_url: str, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with running_hub(database_url, tmp_path) as world, httpx.AsyncClient() as http:
+    # what the hub asks new partners of its own accord is for other tests
+    async with running_hub(database_url, tmp_path, pull_settle_seconds=3600.0) as world, httpx.AsyncClient() as http:
         yield await join_everybody(world, http)
 
 
