@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -11,6 +12,8 @@ from uuid import uuid4
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from hub.clock import Clock, SystemClock
 from hub.partners.client import PartnerClient
@@ -170,7 +173,7 @@ class Hub:
             docs_url=None,
             redoc_url=None,
         )
-        app.mount("/ocpi", endpoint)
+        app.router.routes.append(mounted("/ocpi", endpoint))
         app.include_router(page_router(lambda: self._figures(settings, url), self.database.ping))
         app.include_router(admin_router(self._desk(url), settings.admin_token_text()))
         app.include_router(terms_router(self._terms(), settings.admin_token_text()))
@@ -237,6 +240,13 @@ class Hub:
             due={str(payer): count for payer, count in due.items()},
             recent=self.recent.rows(self._clock.now()),
         )
+
+
+def mounted(path: str, endpoint: ASGIApp) -> Mount:
+    """Everything below a path, line breaks in it included: by its own pattern the framework would answer those itself."""
+    mount = Mount(path, app=endpoint)
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
+    return mount
 
 
 async def ended(task: asyncio.Task[None]) -> None:

@@ -65,4 +65,5 @@ def read_envelope(body: bytes) -> Envelope | None:
         return None
     message = content.get("status_message")
     is_dated = lenient_datetime(content.get("timestamp")) is not None
-    return Envelope(code, message if isinstance(message, str) else None, content.get("data"), is_dated)
+    told = message.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(message, str) else None
+    return Envelope(code, told, content.get("data"), is_dated)

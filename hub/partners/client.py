@@ -166,7 +166,9 @@ class PartnerClient:
             call.method, URL(call.url, encoded=True), headers=headers, data=call.body, allow_redirects=False
         ) as response:
             body = await _read_bounded(response)
-            return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
+            return Answer(
+                response.status, {name.lower(): _text(value) for name, value in response.headers.items()}, body
+            )
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -183,6 +185,8 @@ class PartnerClient:
                 skip_auto_headers={"User-Agent", "Accept", "Content-Type"},
                 auto_decompress=True,
             )
+            # else a GET, PUT or DELETE is sent again when its receiver breaks off, and that may be a second command
+            self._session._retry_connection = False
         return self._session
 
     def _require_allowed(self, url: str) -> None:
@@ -268,6 +272,11 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
     if len(body) > ANSWER_MAX_BYTES:
         raise ValueError("the answer is too large")
     return body
+
+
+def _text(value: str) -> str:
+    """A header value whose bytes were not UTF-8 as the text of its bytes: half a surrogate pair can be kept nowhere."""
+    return value.encode("utf-8", "surrogateescape").decode("latin-1") if not value.isascii() else value
 
 
 def _is_literal(host: str) -> bool:

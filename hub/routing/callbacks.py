@@ -5,12 +5,13 @@ The receiver of a command holds no token for the caller's platform, so it could 
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import quote, unquote_plus
 
 from hub.store.callbacks import Callback, Callbacks
 from ocpi_modules.errors import InvalidParameters, ReceiverTimeout, UnknownPath
@@ -23,6 +24,8 @@ LIFE_HOURS = 24
 ID_RANDOM_BYTES = 16
 URL_LENGTH_MAX_CHARACTERS = 255
 RESPONSE_URL = "response_url"
+
+_IS_URL = re.compile("https?://[!-~]+").fullmatch
 
 Now = Callable[[], datetime]
 
@@ -70,7 +73,7 @@ def response_url(message: Message) -> str:
         url: Any = message.query.get(RESPONSE_URL)
     else:
         url = message.content.get(RESPONSE_URL)
-    if not isinstance(url, str) or not url.startswith(("http://", "https://")) or len(url) > URL_LENGTH_MAX_CHARACTERS:
+    if not isinstance(url, str) or not _IS_URL(url) or len(url) > URL_LENGTH_MAX_CHARACTERS:
         raise InvalidParameters(f"{RESPONSE_URL} is required and has to be an absolute URL")
     return url
 
@@ -78,11 +81,15 @@ def response_url(message: Message) -> str:
 def with_response_url(message: Message, url: str) -> Message:
     """The message with another response URL; all else as it was (CM-03)."""
     if message.operation.callback is CallbackPlace.QUERY:
-        pairs = parse_qsl(message.raw_query, keep_blank_values=True)
-        swapped = [(name, url if name == RESPONSE_URL else value) for name, value in pairs]
-        return replace(message, raw_query=urlencode(swapped), query=dict(swapped))
+        raw_query = "&".join(_with_url(part, url) for part in message.raw_query.split("&"))
+        return replace(message, raw_query=raw_query, query={**message.query, RESPONSE_URL: url})
     content = {**message.content, RESPONSE_URL: url}
     return replace(message, content=content, body=encode_json(content))
+
+
+def _with_url(part: str, url: str) -> str:
+    name, _, _ = part.partition("=")
+    return f"{name}={quote(url, safe='')}" if unquote_plus(name) == RESPONSE_URL else part
 
 
 def bare_result(message: Message) -> bytes:

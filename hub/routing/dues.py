@@ -15,7 +15,7 @@ from hub.partners.roster import Roster
 from hub.store.ledger import Due, Ledger
 from ocpi_modules.catalog import MODULES
 from ocpi_modules.envelope import read_envelope
-from ocpi_modules.errors import ReceiverNotConnected, RoutingFault
+from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party
 
@@ -100,15 +100,26 @@ class Dues:
         hub = self._roster.directory.hub
         headers = call_headers(partner, hub, due.payer, (self._new_id(), self._new_id()))
         body = spoken_text(_CDRS, due.body, partner.quirks)
-        answer = await self._client.send(
-            Call(method="POST", url=url, headers={**headers, "Content-Type": "application/json"}, body=body)
-        )
+        call = Call(method="POST", url=url, headers={**headers, "Content-Type": "application/json"}, body=body)
+        try:
+            answer = await self._client.send(call)
+        except ReceiverNotConnected:
+            raise
+        except RoutingFault as fault:  # it may be this one CDR that the payer chokes on: it holds up no other
+            await self._rest(due, fault.message)
+            if isinstance(fault, ReceiverTimeout):
+                raise
+            return
         envelope = read_envelope(answer.body)
         if envelope is not None and envelope.is_success and answer.http_status < 300:
             await self._ledger.settle_due(due)
             self._resting.pop((due.creditor, due.cdr_key), None)
             return
         said = f"{envelope.status_code} {envelope.status_message or ''}" if envelope else f"HTTP {answer.http_status}"
+        await self._rest(due, said)
+
+    async def _rest(self, due: Due, said: str) -> None:
+        """Note why a CDR was not taken, and leave it alone for a while."""
         _log.warning("cdr_refused", payer=str(due.payer), creditor=str(due.creditor), cdr=due.cdr_key, answer=said)
         await self._ledger.refused_due(due, said)
         until = asyncio.get_running_loop().time() + pause_seconds(due.attempts)

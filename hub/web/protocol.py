@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hub.clock import SystemClock
@@ -18,7 +20,7 @@ class EnvelopeProtocol(HttpToolsProtocol):
         body = write_envelope(SystemClock().now(), CLIENT_FAULT, "this is not a request that the hub can read")
         head = (
             f"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-            "connection: close\r\n\r\n"
+            f"x-request-id: {uuid4()}\r\nx-correlation-id: {uuid4()}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
