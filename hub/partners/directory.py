@@ -89,7 +89,7 @@ class Directory:
     def _by_partner(self) -> dict[int, tuple[Member, ...]]:
         found: dict[int, tuple[Member, ...]] = {}
         for member in self.members:
-            if member.partner_id is not None and member.status in _JOINED:
+            if member.partner_id is not None and member.status in JOINED:
                 found[member.partner_id] = (*found.get(member.partner_id, ()), member)
         return found
 
@@ -160,7 +160,7 @@ class Directory:
 
     def _shown(self, member: Member, own: frozenset[Party]) -> Member:
         since = self.permissions.since(own, member.party)
-        if since is None or member.status not in _JOINED:
+        if since is None or member.status not in JOINED:
             return member
         is_open = any(self.permissions.joins(party, member.party) for party in own)
         status = member.status if is_open else Presence.PLANNED
@@ -171,7 +171,7 @@ class Directory:
         return partner is not None and partner.endpoint(module, Interface.RECEIVER) is not None
 
 
-_JOINED = frozenset({Presence.CONNECTED, Presence.OFFLINE})
+JOINED = frozenset({Presence.CONNECTED, Presence.OFFLINE})
 
 
 def _reached_by(roles: Iterable[Role]) -> frozenset[Role]:

@@ -204,7 +204,7 @@ class Puller:
         gap_began_at = self._gaps.get((partner.id, module.id), self._ports.clock.now())
         since = sync_point(state, await self._ports.copies.last_push(module, owners, gap_began_at))
         if since is None and module.is_addressed:  # nothing was missed yet, and what is older is settled elsewhere
-            await self._note(partner, module, said="", is_complete=True)
+            await self._note_in_sync(partner, module)
             return None
         return Errand(partner, module, since, None)
 
@@ -250,9 +250,9 @@ class Puller:
         if missing:
             _log.warning("copies_stale", owner=str(owner), module=errand.module.id, objects=missing)
 
-    async def _note(self, partner: Partner, module: Module, *, said: str, is_complete: bool) -> None:
+    async def _note_in_sync(self, partner: Partner, module: Module) -> None:
         now = self._ports.clock.now()
-        pulled = Pulled(began_at=now, is_complete=is_complete, is_crawl=False, objects=0, refused=0, said=said)
+        pulled = Pulled(began_at=now, is_complete=True, is_crawl=False, objects=0, refused=0, said="")
         await self._ports.pulls.done(partner.id, module.id, pulled)
 
     # --- how -----------------------------------------------------------------------------------

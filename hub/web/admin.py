@@ -19,7 +19,7 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.clock import Clock
-from hub.partners.directory import Partner
+from hub.partners.directory import Directory, Partner
 from hub.partners.handshake import Handshake
 from hub.partners.presence import PresenceWatch
 from hub.partners.roster import Roster
@@ -163,10 +163,7 @@ class Desk:
 
     def partner(self, partner_id: int) -> Partner:
         """A registered partner. Raises UnknownPath (404)."""
-        partner = self.roster.directory.partners.get(partner_id)
-        if partner is None or not partner.is_joined:
-            raise UnknownPath("there is no such partner")
-        return partner
+        return registered(self.roster.directory, partner_id)
 
     async def show_partners(self) -> list[PartnerShown]:
         """Every connected partner, in the order in which they joined."""
@@ -180,6 +177,14 @@ class Desk:
     async def show_partner(self, partner_id: int) -> PartnerShown:
         """One partner."""
         return next(shown for shown in await self.show_partners() if shown.id == partner_id)
+
+
+def registered(directory: Directory, partner_id: int) -> Partner:
+    """A registered partner. Raises UnknownPath (404)."""
+    partner = directory.partners.get(partner_id)
+    if partner is None or not partner.is_joined:
+        raise UnknownPath("there is no such partner")
+    return partner
 
 
 async def make_invitation(

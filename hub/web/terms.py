@@ -15,7 +15,7 @@ from fastapi.security import HTTPBearer
 from pydantic import AfterValidator, BaseModel
 
 from hub.clock import Clock
-from hub.partners.directory import Directory, Member, Partner, Presence
+from hub.partners.directory import JOINED, Directory, Member, Partner, Presence
 from hub.partners.roster import Roster
 from hub.routing.reader import sees_shared
 from hub.store.copies import Copies, PageQuery
@@ -31,7 +31,6 @@ from ocpi_modules.types import INT_MAX, Bool, DateTime, Matching, String
 
 NOTE_MAX_CHARACTERS = 255
 
-_JOINED = frozenset({Presence.CONNECTED, Presence.OFFLINE})
 _NOBODY = Partner(id=0, name="", versions_url="", is_joined=False, token_hash=b"", token="")
 
 
@@ -326,7 +325,7 @@ def as_it_stands(directory: Directory, moment: datetime) -> Directory:
 def as_connected(directory: Directory, party: Party) -> Directory:
     """The picture if a party were connected that is invited, held or has left; the same picture if it is connected."""
     own = [member for member in directory.members if member.party == party]
-    if any(member.status in _JOINED for member in own):
+    if any(member.status in JOINED for member in own):
         return directory
     partner = next(filter(None, (_partner_behind(directory, member) for member in own)), _NOBODY)
     members = tuple(
@@ -341,7 +340,7 @@ def see_parties(directory: Directory, party: Party) -> list[PartySeen]:
     viewer = next(
         partner
         for member in directory.members
-        if member.party == party and member.status in _JOINED and (partner := _partner_behind(directory, member))
+        if member.party == party and member.status in JOINED and (partner := _partner_behind(directory, member))
     )
     shown = {(member.party, member.role): member.status for member in directory.shown_to(viewer)}
     others = sorted({member.party for member in directory.members} - {party})

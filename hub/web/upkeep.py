@@ -18,7 +18,7 @@ from hub.store.defects import Defects
 from hub.store.partners import Partners
 from hub.store.pulls import PullMode, Pulls
 from hub.store.tables import DefectRow, PullRow
-from hub.web.admin import Asked, guarded_route
+from hub.web.admin import Asked, guarded_route, registered
 from ocpi_modules.catalog import MODULES
 from ocpi_modules.errors import InvalidParameters, UnknownPath
 from ocpi_modules.module import Interface, Module
@@ -71,10 +71,7 @@ class UpkeepDesk:
 
     def partner(self, partner_id: int) -> Partner:
         """A registered partner. Raises UnknownPath (404)."""
-        partner = self.roster.directory.partners.get(partner_id)
-        if partner is None or not partner.is_joined:
-            raise UnknownPath("there is no such partner")
-        return partner
+        return registered(self.roster.directory, partner_id)
 
     async def set_quirks(self, partner_id: int, quirks: Quirks) -> Quirks:
         """Replace the quirks of a partner; they count at once."""
