@@ -70,7 +70,7 @@ class Hub:
         safe = Safe(settings.secret_key_bytes())
         self.database = Database(database_url)
         self.partners = Partners(self.database)
-        self.copies = Copies(self.database)
+        self.copies = Copies(self.database.direct)
         self.ledger = Ledger(self.database)
         self.defects = Defects(self.database)
         self.client = PartnerClient(

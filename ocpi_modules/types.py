@@ -470,6 +470,17 @@ class OcpiObject(BaseModel):
         return self.model_dump(exclude_unset=True, exclude_none=True)
 
 
+def means_the_same(one: Any, other: Any) -> bool:
+    """Whether two decoded objects say the same: null, an empty list and no field at all are one (Y-08), 1 and 1.0 too."""
+    return one == other or _said(one) == _said(other)
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _said(item) for name, item in value.items() if item is not None and item != []}
+    return [_said(item) for item in value] if isinstance(value, list) else value
+
+
 class Price(OcpiObject):
     """An amount of money in the currency of the object around it (types, "Price"; CD-12).
 
