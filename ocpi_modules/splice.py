@@ -14,7 +14,7 @@ import msgspec
 
 from ocpi_modules.module import Module, Part
 from ocpi_modules.patch import is_newer
-from ocpi_modules.types import decode_json, encode_json, fold
+from ocpi_modules.types import decode_json, encode_decoded, fold
 
 Fields = dict[str, msgspec.Raw]
 
@@ -81,7 +81,7 @@ def put_text(place: Place, text: bytes, last_updated: Any) -> bytes:
             items[level.index] = msgspec.Raw(text)
         fields = {**level.fields, level.part.field: msgspec.Raw(b"[" + b",".join(map(bytes, items)) + b"]")}
         if is_newer(last_updated, dated(level.fields)):
-            fields[_DATED] = msgspec.Raw(encode_json(last_updated))
+            fields[_DATED] = msgspec.Raw(encode_decoded(last_updated))
         text = msgspec.json.encode(fields)
     return text
 

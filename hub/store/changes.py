@@ -19,8 +19,9 @@ from ocpi_modules.types import (
     NUMBER_DECIMALS_MAX_DIGITS,
     NUMBER_WHOLE_MAX_DIGITS,
     decode_json,
-    encode_json,
+    encode_decoded,
     fold,
+    has_rules,
     lenient_datetime,
     means_the_same,
     parse_cdr_datetime,
@@ -153,7 +154,9 @@ def _decide_update(change: Change, stored: bytes | None, addressee: str) -> Deci
     if not change.is_lenient:
         judge_whole(change.module.object_at(0), content)
     date = _moment_of(content.get(_DATED), change.at)
-    return Decision(Result.UPDATED, encode_json(content), date, addressee, _was_finished(change, whole.get("status")))
+    return Decision(
+        Result.UPDATED, encode_decoded(content), date, addressee, _was_finished(change, whole.get("status"))
+    )
 
 
 def _decide_part(change: Change, stored: bytes | None, addressee: str) -> Decision:
@@ -169,7 +172,7 @@ def _decide_part(change: Change, stored: bytes | None, addressee: str) -> Decisi
     part, date = change.text, change.content.get(_DATED)
     if is_update:
         merged = _merged_part(change, target)
-        part, date = encode_json(merged), merged.get(_DATED)
+        part, date = encode_decoded(merged), merged.get(_DATED)
     newest = date if is_newer(date, dated(around)) else dated(around)
     result = Result.UPDATED if target is not None else Result.CREATED
     return Decision(result, put_text(place, part, date), _moment_of(newest, change.at), addressee)
@@ -178,9 +181,16 @@ def _decide_part(change: Change, stored: bytes | None, addressee: str) -> Decisi
 def _merged_part(change: Change, target: Any) -> Any:
     depth = len(change.ids) - 1
     merged = merge_fields(change.module, depth, target, change.content)
-    if not change.is_lenient:
-        judge_whole(change.module.object_at(depth), merged)
+    model = change.module.object_at(depth)
+    if not change.is_lenient and (has_rules(model) or _merges_parts(change, depth)):
+        judge_whole(model, merged)  # else the fields of the PATCH were right, and so were those that stay
     return merged
+
+
+def _merges_parts(change: Change, depth: int) -> bool:
+    """Whether a PATCH brings parts of the part, each of which may be new, and then has to be whole."""
+    parts = change.module.parts
+    return depth < len(parts) and parts[depth].field in change.content
 
 
 def _was_finished(change: Change, status: Any) -> bool:

@@ -20,7 +20,7 @@ from hub.store.pack import pack, unpack
 from ocpi_modules.errors import OcpiError
 from ocpi_modules.module import LookFor, Module
 from ocpi_modules.parties import Party
-from ocpi_modules.types import fold
+from ocpi_modules.types import encode_json, fold
 
 OWNERS_MAX = 10
 OWNERS_COUNTED_MAX = 1000
@@ -119,17 +119,19 @@ class Copies:
 
     async def owned(self, module: Module, owner: Party, object_id: str, variant: str) -> Copy | None:
         """The owner's object as the hub keeps it for everybody (or for its addressee); None when there is none."""
-        rows = await self._direct.fetch(
-            _OWNED, module.id, owner.country_code, owner.party_id, fold(object_id), variant
-        )
+        rows = await self._direct.fetch(_OWNED, module.id, owner.country_code, owner.party_id, fold(object_id), variant)
         return _copy(rows[0]) if rows else None
 
     async def visible(self, query: PageQuery, look: LookFor) -> dict[Party, Copy]:
         """The objects with this id that a reader may see, by owner; more than one means that the id alone is ambiguous (G-06)."""
         values = Values()
         here = f"c.key = {values(fold(look.key))} and c.variant = {values(look.variant)}"
-        arms = " union all ".join(f"(select {_COLUMNS}, c.seq from copy c where {arm} and {here})" for arm in scope(query, values))
-        rows = await self._direct.fetch(f"select * from ({arms}) u order by seq limit {values(OWNERS_MAX)}", *values.all)
+        arms = " union all ".join(
+            f"(select {_COLUMNS}, c.seq from copy c where {arm} and {here})" for arm in scope(query, values)
+        )
+        rows = await self._direct.fetch(
+            f"select * from ({arms}) u order by seq limit {values(OWNERS_MAX)}", *values.all
+        )
         return {_party(row): _copy(row) for row in rows}
 
     async def owners(self, look: LookFor) -> frozenset[Party]:
@@ -148,7 +150,9 @@ class Copies:
     async def count_visible(self, query: PageQuery) -> Visible:
         """How many objects the pages of a query hold in all, split by owner."""
         values = Values()
-        arms = " union all ".join(f"(select c.country_code, c.party_id from copy c where {arm})" for arm in scope(query, values))
+        arms = " union all ".join(
+            f"(select c.country_code, c.party_id from copy c where {arm})" for arm in scope(query, values)
+        )
         counted = (
             f"select country_code, party_id, count(*) as seen, sum(count(*)) over () as total from ({arms}) u "
             f"group by country_code, party_id order by seen desc, country_code, party_id limit {values(OWNERS_COUNTED_MAX)}"
@@ -286,22 +290,21 @@ _KEYS = "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::
 
 # in one order, so that two processes never wait for each other; objects that are not there yet have no row to lock
 _LOCK = (
-    "select pg_advisory_xact_lock(hash) from (select distinct hashtextextended(concat_ws('/', k.*), 0) as hash "
-    f"from {_KEYS} k order by 1) h"
+    "select pg_advisory_xact_lock(hash) from (select distinct hashtextextended(value::text, 0) as hash "
+    "from json_array_elements($1::json) order by 1) h"
 )
 
 _LOAD = (
     "select k.n, c.packed, c.addressee, c.remote_url, c.last_updated, c.stale_at is not null as is_stale "
-    "from copy c join rows from "
-    f"({_KEYS}) with ordinality k(module, country_code, party_id, key, variant, audience, n) "
+    "from copy c join (select value->>0 as module, value->>1 as country_code, value->>2 as party_id, value->>3 as key, "
+    "value->>4 as variant, value->>5 as audience, n from json_array_elements($1::json) with ordinality e(value, n)) k "
     "using (module, country_code, party_id, key, variant, audience) order by c.seq for update of c"
 )
 
 _UPSERT = (
     "insert into copy "
     "(module, country_code, party_id, key, variant, audience, addressee, last_updated, packed, remote_url, pushed_at) "
-    "select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], "
-    "$7::text[], $8::timestamptz[], $9::bytea[], $10::text[], $11::timestamptz[]) "
+    "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
     "on conflict (module, country_code, party_id, key, variant, audience) do update set addressee = excluded.addressee, "
     "last_updated = excluded.last_updated, packed = excluded.packed, remote_url = excluded.remote_url, "
     "pushed_at = coalesce(excluded.pushed_at, copy.pushed_at), stale_at = null"
@@ -337,7 +340,9 @@ _OF_OWNER = "module = $1 and country_code = $2 and party_id = $3 and audience = 
 def _marking(what: str, condition: str) -> str:
     """Rows are locked in the order of the pages, as pushes lock theirs, so that neither waits for the other for ever."""
     chosen = f"select seq from copy where {_OF_OWNER} and {condition} order by seq for update"
-    return f"update copy set stale_at = {what} from ({chosen}) chosen where copy.seq = chosen.seq returning copy.addressee"
+    return (
+        f"update copy set stale_at = {what} from ({chosen}) chosen where copy.seq = chosen.seq returning copy.addressee"
+    )
 
 
 _FOUND_AGAIN = _marking("null", f"stale_at is not null and {_SEEN}")
@@ -462,9 +467,9 @@ def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
 
 
 async def _load_for_update(connection: Connection, keys: Sequence[RowKey]) -> dict[RowKey, _State]:
-    columns = _columns(keys, 6)
-    await connection.execute(_LOCK, *columns)
-    return {keys[row["n"] - 1]: _loaded(row) for row in await connection.fetch(_LOAD, *columns)}
+    wanted = encode_json(keys).decode()
+    await connection.execute(_LOCK, wanted)
+    return {keys[row["n"] - 1]: _loaded(row) for row in await connection.fetch(_LOAD, wanted)}
 
 
 def _loaded(row: Record) -> _State:
@@ -484,7 +489,7 @@ async def _save(connection: Connection, batch: _Batch, slot: int) -> None:
         await connection.execute(_DELETE, *_columns(gone, 6))
     kept = [_row(key, state, state.text) for key, state in written if state.text is not None]
     if kept:
-        await connection.execute(_UPSERT, *_columns(kept, 11))
+        await connection.executemany(_UPSERT, kept)
     await _count(connection, batch.counts(), slot)
     await _save_money(connection, batch)
 

@@ -7,9 +7,9 @@ A statement through the object mapper costs some three hundred microseconds of o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
@@ -22,11 +22,25 @@ CONNECTION_WAIT_SECONDS = 10
 STATEMENT_TIME_MAX_MILLISECONDS = 30_000
 ANSWER_WAIT_SECONDS = 35.0
 
-Record = asyncpg.Record
-Connection = asyncpg.Connection
+Record = Mapping[str, Any]
+"""A row, by the names of its columns."""
+
+
+class Connection(Protocol):
+    """What is used of a connection of the driver."""
+
+    async def execute(self, query: str, *args: Any) -> str: ...
+    async def executemany(self, command: str, args: Iterable[Sequence[Any]]) -> None: ...
+    async def fetch(self, query: str, *args: Any) -> Sequence[Record]: ...
+    async def close(self) -> None: ...
+    def is_closed(self) -> bool: ...
+    def terminate(self) -> None: ...
+
 
 # what other drivers know and this one does not
-_FOREIGN_OPTIONS = frozenset({"connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"})
+_FOREIGN_OPTIONS = frozenset(
+    {"connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"}
+)
 
 
 class Unavailable(Interrupted):
@@ -72,7 +86,7 @@ class Direct:
         async with self._slot():
             connection = await self._open()
             async with _whole(connection):
-                rows: Sequence[Record] = await connection.fetch(statement, *values)
+                rows = await connection.fetch(statement, *values)
             self._give_back(connection)
             return rows
 
@@ -105,7 +119,7 @@ class Direct:
             if not connection.is_closed():
                 return connection
         try:
-            return await asyncpg.connect(
+            made: Connection = await asyncpg.connect(
                 self._dsn,
                 timeout=CONNECT_WAIT_SECONDS,
                 command_timeout=ANSWER_WAIT_SECONDS,
@@ -113,6 +127,7 @@ class Direct:
             )
         except (*_LOST, TimeoutError) as exc:
             raise Unavailable from exc
+        return made
 
     def _give_back(self, connection: Connection) -> None:
         if self._is_closed or connection.is_closed():
@@ -128,6 +143,8 @@ async def _whole(connection: Connection) -> AsyncIterator[None]:
         yield
     except _LOST as exc:
         connection.terminate()
+        if isinstance(exc, ValueError):  # a value that the driver cannot write is the fault of the statement
+            raise
         raise Unavailable from exc
     except BaseException:
         connection.terminate()
@@ -137,6 +154,7 @@ async def _whole(connection: Connection) -> AsyncIterator[None]:
 _LOST = (
     OSError,
     asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     asyncpg.exceptions.AdminShutdownError,
     asyncpg.exceptions.CrashShutdownError,
@@ -148,5 +166,7 @@ _LOST = (
 def bare_url(url: str) -> str:
     """A database URL without the name of another driver, and without options that this driver does not know."""
     parts = urlsplit(url)
-    kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in _FOREIGN_OPTIONS]
+    kept = [
+        (name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in _FOREIGN_OPTIONS
+    ]
     return urlunsplit(parts._replace(scheme="postgresql", query=urlencode(kept)))

@@ -47,7 +47,7 @@ class GroupWriter(Generic[Item, Answer]):
         self._waiting.append((item, future))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain())
-        return await asyncio.shield(future)
+        return await future
 
     async def close(self) -> None:
         """Wait until everything submitted has been committed."""

@@ -92,9 +92,10 @@ class InvitationRow(SQLModel, table=True):
 class CopyRow(SQLModel, table=True):
     """What an owner said last about one object, for one audience.
 
-    `key` and `variant` are folded ids, `audience` is "" for everybody or the one party it was sent to, `addressee` the eMSP that a
-    session or CDR belongs to. `seq` gives pages their order: oldest first, never by `last_updated` (P-11). `remote_url` is where the
-    addressee keeps it. `packed` is its text (`hub.store.pack`). `pushed_at` is when its owner pushed it last (empty: only pulled), `stale_at` since when a full crawl lacks it.
+    `key` and `variant` are folded ids, `audience` is "" for everybody or the one party it was sent to, `addressee`
+    the eMSP that a session or CDR belongs to. `seq` gives pages their order: oldest first, never by `last_updated`
+    (P-11). `remote_url` is where the addressee keeps it. `packed` is its text (`hub.store.pack`). `pushed_at` is
+    when its owner pushed it last (empty: only pulled), `stale_at` since when a full crawl lacks it.
     """
 
     __tablename__ = "copy"

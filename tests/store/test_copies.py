@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
@@ -480,3 +482,51 @@ async def test_where_the_payer_keeps_a_cdr_is_remembered_and_not_forgotten(copie
         copy = await copies.owned(MODULES["cdrs"], CP1, "C1", "")
         assert copy is not None
         assert copy.remote_url == remembered
+
+
+async def test_totals_agree_with_what_the_pages_hold_whatever_happened(
+    copies: Copies, location: Callable[..., Object], example: Example
+) -> None:
+    """P-07, G-03, G-04, X-13, X-29: the total is read from counts that are kept, and they miss nothing."""
+    numbers = Random(7)
+    readers = (CP1, CP2, MS1, MS2)
+    for step in range(60):
+        owner, name = numbers.choice((CP1, CP2)), f"L{numbers.randrange(6)}"
+        audience = numbers.choice((None, None, MS1, MS2))
+        kind = numbers.randrange(5)
+        if kind < 3:
+            await copies.keep(push("locations", location(owner, name, T + step * SECOND), audience=audience))
+        elif kind == 3:
+            session = example("session", **owned_by(owner, id=name, last_updated=format_datetime(T + step * SECOND)))
+            await copies.keep(push("sessions", session, addressee=numbers.choice((MS1, MS2))))
+        else:
+            crawl = Crawled(
+                module=MODULES["locations"], owner=owner, seen=[(fold(name), "")], at=T, crawled_before=None
+            )
+            await copies.mark_missing(crawl)
+        for module_id in ("locations", "sessions"):
+            for reader in readers:
+                for shared in (True, False):
+                    closed = frozenset({CP2}) if step % 2 else frozenset[Party]()
+                    asked = query(module_id, reader, sees_shared=shared, limit=3, closed=closed)
+                    page, found = await copies.page(asked), 0
+                    total = page.total
+                    while True:
+                        found += len(page.texts)
+                        if not page.last:
+                            break
+                        page = await copies.page(replace(asked, after=page.last))
+                    assert found == total == (await copies.count_visible(asked)).total
+
+
+async def test_a_cursor_goes_on_where_the_page_before_ended(copies: Copies, location: Callable[..., Object]) -> None:
+    """P-09, P-11: also when what was on that page has changed or gone since."""
+    for number in range(7):
+        await copies.keep(push("locations", location(CP1, f"L{number}", T)))
+    first = await copies.page(query("locations", MS1, limit=3))
+    await copies.keep(push("locations", location(CP1, "L1", T + SECOND)))
+    second = await copies.page(query("locations", MS1, limit=3, after=first.last))
+    third = await copies.page(query("locations", MS1, limit=3, after=second.last))
+    named = [[decode_json(text)["id"] for text in page.texts] for page in (first, second, third)]
+    assert named == [["L0", "L1", "L2"], ["L3", "L4", "L5"], ["L6"]]
+    assert [page.last > 0 for page in (first, second, third)] == [True, True, False]

@@ -29,7 +29,9 @@ def upgrade() -> None:
     op.create_primary_key("copy_pkey", "copy", _KEY)
     op.drop_index("ix_copy_addressee", table_name="copy")
     op.create_index("ix_copy_addressee", "copy", ["module", "addressee", "seq"], postgresql_where=_HAS_ADDRESSEE)
-    op.create_index("ix_copy_owner", "copy", ["module", "country_code", "party_id", "seq"], postgresql_where=_HAS_ADDRESSEE)
+    op.create_index(
+        "ix_copy_owner", "copy", ["module", "country_code", "party_id", "seq"], postgresql_where=_HAS_ADDRESSEE
+    )
     op.create_table(
         "copy_count",
         sa.Column("module", sa.String(), nullable=False),
