@@ -65,9 +65,7 @@ class Message:
     @cached_property
     def owner(self) -> Party | None:
         """The party whose object this is about: by the URL, else by the body; None where neither says."""
-        if self.operation.is_owned:
-            return Party.of(self.keys[0], self.keys[1])
-        return _party_in(self.content) if self.purpose is Purpose.ADD else None
+        return owner_named(self.operation, self.keys, self.content)
 
     @cached_property
     def object_keys(self) -> tuple[str, ...]:
@@ -127,6 +125,13 @@ class Reply:
     def is_success(self) -> bool:
         """Whether the OCPI code says so."""
         return 1000 <= self.status_code < 2000
+
+
+def owner_named(operation: Operation, keys: tuple[str, ...], content: Any) -> Party | None:
+    """The owner of the object that a request is about: by the URL, else by the body; None where neither says."""
+    if operation.is_owned:
+        return Party.of(keys[0], keys[1])
+    return _party_in(content) if operation.purpose is Purpose.ADD else None
 
 
 def decode_body(operation: Operation, body: bytes) -> Any:

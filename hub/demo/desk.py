@@ -16,7 +16,7 @@ from ocpi_modules.module import Interface, Purpose
 from ocpi_modules.parties import Party
 from ocpi_modules.patch import find_part, is_older, merge_patch, put_part
 from ocpi_modules.tokens import TokenType
-from ocpi_modules.types import encode_json, parse_datetime, same
+from ocpi_modules.types import encode_json, means_the_same, parse_datetime, same
 
 PAGE_MAX_OBJECTS = 50
 RESULTS_MAX = 1000
@@ -124,7 +124,7 @@ class Desk:
         assert owner is not None, "judge_identity asks for an owner"
         key = Key.of(owner, message.object_keys[0])
         known = self.kept[message.module.id].get(key)
-        if known is not None and known != message.content:
+        if known is not None and not means_the_same(known, message.content):
             raise InvalidParameters("there is another one with this id already")
         if known is None:
             self._keep(message, key, message.content)

@@ -18,7 +18,7 @@ from uuid import uuid4
 from hub.clock import Clock
 from hub.partners.client import Answer, Call, PartnerClient
 from hub.partners.directory import Partner
-from hub.partners.quirks import Quirks, write_quirks
+from hub.partners.quirks import Quirks, read_quirks, write_quirks
 from hub.partners.roster import Roster
 from hub.store.partners import Partners, PartyRole, Registration
 from hub.store.secrets import Safe, new_token, token_hash
@@ -190,7 +190,9 @@ class Handshake:
         said = self._read_credentials(content)
         require_invited(said, invitation[1])
         token_c = new_token()
-        registration = await self._registration(said, token_c, Quirks(token="raw" if is_raw else "base64"))
+        quirks = await self._known_quirks(said.url)
+        seen = quirks.model_copy(update={"token": "raw" if is_raw else "base64"})
+        registration = await self._registration(said, token_c, seen)
         await self._partners.join(hashed, registration, self._clock.now())
         await self._roster.refresh()
         return self.credentials_for(token_c)
@@ -239,7 +241,7 @@ class Handshake:
             said = await self._offer(Offer("POST", url, token_a, token_b, found.is_raw))
             try:
                 self._require_foreign(said)
-                registration = self._write_down(said, found, token_b, Quirks())
+                registration = self._write_down(said, found, token_b, await self._known_quirks(versions_url))
                 await self._partners.renew(opened, registration, self._clock.now(), replaces=token_hash(token_b))
             except InvalidParameters:
                 await self._take_back(url, said.token, is_raw=found.is_raw)
@@ -301,6 +303,11 @@ class Handshake:
     async def _reserved_from(self, partner: Partner) -> frozenset[Party]:
         reserved = await self._partners.invited_parties(self._clock.now())
         return reserved - self._roster.directory.parties_of(partner)
+
+    async def _known_quirks(self, versions_url: str) -> Quirks:
+        """What was known of the platform at an address when it left last."""
+        written = await self._partners.last_quirks(versions_url)
+        return Quirks() if written is None else read_quirks(written)
 
     async def _registration(self, said: Credentials, inbound: str, quirks: Quirks) -> Registration:
         found = await self._discovery.discover(said.url, said.token, is_raw=quirks.token == "raw")

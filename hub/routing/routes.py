@@ -98,9 +98,12 @@ def require_permission(message: Message, other: Party, directory: Directory) -> 
         raise ReceiverNotConnected(f"{message.sender} and {other} have no agreement on {message.module.id}")
 
 
-def clear_sender(parties: frozenset[Party], fitting: frozenset[Party]) -> Party:
-    """The sender of a request without from-headers, where only one party can be meant (R-01). Raises InvalidParameters otherwise."""
-    candidates = fitting or parties
+def clear_sender(candidates: frozenset[Party], named: Party | None = None) -> Party:
+    """The sender of a request without from-headers, where only one party can be meant (R-01): the one that the request names otherwise,
+    or the only candidate there is. Raises InvalidParameters where several could be.
+    """
+    if named is not None and named in candidates:
+        return named
     if len(candidates) != 1:
         raise InvalidParameters("the OCPI-from headers are missing, and more than one party is behind this token")
     return next(iter(candidates))

@@ -180,6 +180,14 @@ class Partners:
             if row is not None and row.state == JOINING:
                 await session.delete(row)
 
+    async def last_quirks(self, versions_url: str) -> str | None:
+        """The quirks (JSON) of the partner at this address that left last, or None when none did."""
+        said = select(PartnerRow.quirks).where(
+            col(PartnerRow.versions_url) == versions_url, col(PartnerRow.state) == LEFT
+        )
+        async with self._database.transaction() as session:
+            return (await session.exec(said.order_by(col(PartnerRow.id).desc()).limit(1))).first()
+
     async def set_quirks(self, partner_id: int, quirks: str) -> None:
         """Replace the quirks of a partner (JSON)."""
         async with self._database.transaction() as session:

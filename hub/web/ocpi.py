@@ -42,7 +42,7 @@ from ocpi_modules.errors import (
     UnknownPath,
 )
 from ocpi_modules.headers import message_id, read_authorization, read_party, read_raw_authorization
-from ocpi_modules.message import Message, Reply, decode_body
+from ocpi_modules.message import Message, Reply, decode_body, owner_named
 from ocpi_modules.module import Interface, Module, Operation, Purpose
 from ocpi_modules.parties import Party
 
@@ -238,11 +238,14 @@ class OcpiEndpoint:
                 raise UnknownPath
             module.find(interface, inbound.method, inbound.segments[3:])
             return await self._client_infos(inbound, partner)
-        self._read_parties(inbound, module, interface, partner)
-        segments = inbound.segments[3:]
-        operation = module.find(interface, inbound.method, segments)
+        operation = module.find(interface, inbound.method, inbound.segments[3:])
         body = await self._body(inbound) if operation.has_body else b""
-        message = self._message(inbound, module, interface, operation, body)
+        content = decode_body(operation, body)
+        candidates = self._candidates(partner, module, interface)
+        owner = owner_named(operation, operation.keys_of(inbound.segments[3:]), content)
+        is_known_anyway = operation.purpose is Purpose.RESULT  # to the callback that it is for
+        self._read_parties(inbound, partner, candidates, min(candidates, default=None) if is_known_anyway else owner)
+        message = self._message(inbound, module, interface, operation, (body, content))
         reply = await self._ports.router.handle(message, partner)
         inbound.receiver = inbound.receiver or reply.sender  # whom the hub found is logged (X-19)
         return spoken_reply(reply, message, partner.quirks)
@@ -252,24 +255,37 @@ class OcpiEndpoint:
         partner = await self._partner(inbound)
         if inbound.method != "GET":
             raise MethodNotAllowed(("GET",))
-        self._read_parties(inbound, module, Interface.SENDER, partner)
+        candidates = self._candidates(partner, module, Interface.SENDER)
+        self._read_parties(
+            inbound, partner, candidates, min(candidates, default=None)
+        )  # the Link knows to whom it was given
         operation = module.find(Interface.SENDER, "GET", ())
-        message = self._message(inbound, module, Interface.SENDER, operation, b"")
+        message = self._message(inbound, module, Interface.SENDER, operation, (b"", None))
         return spoken_reply(await self._ports.router.follow(sealed, message, partner), message, partner.quirks)
 
-    def _read_parties(self, inbound: Inbound, module: Module, interface: Interface, partner: Partner) -> None:
+    def _candidates(self, partner: Partner, module: Module, interface: Interface) -> frozenset[Party]:
+        """The parties of a caller that may speak here: those in a role that calls this, or all where none is."""
         directory = self._ports.roster.directory
-        parties = directory.parties_of(partner)
+        return directory.parties_of(partner, module.callers(interface)) or directory.parties_of(partner)
+
+    def _read_parties(
+        self, inbound: Inbound, partner: Partner, candidates: frozenset[Party], named: Party | None
+    ) -> None:
+        """The parties in the headers; `named` is the one that a request without them can only be from."""
         sender = read_party(inbound.headers, "from")
         if sender is None:
-            fitting = directory.parties_of(partner, module.callers(interface))
-            sender = clear_sender(parties, fitting)
-        require_sender(sender, parties)
+            sender = clear_sender(candidates, named)
+        require_sender(sender, self._ports.roster.directory.parties_of(partner))
         inbound.sender = sender
         inbound.receiver = read_party(inbound.headers, "to")
 
     def _message(
-        self, inbound: Inbound, module: Module, interface: Interface, operation: Operation, body: bytes
+        self,
+        inbound: Inbound,
+        module: Module,
+        interface: Interface,
+        operation: Operation,
+        body: tuple[bytes, Any],
     ) -> Message:
         assert inbound.sender is not None
         return Message(
@@ -280,8 +296,8 @@ class OcpiEndpoint:
             suffix="/".join(inbound.raw_segments[3:]),
             raw_query=inbound.raw_query,
             query=inbound.query,
-            body=body,
-            content=decode_body(operation, body),
+            body=body[0],
+            content=body[1],
             sender=inbound.sender,
             receiver=inbound.receiver,
             request_id=inbound.request_id,

@@ -255,11 +255,13 @@ async def test_another_cdr_under_a_known_id_is_refused(
 async def test_the_same_cdr_again_is_accepted_with_the_same_location(
     shared: Bench, mine: Object, receiver: Party
 ) -> None:
-    """However its JSON is laid out."""
+    """However its JSON is laid out, and whether absent fields are written as null (Y-08)."""
     mine["last_updated"] = "2039-01-01T00:00:00Z"
     first = await post(shared, mine, receiver=receiver)
     laid_out = json.dumps(dict(reversed(mine.items())), indent=2).replace("14.25", "14.250000").encode()
-    for body in (mine, laid_out):
+    absent = {name: None for name in ("credit_reference_id", "invoice_reference_id") if name not in mine}
+    assert absent
+    for body in (mine, laid_out, {**mine, **absent}):
         again = await post(shared, body, receiver=receiver)
         assert again.status_code in {200, 201}
         assert again.json()["status_code"] == 1000

@@ -830,15 +830,41 @@ async def test_a_push_with_nothing_but_a_token_is_understood_where_only_one_part
         assert told.headers["x-request-id"] != answer.headers["x-request-id"]
 
 
-async def test_a_push_without_a_sender_is_refused_where_two_can_be_meant(
+async def test_of_two_parties_the_owner_of_what_is_pushed_speaks_and_who_only_asks_has_to_say_who_it_is(
     shared: Bench, location: Object, unique: Unique
 ) -> None:
     async with joined(shared.world, DemoPlatform("P6", roles("CPO AT/TW1", "CPO AT/TW2"))) as it:
-        name = unique("L")
-        content = {**location, "country_code": "AT", "party_id": "TW1", "id": name}
-        answer = await shared.send(it, "PUT", f"receiver/locations/AT/TW1/{name}", content=content)
-        assert result_of(answer) == INVALID
-        assert "more than one party" in message(answer)
+        for party_id in ("TW1", "TW2"):
+            name = unique("L")
+            content = {**location, "country_code": "AT", "party_id": party_id, "id": name}
+            answer = await shared.send(it, "PUT", f"receiver/locations/AT/{party_id}/{name}", content=content)
+            assert result_of(answer) == CREATED
+            assert answer.headers["ocpi-to-party-id"] == party_id
+        asked = await shared.send(it, "GET", "sender/tokens")
+        assert result_of(asked) == INVALID
+        assert "more than one party" in message(asked)
+
+
+async def test_of_two_parties_the_one_that_was_asked_gives_the_result(shared: Bench, example: Example) -> None:
+    """CM-04: the callback knows whom it belongs to."""
+    async with joined(shared.world, DemoPlatform("P6", roles("CPO AT/TW1", "CPO AT/TW2"))) as it:
+        it.desk.command_answer = "ACCEPTED"
+        command = {**example("stop_session"), "response_url": shared.p3.callback_url("commands", "two")}
+        asked = await shared.send(
+            shared.p3,
+            "POST",
+            "receiver/commands/STOP_SESSION",
+            sender=MS1,
+            receiver=Party("AT", "TW2"),
+            content=command,
+        )
+        assert result_of(asked) == OK
+        (seen,) = await it.wait_until_seen(lambda one: one.method == "POST")
+        path = seen.content["response_url"].partition("/ocpi/2.2.1/")[2]
+        answer = await shared.send(it, "POST", path, content={"result": "ACCEPTED"})
+        assert result_of(answer) == OK
+        (told,) = await shared.p3.wait_until_seen(lambda one: one.method == "POST" and one.path.endswith("/two"))
+        assert told.headers["ocpi-from-party-id"] == "TW2"
 
 
 # --- answers without an envelope ------------------------------------------------------------------------------

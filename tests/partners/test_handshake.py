@@ -14,6 +14,7 @@ import respx
 from hub.partners.client import ANSWER_MAX_BYTES, PartnerClient
 from hub.partners.directory import Partner
 from hub.partners.handshake import Discovery, read_credentials, require_endpoints
+from hub.partners.quirks import Quirks, write_quirks
 from hub.store.secrets import token_hash
 from ocpi_modules.errors import (
     InvalidParameters,
@@ -466,10 +467,13 @@ async def test_unregistering_stops_both_directions(bench: Bench, cp1: Platform, 
 
 async def test_who_left_can_be_invited_and_join_again(bench: Bench, cp1: Platform, partner: Partner) -> None:
     """X-47."""
+    await bench.partners.set_quirks(partner.id, write_quirks(Quirks(lenient=True, links="rebuild")))
     await bench.handshake.unregister(partner)
     await bench.invite("another-A", CP1)
     await bench.handshake.register("another-A", cp1.credentials(CP1))
     assert bench.status(CP1) == "CONNECTED"
+    (again,) = bench.roster.directory.partners.values()
+    assert again.quirks == Quirks(lenient=True, links="rebuild"), "its software is what it was"
 
 
 @pytest.mark.parametrize(

@@ -387,30 +387,30 @@ def test_a_sender_behind_the_caller_s_token_is_accepted_and_any_other_is_not() -
 
 
 @pytest.mark.parametrize(
-    ("parties", "fitting", "sender"),
+    ("candidates", "named", "sender"),
     [
-        pytest.param({CP1}, {CP1}, CP1, id="one party"),
-        pytest.param({CP1}, set(), CP1, id="one party whose role does not fit: judged later"),
-        pytest.param({CP2, MS2}, {MS2}, MS2, id="one of two fits the interface"),
+        pytest.param({CP1}, None, CP1, id="one party"),
+        pytest.param({CP1}, CP2, CP1, id="one party, and the request names another: judged later"),
+        pytest.param({CP1, CP2}, CP2, CP2, id="the one of two that the request names"),
     ],
 )
-def test_a_sender_that_can_only_be_one(parties: set[Party], fitting: set[Party], sender: Party) -> None:
+def test_a_sender_that_can_only_be_one(candidates: set[Party], named: Party | None, sender: Party) -> None:
     """R-01."""
-    assert clear_sender(frozenset(parties), frozenset(fitting)) == sender
+    assert clear_sender(frozenset(candidates), named) == sender
 
 
 @pytest.mark.parametrize(
-    ("parties", "fitting"),
+    ("candidates", "named"),
     [
-        pytest.param({CP1, CP2}, {CP1, CP2}, id="two fit"),
-        pytest.param({CP1, CP2}, set(), id="none of two fits"),
-        pytest.param(set(), set(), id="nobody is left behind this token"),
+        pytest.param({CP1, CP2}, None, id="two could be"),
+        pytest.param({CP1, CP2}, MS1, id="two could be, and a third is named"),
+        pytest.param(set(), None, id="nobody is left behind this token"),
     ],
 )
-def test_a_sender_that_cannot_be_told(parties: set[Party], fitting: set[Party]) -> None:
+def test_a_sender_that_cannot_be_told(candidates: set[Party], named: Party | None) -> None:
     """R-01."""
     with pytest.raises(InvalidParameters):
-        clear_sender(frozenset(parties), frozenset(fitting))
+        clear_sender(frozenset(candidates), named)
 
 
 P2 = frozenset({CP2, MS2})
