@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from hub.partners import client as client_module
+from hub.partners import guard as guard_module
 from hub.partners.client import Answer, Call, PartnerClient, PrivateAddress, join_url, with_slash
+from hub.partners.guard import AddressInfo
 from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Total-Count: 7\r\n\r\nok"
@@ -98,6 +100,11 @@ def way(request: pytest.FixtureRequest) -> Way:
         return client.send(call) if request.param == "send" else client.fetch(call)
 
     return go
+
+
+def address_info(address: str, port: int) -> AddressInfo:
+    """An address as the machine's resolver tells it."""
+    return (10, 1, 6, "", (address, port, 0, 0)) if ":" in address else (2, 1, 6, "", (address, port))
 
 
 def get(url: str, **headers: str) -> Call:
@@ -436,14 +443,14 @@ async def test_a_name_is_refused_when_any_of_its_addresses_is_not_public(
     """Judged at each connection, so that a name that resolves differently the second time gains nothing."""
     asked: list[object] = []
 
-    async def resolve(host: object, port: object, **_: object) -> list[tuple[object, ...]]:
+    def resolve(host: str, port: int) -> list[AddressInfo]:
         asked.append(host)
-        return [(10 if ":" in one else 2, 1, 6, "", (one, port, 0, 0) if ":" in one else (one, port)) for one in found]
+        return [address_info(address, port) for address in found]
 
     async def connect(*_: object, **__: object) -> None:
         raise AssertionError("nothing is connected to")
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    monkeypatch.setattr(guard_module, "look_up", resolve)
     monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", connect)
     with pytest.raises(RoutingFault):
         await way(guarded, get("https://partner.example/l"))
