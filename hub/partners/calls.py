@@ -5,10 +5,13 @@ from __future__ import annotations
 from hub.partners.client import Call, join_url
 from hub.partners.dialect import spoken_body, spoken_query
 from hub.partners.directory import Partner
+from hub.partners.lanes import Update
 from ocpi_modules.errors import RoutingFault
 from ocpi_modules.headers import id_headers, routing_headers
 from ocpi_modules.message import Message
+from ocpi_modules.module import Purpose
 from ocpi_modules.parties import Party
+from ocpi_modules.types import fold
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -30,6 +33,19 @@ def call_for(message: Message, partner: Partner) -> Call:
 def call_at(url: str, message: Message, partner: Partner) -> Call:
     """A GET of exactly this URL on behalf of a message: the next page, or a CDR where its receiver keeps it (P-14, CD-04)."""
     return Call(method="GET", url=url, headers=_headers(message, partner))
+
+
+def update_of(message: Message) -> Update | None:
+    """What a PATCH of an EVSE sets, so that a newer one may supersede it while it waits; None for every other message.
+
+    Not one with connectors: those are merged by their ids, so that a later list need not cover an earlier one.
+    """
+    if message.purpose is not Purpose.UPDATE or not message.module.parts or message.depth != 1:
+        return None
+    fields = frozenset(message.content)
+    if not message.module.parts[1:] or message.module.parts[1].field in fields:
+        return None
+    return Update((message.module.id, message.owner, *map(fold, message.object_keys)), fields)
 
 
 def call_headers(partner: Partner, sender: Party, receiver: Party | None, ids: tuple[str, str]) -> dict[str, str]:
