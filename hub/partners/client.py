@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -153,8 +154,11 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
             addresses = await self._guard.addresses(host, port)
         except OSError as exc:
             raise httpcore.ConnectError(str(exc)) from exc
-        address = str(addresses[0][4][0])
-        return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+        *others, last = [str(info[4][0]) for info in addresses]
+        for address in others:
+            with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+        return await self._inner.connect_tcp(last, port, timeout, local_address, socket_options)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

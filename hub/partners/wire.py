@@ -18,7 +18,7 @@ import httptools
 
 ANSWER_HEAD_MAX_BYTES = 64 * 1024
 
-_URL = re.compile(r"(https?)://([^/?#\\@\x00-\x20\x7f]+)([^#\x00-\x20\x7f]*)(?:#.*)?", re.IGNORECASE)
+_URL = re.compile(r"(https?)://([^/?#\\@\x00-\x20\x7f]+)((?:[/?][^#\x00-\x20\x7f]*)?)(?:#.*)?", re.IGNORECASE)
 _BODILESS = frozenset({"GET", "DELETE"})
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _DEFLATED = 8  # the low half of the first byte of a zlib stream; without it "deflate" is a bare one
@@ -90,14 +90,20 @@ class Connection(asyncio.BufferedProtocol):
         "_headers",
         "_is_in_body",
         "_is_kept_alive",
+        "_is_over",
         "_is_until_close",
         "_loop",
         "_parser",
         "_poll",
+        "_status",
         "_timer",
         "_transport",
         "_waiter",
     )
+
+    _is_in_body: bool
+    _is_until_close: bool
+    _is_over: bool
 
     def __init__(self, gone: Callable[[Connection], None], answer_max_bytes: int, buffer: memoryview) -> None:
         self._loop = asyncio.get_running_loop()
@@ -127,12 +133,12 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.write(request)
         try:
             await self._waiter
+            return self._answer()
         except BaseException:
             self.abort()
             raise
         finally:
             self._waiter = None
-        return self._answer()
 
     @property
     def is_reusable(self) -> bool:
@@ -195,23 +201,27 @@ class Connection(asyncio.BufferedProtocol):
     # --- what the parser tells ----------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        if self._waiter is None or self._waiter.done():
-            self._is_kept_alive = False  # an answer that nobody asked for
+        if self._is_over:  # an answer that nobody asked for
+            self.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._is_in_body:  # a trailer
+        if self._is_in_body or self._is_over:  # a trailer, or of no interest
             return
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip()
         known = self._headers.get(key)
         self._headers[key] = text if known is None or known == text else f"{known}, {text}"
 
     def on_headers_complete(self) -> None:
+        if self._is_over:
+            return
         self._is_in_body = True
-        status = self._parser.get_status_code()
+        self._status = status = self._parser.get_status_code()
         is_framed = "content-length" in self._headers or "chunked" in self._headers.get("transfer-encoding", "").lower()
         self._is_until_close = not is_framed and status >= 200 and status not in {204, 304}
 
     def on_body(self, body: bytes) -> None:
+        if self._is_over:
+            return
         self._body_bytes += len(body)
         if self._body_bytes > self._answer_max_bytes:
             self._fail(ValueError("the answer is too large"))
@@ -219,10 +229,13 @@ class Connection(asyncio.BufferedProtocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        if self._parser.get_status_code() < 200:  # the answer is still to come
+        if self._is_over:
+            return
+        if self._status < 200:  # the answer is still to come
             self._headers.clear()
             self._is_in_body = False
             return
+        self._is_over = True
         self._is_kept_alive = self._parser.should_keep_alive()
         self._settle()
 
@@ -232,14 +245,16 @@ class Connection(asyncio.BufferedProtocol):
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
         self._body_bytes = self._came_bytes = 0
-        self._is_in_body = self._is_until_close = False
+        self._status = 0
+        self._is_in_body = self._is_until_close = self._is_over = False
 
     def _answer(self) -> Answer:
         body = b"".join(self._body)
+        self._body = []  # a connection that rests holds nothing
         encoding = self._headers.get("content-encoding", "").lower()
         if encoding and body:
             body = unpacked(body, encoding, self._answer_max_bytes)
-        return Answer(self._parser.get_status_code(), self._headers, body)
+        return Answer(self._status, self._headers, body)
 
     def _settle(self) -> None:
         if self._waiter is not None and not self._waiter.done():

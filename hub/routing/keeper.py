@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import structlog
 
-from hub.partners.calls import call_for, update_of
+from hub.partners.calls import Hop, call_for, update_of
 from hub.partners.directory import Directory, Partner
 from hub.partners.lanes import Update
 from hub.routing.ports import Ports
@@ -114,8 +114,7 @@ class Keeper:
         partner = self._directory.partner_of(receiver)
         if partner is None or partner.endpoint(message.module, Interface.RECEIVER) is None:
             return
-        onward = message.readdressed(self._directory.hub, receiver, self._ports.new_id())
-        call = call_for(onward, partner)
+        call = call_for(message, partner, Hop(self._directory.hub, receiver, self._ports.new_id()))
         self._ports.lanes.push(str(receiver), partner, call, is_bulk=is_bulk, supersedes=update)
 
     def _acknowledged(self, message: Message, kept: Kept) -> Reply:

@@ -17,21 +17,15 @@ import time
 from collections.abc import Coroutine, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from socket import socket
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeVar, cast
+from uuid import uuid4
 
 import httptools
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from hub.partners import pool
-from hub.partners.calls import call_for, update_of
+from hub.partners.calls import Hop, call_for, update_of
 from hub.partners.client import PartnerClient
 from hub.partners.directory import Partner
 from hub.partners.lanes import Lanes
@@ -39,6 +33,7 @@ from ocpi_modules.catalog import MODULES
 from ocpi_modules.message import Message
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party
+from tests.certificates import trusting
 
 BODY_BYTES = 4400  # a location with three EVSEs
 ROUND_DELIVERIES = 8000
@@ -94,8 +89,8 @@ class Fleet:
         update = update_of(message)
         for partner in self.partners:
             receiver = Party("NL", f"{partner.id:03d}")
-            onward = message.readdressed(_HUB, receiver, f"c6b5a2ba-7cf2-4a3c-9b0e-{partner.id:012d}")
-            self.lanes.push(str(receiver), partner, call_for(onward, partner), supersedes=update)
+            call = call_for(message, partner, Hop(_HUB, receiver, str(uuid4())))
+            self.lanes.push(str(receiver), partner, call, supersedes=update)
 
     async def answers(self, count: int) -> None:
         """Wait until so many deliveries were answered."""
@@ -228,7 +223,7 @@ class Receiver(asyncio.Protocol):
 def _upstream(count: int, *, is_tls: bool) -> Iterator[list[int]]:
     """Receivers in a child process; their ports. This process and that one get a core each, where there are two."""
     mine, theirs = _cores()
-    with TemporaryDirectory() as folder, _trusted(Path(folder)) as certificate:
+    with TemporaryDirectory() as folder, trusting(Path(folder)) as certificate:
         command = [sys.executable, "-m", "tests.benchmarks.fanout", str(count), "--core", str(theirs)]
         command += ["--certificate", str(certificate)] if is_tls else []
         before = os.sched_getaffinity(0)
@@ -245,54 +240,6 @@ def _upstream(count: int, *, is_tls: bool) -> Iterator[list[int]]:
 def _cores() -> tuple[int, int]:
     usable = sorted(os.sched_getaffinity(0))
     return usable[0], usable[-1]
-
-
-@contextmanager
-def _trusted(folder: Path) -> Iterator[Path]:
-    """A certificate for localhost that this process trusts for as long."""
-    authority, file = make_certificate(folder)
-    known = os.environ.get("SSL_CERT_FILE")
-    os.environ["SSL_CERT_FILE"] = str(authority)
-    pool.trusted.cache_clear()
-    try:
-        yield file
-    finally:
-        os.environ.pop("SSL_CERT_FILE") if known is None else os.environ.update(SSL_CERT_FILE=known)
-        pool.trusted.cache_clear()
-
-
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """The file of a new certification authority, and the file of a certificate and key for localhost that it signed."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority for tests")])
-    root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    root = _certificate(name, name, root_key.public_key()).add_extension(
-        x509.BasicConstraints(ca=True, path_length=None), critical=True
-    )
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    alternatives = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
-    leaf = _certificate(subject, name, key.public_key()).add_extension(
-        x509.SubjectAlternativeName(alternatives), critical=False
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    authority, file = folder / "authority.pem", folder / "localhost.pem"
-    authority.write_bytes(root.sign(root_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    file.write_bytes(private + leaf.sign(root_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    return authority, file
-
-
-def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-    )
 
 
 async def _serve(count: int, certificate: str | None) -> None:
