@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import ssl
 import statistics
@@ -24,6 +25,7 @@ from typing import Any, Literal, TypeVar, cast
 from uuid import uuid4
 
 import httptools
+import structlog
 
 from hub.partners.calls import Hop, call_for, update_of
 from hub.partners.client import PartnerClient
@@ -259,6 +261,7 @@ async def _serve(count: int, certificate: str | None) -> None:
 
 def report() -> str:
     """All figures as lines of text: medians of the rounds."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     lines = []
     for is_tls in (False, True):
         for partners in (1, 10, 50, 200):
