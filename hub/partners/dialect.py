@@ -25,10 +25,10 @@ Model = type[OcpiObject]
 
 def spoken_body(message: Message, quirks: Quirks) -> bytes:
     """The body of a message as its receiver wants it. A PATCH gets no nulls: there null takes a field away (X-30)."""
-    model = message.operation.body_class(message.keys)
-    if message.content is None or model is None or message.purpose is Purpose.UPDATE:
+    if not rewrites(message.module, quirks) or message.content is None or message.purpose is Purpose.UPDATE:
         return message.body
-    return encode_json(_spoken(model, message.content, quirks)) if rewrites(message.module, quirks) else message.body
+    model = message.operation.body_class(message.keys)
+    return message.body if model is None else encode_json(_spoken(model, message.content, quirks))
 
 
 def spoken_text(module: Module, text: bytes, quirks: Quirks) -> bytes:

@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 import structlog
 
-from hub.partners.calls import call_for
+from hub.partners.calls import Hop, call_for, update_of
 from hub.partners.directory import Directory, Partner
+from hub.partners.lanes import Update
 from hub.routing.ports import Ports
 from hub.routing.remarks import original_of, remarks_on_cdr, remarks_on_session
 from hub.routing.routes import Broadcast, Deliver
@@ -42,8 +43,9 @@ class Keeper:
         change = self.change(judged, is_lenient=caller.quirks.lenient, is_pulled=is_pulled)
         kept = await self._ports.copies.keep(change)
         if kept.result.is_news:
+            update = update_of(message)
             for receiver in once_a_platform(route.receivers, self._directory):
-                self._queue(message, receiver, is_bulk=is_pulled)
+                self._queue(message, receiver, is_bulk=is_pulled, update=update)
         return self._acknowledged(message, kept)
 
     async def deliver(self, message: Message, route: Deliver, caller: Partner, *, is_pulled: bool = False) -> Reply:
@@ -110,12 +112,12 @@ class Keeper:
         known = await self._ports.copies.owned(message.module, owner, original, "") if original else None
         return remarks_on_cdr(message.content, knows_original=known is not None)
 
-    def _queue(self, message: Message, receiver: Party, *, is_bulk: bool) -> None:
+    def _queue(self, message: Message, receiver: Party, *, is_bulk: bool, update: Update | None = None) -> None:
         partner = self._directory.partner_of(receiver)
         if partner is None or partner.endpoint(message.module, Interface.RECEIVER) is None:
             return
-        onward = message.readdressed(self._directory.hub, receiver, self._ports.new_id())
-        self._ports.lanes.push(str(receiver), partner, call_for(onward, partner), is_bulk=is_bulk)
+        call = call_for(message, partner, Hop(self._directory.hub, receiver, self._ports.new_id()))
+        self._ports.lanes.push(str(receiver), partner, call, is_bulk=is_bulk, supersedes=update)
 
     def _acknowledged(self, message: Message, kept: Kept) -> Reply:
         stale = kept.result is Result.STALE

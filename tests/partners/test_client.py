@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gzip
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,63 +10,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from hub.partners import client as client_module
+from hub.partners import guard as guard_module
 from hub.partners.client import Answer, Call, PartnerClient, PrivateAddress, join_url, with_slash
+from hub.partners.guard import AddressInfo
 from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
+from tests.partners.raw import OK, Partner, address_info
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Total-Count: 7\r\n\r\nok"
 TIMEOUT_SECONDS = 0.3
 
 Way = Callable[[PartnerClient, Call], Awaitable[Answer]]
-
-
-class Partner:
-    """A server that notes every request and plays its `answers`, then one answer for ever; `None` means that it never answers."""
-
-    def __init__(self) -> None:
-        self.requests: list[str] = []
-        self.bodies: list[bytes] = []
-        self.answer: bytes | None = OK
-        self.answers: list[bytes] = []
-        self.port = 0
-        self._open: set[asyncio.StreamWriter] = set()
-
-    @property
-    def base(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers of the last request, names in lower case."""
-        lines = self.requests[-1].split("\r\n")[1:]
-        return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines) if name}
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[Partner]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            for writer in self._open:
-                writer.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                self.requests.append(head.decode())
-                self.bodies.append(await reader.readexactly(int(self.headers.get("content-length", 0))))
-                answer = self.answers.pop(0) if self.answers else self.answer
-                if answer is None:
-                    await reader.read()
-                    break
-                writer.write(answer)
-                await writer.drain()
-                if b"Content-Length" not in answer:
-                    break
-        writer.close()
 
 
 @pytest.fixture
@@ -436,14 +387,14 @@ async def test_a_name_is_refused_when_any_of_its_addresses_is_not_public(
     """Judged at each connection, so that a name that resolves differently the second time gains nothing."""
     asked: list[object] = []
 
-    async def resolve(host: object, port: object, **_: object) -> list[tuple[object, ...]]:
+    def resolve(host: str, port: int) -> list[AddressInfo]:
         asked.append(host)
-        return [(10 if ":" in one else 2, 1, 6, "", (one, port, 0, 0) if ":" in one else (one, port)) for one in found]
+        return [address_info(address, port) for address in found]
 
     async def connect(*_: object, **__: object) -> None:
         raise AssertionError("nothing is connected to")
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    monkeypatch.setattr(guard_module, "look_up", resolve)
     monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", connect)
     with pytest.raises(RoutingFault):
         await way(guarded, get("https://partner.example/l"))

@@ -13,7 +13,7 @@ import pytest
 from hub.partners.client import Answer, Call
 from hub.partners.clientinfo import ClientInfoNews, client_info, news, others
 from hub.partners.directory import Directory, Member, Partner, Presence
-from hub.partners.lanes import Lanes
+from hub.partners.lanes import Lanes, Update
 from ocpi_modules.hubclientinfo import ClientInfo
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party, Role
@@ -149,7 +149,15 @@ class Told:
         told = self
 
         class Noting(Lanes):
-            def push(self, name: str, partner: Partner, call: Call, *, is_bulk: bool = False) -> None:
+            def push(
+                self,
+                name: str,
+                partner: Partner,
+                call: Call,
+                *,
+                is_bulk: bool = False,
+                supersedes: Update | None = None,
+            ) -> None:
                 told.calls.append((name, partner.id, call))
 
         return Noting(self._send, self._lost, lambda _: None, max_messages=1)

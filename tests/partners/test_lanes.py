@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import structlog
 
 from hub.partners.client import Answer, Call
 from hub.partners.directory import Partner
-from hub.partners.lanes import TIMEOUTS_IN_A_ROW_MAX, Lanes
+from hub.partners.lanes import FIELD_SETS_MAX, TIMEOUTS_IN_A_ROW_MAX, Lanes, Update
 from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
 
 WAIT_SECONDS = 5.0
@@ -206,3 +207,143 @@ async def test_closing_does_not_wait_for_ever() -> None:
         await world.lanes.close(drain_seconds=0.01)
     assert world.heard == []
     await Lanes(world._send, world._lose, lambda _: None, max_messages=1).close(drain_seconds=1)
+
+
+# --- what a newer update makes needless -----------------------------------------------------------------
+
+STATUS, BOTH = frozenset({"status", "last_updated"}), frozenset({"status", "capabilities", "last_updated"})
+CAPABILITIES = frozenset({"capabilities", "last_updated"})
+
+
+class Lagging(World):
+    """One lane whose first call hangs, so that everything behind it waits."""
+
+    async def stop(self) -> asyncio.Event:
+        gate = self.hold("p1")
+        self.push("p1", 0)
+        await until(lambda: self.sent == ["p1/0"])
+        return gate
+
+    def update(self, number: int, target: str, fields: frozenset[str], *, is_bulk: bool = False) -> None:
+        update = Update(target, fields)
+        self.lanes.push("p1", partner(1), call("p1", number), is_bulk=is_bulk, supersedes=update)
+
+    async def sent_in_the_end(self, gate: asyncio.Event) -> list[int]:
+        gate.set()
+        await until(lambda: self.lanes.depths() == {"p1": 0} and len(self.heard) == len(self.sent))
+        return [int(sent.removeprefix("p1/")) for sent in self.sent[1:]]
+
+
+PUT = None
+
+
+@pytest.mark.parametrize(
+    ("pushed", "sent"),
+    [
+        pytest.param([("E1", STATUS), ("E1", STATUS)], [2], id="the same fields"),
+        pytest.param([("E1", STATUS), ("E1", BOTH)], [2], id="more fields"),
+        pytest.param([("E1", BOTH), ("E1", STATUS)], [1, 2], id="fewer fields"),
+        pytest.param([("E1", STATUS), ("E1", CAPABILITIES)], [1, 2], id="other fields"),
+        pytest.param([("E1", STATUS), ("E1", CAPABILITIES), ("E1", BOTH)], [3], id="several at once"),
+        pytest.param([("E1", STATUS), ("E1", CAPABILITIES), ("E1", STATUS)], [2, 3], id="with another between"),
+        pytest.param([("E1", STATUS), ("E2", STATUS)], [1, 2], id="another object"),
+        pytest.param([("E1", STATUS), ("E2", STATUS), ("E1", STATUS)], [2, 3], id="the newest at its own place"),
+        pytest.param(
+            [("E1", STATUS), PUT, ("E1", STATUS)], [2, 3], id="a PUT between keeps its place before the newest"
+        ),
+        pytest.param([PUT, ("E1", STATUS), PUT], [1, 2, 3], id="a PUT supersedes nothing"),
+        pytest.param([("E1", STATUS)] * 5, [5], id="many"),
+    ],
+)
+async def test_an_update_that_waits_gives_way_to_a_newer_one(
+    pushed: list[tuple[str, frozenset[str]] | None], sent: list[int]
+) -> None:
+    """What the receiver holds in the end is what it would hold after all of them; a PATCH never overtakes its PUT."""
+    world = Lagging()
+    gate = await world.stop()
+    for number, one in enumerate(pushed, 1):
+        world.push("p1", number) if one is None else world.update(number, *one)
+    assert world.lanes.superseded_messages == len(pushed) - len(sent)
+    assert world.lanes.depths() == {"p1": len(sent)}
+    assert await world.sent_in_the_end(gate) == sent
+    assert world.lanes.dropped_messages == 0
+
+
+async def test_an_update_that_is_under_way_is_not_superseded() -> None:
+    world = Lagging()
+    gate = world.hold("p1")
+    world.update(1, "E1", STATUS)
+    await until(lambda: world.sent == ["p1/1"])
+    world.update(2, "E1", STATUS)
+    gate.set()
+    await until(lambda: world.sent == ["p1/1", "p1/2"])
+    assert world.lanes.superseded_messages == 0
+
+
+async def test_a_lane_does_not_overflow_by_what_it_need_not_carry() -> None:
+    world = Lagging(max_messages=3)
+    gate = await world.stop()
+    for number in range(1, 1001):
+        world.update(number, f"E{number % 3}", STATUS)
+    assert await world.sent_in_the_end(gate) == [998, 999, 1000]
+    assert world.lanes.dropped_messages == 0
+
+
+async def test_what_comes_in_bulk_and_finds_no_room_drops_nothing_else() -> None:
+    world = Lagging(max_messages=2)
+    gate = await world.stop()
+    world.update(1, "E1", STATUS)
+    world.update(2, "E1", STATUS, is_bulk=True)
+    assert await world.sent_in_the_end(gate) == [1]
+
+
+async def test_a_lane_that_was_emptied_forgets_what_waited() -> None:
+    world = Lagging(max_messages=2)
+    gate = await world.stop()
+    world.update(1, "E1", STATUS)
+    world.push("p1", 2, 3)
+    world.update(4, "E1", STATUS)
+    assert world.lanes.superseded_messages == 0
+    assert await world.sent_in_the_end(gate) == [3, 4]
+
+
+async def test_more_sets_of_fields_than_are_remembered_are_all_carried() -> None:
+    """The work of a push is bounded; nothing is lost by it."""
+    world = Lagging()
+    gate = await world.stop()
+    for number in range(FIELD_SETS_MAX + 3):
+        world.update(number + 1, "E1", frozenset({f"field {number}"}))
+    assert await world.sent_in_the_end(gate) == list(range(1, FIELD_SETS_MAX + 4))
+
+
+# --- what an answer means ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("http_status", "body", "refused"),
+    [
+        pytest.param(200, b'{"status_code":1000}', None, id="success"),
+        pytest.param(201, b'{"data":{"a":[1]},"status_code":1999}', None, id="success with data"),
+        pytest.param(200, b"", None, id="nothing said"),
+        pytest.param(200, b"<html>", None, id="no OCPI, and no refusal"),
+        pytest.param(200, b'{"status_code":"1000"}', None, id="no code"),
+        pytest.param(200, b'{"status_code":2001,"status_message":"no"}', "2001 no", id="S-07 refused in HTTP 200"),
+        pytest.param(404, b'{"status_code":1000}', "1000 ", id="an HTTP error with a code of success"),
+        pytest.param(500, b"oops", "no envelope", id="an HTTP error"),
+    ],
+)
+async def test_what_a_receiver_refuses_is_logged_and_what_it_takes_is_not(
+    http_status: int, body: bytes, refused: str | None
+) -> None:
+    """B-14."""
+
+    async def send(_: Call) -> Answer:
+        return Answer(http_status, {}, body)
+
+    world = World()
+    lanes = Lanes(send, world._lose, lambda heard: world.heard.append(heard.id), max_messages=5)
+    with structlog.testing.capture_logs() as lines:
+        lanes.push("p1", partner(1), call("p1", 1))
+        await until(lambda: world.heard)
+        await asyncio.sleep(0)
+    assert [line["said"] for line in lines] == ([] if refused is None else [refused])
