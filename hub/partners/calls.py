@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.partners.client import Call, join_url
+from hub.partners.client import Call, Place, join_url
 from hub.partners.dialect import spoken_body, spoken_query
 from hub.partners.directory import Partner
 from ocpi_modules.errors import RoutingFault
@@ -19,11 +19,13 @@ def call_for(message: Message, partner: Partner) -> Call:
     if base is None:
         raise RoutingFault(f"{message.receiver} offers no {message.module.id} {message.interface}")
     body = spoken_body(message, partner.quirks) if message.operation.has_body else None
+    place = Place(message.module.id, message.interface, message.suffix, spoken_query(message, partner.quirks))
     return Call(
         method=message.operation.method,
-        url=join_url(base, message.suffix, spoken_query(message, partner.quirks)),
+        url=join_url(base, place.suffix, place.query),
         headers=_headers(message, partner) | (_JSON if body else {}),
         body=body,
+        place=place,
     )
 
 

@@ -27,6 +27,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from yarl import URL
 
 from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
+from ocpi_modules.module import Interface
 
 CONNECT_WAIT_SECONDS = 3.0
 POOLED_CONNECTIONS_MAX = 1000
@@ -40,14 +41,28 @@ FETCH_RETRY_WAIT_SECONDS = 0.2
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=())  # one partner's would go to every partner of the same host
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call goes, without what its partner may change meanwhile: module id, interface, path and query below the endpoint."""
+
+    module_id: str
+    interface: Interface
+    suffix: str
+    query: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request to a partner: complete URL, headers with authorization, body as bytes or None."""
+    """A request to a partner: complete URL, headers with authorization, body as bytes or None.
+
+    `place` lets another process make the same call with the address and token of its own directory.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = None
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

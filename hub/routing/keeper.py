@@ -9,6 +9,7 @@ from urllib.parse import quote
 import structlog
 
 from hub.partners.calls import call_for
+from hub.partners.delivery import Parcel
 from hub.partners.directory import Directory, Partner
 from hub.routing.ports import Ports
 from hub.routing.remarks import original_of, remarks_on_cdr, remarks_on_session
@@ -41,8 +42,7 @@ class Keeper:
         change = replace(self.change(judged), is_lenient=caller.quirks.lenient, is_pulled=is_pulled)
         kept = await self._ports.copies.keep(change)
         if kept.result.is_news:
-            for receiver in once_a_platform(route.receivers, self._directory):
-                self._queue(message, receiver, is_bulk=is_pulled)
+            await self._tell(message, once_a_platform(route.receivers, self._directory), is_bulk=is_pulled)
         return self._acknowledged(message, kept)
 
     async def deliver(self, message: Message, route: Deliver, caller: Partner, *, is_pulled: bool = False) -> Reply:
@@ -58,7 +58,7 @@ class Keeper:
         if message.module.is_final:
             self._ports.payer_waits(route.addressee)
         elif kept.result.is_news:
-            self._queue(message, route.addressee, is_bulk=is_pulled)
+            await self._tell(message, [route.addressee], is_bulk=is_pulled)
         reply = await self._remarked(message, kept, self._acknowledged(message, kept))
         return replace(reply, headers={"Location": cdr_url(self._base, message)}) if message.module.is_final else reply
 
@@ -108,12 +108,17 @@ class Keeper:
         known = await self._ports.copies.owned(message.module, owner, original, "") if original else None
         return remarks_on_cdr(message.content, knows_original=known is not None)
 
-    def _queue(self, message: Message, receiver: Party, *, is_bulk: bool) -> None:
+    async def _tell(self, message: Message, receivers: Collection[Party], *, is_bulk: bool) -> None:
+        """Put a push into the lanes of its receivers before it is answered: the next push may come in at another process."""
+        parcels = [self._parcel(message, receiver, is_bulk=is_bulk) for receiver in receivers]
+        await self._ports.lanes.push_all([parcel for parcel in parcels if parcel is not None])
+
+    def _parcel(self, message: Message, receiver: Party, *, is_bulk: bool) -> Parcel | None:
         partner = self._directory.partner_of(receiver)
         if partner is None or partner.endpoint(message.module, Interface.RECEIVER) is None:
-            return
+            return None
         onward = message.readdressed(self._directory.hub, receiver, self._ports.new_id())
-        self._ports.lanes.push(str(receiver), partner, call_for(onward, partner), is_bulk=is_bulk)
+        return Parcel(name=str(receiver), partner=partner, call=call_for(onward, partner), is_bulk=is_bulk)
 
     def _acknowledged(self, message: Message, kept: Kept) -> Reply:
         stale = kept.result is Result.STALE

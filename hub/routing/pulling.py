@@ -19,8 +19,8 @@ from hub.clock import Clock
 from hub.partners.calls import call_headers
 from hub.partners.client import Answer, Call, PartnerClient, join_url
 from hub.partners.crawl import crawl
+from hub.partners.delivery import LanesPort
 from hub.partners.directory import Directory, Partner, Presence
-from hub.partners.lanes import Lanes
 from hub.partners.roster import Roster
 from hub.routing.router import Router
 from hub.store.copies import Copies, Crawled
@@ -55,7 +55,7 @@ class PullPorts:
     copies: Copies
     client: PartnerClient
     router: Router
-    lanes: Lanes
+    lanes: LanesPort
     clock: Clock
     new_id: Callable[[], str]
     welcome: Callable[[int], Awaitable[None]]

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from hub.partners.client import Answer, Call
+from hub.partners.delivery import TIMEOUTS_IN_A_ROW_MAX
 from hub.partners.directory import Partner
-from hub.partners.lanes import TIMEOUTS_IN_A_ROW_MAX, Lanes
+from hub.partners.lanes import Lanes
 from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
 
 WAIT_SECONDS = 5.0

@@ -1,0 +1,124 @@
+"""What all lanes have in common: what is put into one, and how an answer or a failure at its end is judged.
+
+Lanes may live in this process (`lanes.py`) or be carried from process to process (`streamlanes.py`); whether a receiver is still there
+is decided here for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from hub.partners.client import Answer, Call
+from hub.partners.directory import Partner
+from ocpi_modules.envelope import read_envelope
+from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
+
+TIMEOUTS_IN_A_ROW_MAX = 3
+
+_log = structlog.get_logger()
+
+Send = Callable[[Call], Awaitable[Answer]]
+Lost = Callable[[Partner], Awaitable[None]]
+Heard = Callable[[Partner], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """A call for the lane `name`. What is `is_bulk` leaves half of a lane to others.
+
+    `supersedes` names what the call says: a waiting one with the same name has become pointless. `once` is an id under which it is
+    delivered once, however many processes put it into the lane.
+    """
+
+    name: str
+    partner: Partner
+    call: Call
+    is_bulk: bool = False
+    supersedes: Hashable | None = None
+    once: str = ""
+
+
+class LanesPort(Protocol):
+    """Lanes, wherever they live."""
+
+    dropped_messages: int
+
+    def push(
+        self,
+        name: str,
+        partner: Partner,
+        call: Call,
+        *,
+        is_bulk: bool = False,
+        supersedes: Hashable | None = None,
+        once: str = "",
+    ) -> None:
+        """Put a call at the end of a lane and return at once."""
+        ...
+
+    async def push_all(self, parcels: Sequence[Parcel]) -> None:
+        """Put calls at the ends of their lanes, in this order; returns when they are there, or are given up and counted as dropped.
+
+        Never raises and never takes long: what a lane loses, its receiver fetches from the copies.
+        """
+        ...
+
+    def depths(self) -> dict[str, int]:
+        """How many calls wait, by lane."""
+        ...
+
+    async def room(self, messages: int) -> None:
+        """Wait a bounded time until every lane can take so many more in bulk."""
+        ...
+
+    async def close(self, drain_seconds: float) -> None:
+        """Let what is under way end, but no longer than this, and take nothing more."""
+        ...
+
+
+@dataclass(slots=True)
+class Streak:
+    """How many timeouts a receiver had in a row."""
+
+    timeouts: int = 0
+
+
+class Deliverer:
+    """Sends the calls of lanes and judges what comes of it."""
+
+    def __init__(self, send: Send, heard: Heard) -> None:
+        self._send, self._heard = send, heard
+
+    async def deliver(self, parcel: Parcel, streak: Streak) -> bool:
+        """Send a call once; whether its receiver is still there (R-16, R-17). Raises nothing that belongs to a receiver."""
+        try:
+            answer = await self._send(parcel.call)
+        except RoutingFault as fault:
+            _log.warning("not_delivered", lane=parcel.name, reason=fault.message)
+            return is_there_after(fault, streak)
+        streak.timeouts = 0
+        self._heard(parcel.partner)
+        _log_answer(parcel, answer)
+        return True
+
+
+def is_there_after(fault: RoutingFault, streak: Streak) -> bool:
+    """Whether a receiver is still there after a failure: not when it cannot be reached, nor after TIMEOUTS_IN_A_ROW_MAX timeouts."""
+    streak.timeouts = streak.timeouts + 1 if isinstance(fault, ReceiverTimeout) else 0
+    if isinstance(fault, ReceiverNotConnected) or streak.timeouts >= TIMEOUTS_IN_A_ROW_MAX:
+        streak.timeouts = 0
+        return False
+    return True
+
+
+def _log_answer(parcel: Parcel, answer: Answer) -> None:
+    envelope = read_envelope(answer.body) if answer.body.strip() else None
+    is_taken = answer.http_status < 300 and (envelope is None or envelope.is_success)
+    said = f"{envelope.status_code} {envelope.status_message or ''}" if envelope else ""
+    log = _log.debug if is_taken else _log.warning
+    event = "delivered" if is_taken else "refused"
+    log(event, lane=parcel.name, method=parcel.call.method, http=answer.http_status, said=said)
