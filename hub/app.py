@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from fastapi import FastAPI
@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from hub.clock import Clock, SystemClock
 from hub.partners.client import PartnerClient
 from hub.partners.clientinfo import ClientInfoNews
-from hub.partners.handshake import Handshake, HubIdentity
+from hub.partners.handshake import REGISTRATION_MAX_SECONDS, Handshake, HubIdentity
 from hub.partners.lanes import Lanes
 from hub.partners.presence import PresenceWatch
 from hub.partners.probe import Prober
@@ -33,6 +33,7 @@ from hub.store.callbacks import Callbacks
 from hub.store.copies import Copies
 from hub.store.database import Database
 from hub.store.defects import Defects
+from hub.store.leader import Leadership, key_mark
 from hub.store.ledger import Ledger
 from hub.store.partners import Partners
 from hub.store.permissions import PermissionRules
@@ -116,6 +117,8 @@ class Hub:
             schedule_seconds=settings.pull_schedule_seconds,
         )
         self.roster.listen(self.puller.on_change)
+        mark = key_mark(settings.secret_key_bytes())
+        self.leadership = Leadership(database_url, mark, self._begin_duties, self._end_duties)
         endpoint = OcpiEndpoint(
             OcpiPorts(
                 partners=self.partners,
@@ -190,23 +193,35 @@ class Hub:
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         await self.database.migrate()
-        await self.handshake.discard_unfinished()
         await self.roster.refresh()
         self.presence.start()
-        self.dues.start()
-        self.puller.start()
+        await self.leadership.start()
         dates = asyncio.create_task(self.roster.keep_dates())
         try:
             yield
         finally:
             await ended(dates)
-            await self.puller.close()
+            await self.leadership.close()
             await self.lanes.close(LANE_DRAIN_SECONDS)
-            await self.dues.close()
             await self.presence.close()
             await self.copies.close()
             await self.client.close()
             await self.database.close()
+
+    async def _begin_duties(self) -> None:
+        """This process leads: it does what one process at a time does (decision 26)."""
+        opened_before = self._clock.now()
+        if not await self.leadership.is_alone():
+            opened_before -= timedelta(seconds=REGISTRATION_MAX_SECONDS)
+        await self.handshake.discard_unfinished(opened_before)
+        self.presence.lead()
+        self.dues.start()
+        self.puller.start()
+
+    async def _end_duties(self) -> None:
+        self.presence.follow()
+        await self.dues.close()
+        await self.puller.close()
 
     def _observe(self, seen: Seen) -> None:
         self.recent.add(seen, self._clock.now())
