@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from hub.partners.client import Answer, Call
-from hub.partners.directory import Partner
+from hub.partners.directory import Directory, Partner
 from ocpi_modules.envelope import read_envelope
 from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
 
@@ -46,6 +46,7 @@ class LanesPort(Protocol):
     """Lanes, wherever they live."""
 
     dropped_messages: int
+    superseded_messages: int
 
     def push(
         self,
@@ -73,6 +74,22 @@ class LanesPort(Protocol):
 
     async def room(self, messages: int) -> None:
         """Wait a bounded time until every lane can take so many more in bulk."""
+        ...
+
+    def on_change(self, before: Directory, now: Directory) -> None:
+        """A listener of the roster."""
+        ...
+
+    async def start(self) -> None:
+        """Begin to deliver."""
+        ...
+
+    def lead(self) -> None:
+        """Do for all lanes what one process at a time does."""
+        ...
+
+    async def follow(self) -> None:
+        """Leave that to another process."""
         ...
 
     async def close(self, drain_seconds: float) -> None:
@@ -122,3 +139,8 @@ def _log_answer(parcel: Parcel, answer: Answer) -> None:
     log = _log.debug if is_taken else _log.warning
     event = "delivered" if is_taken else "refused"
     log(event, lane=parcel.name, method=parcel.call.method, http=answer.http_status, said=said)
+
+
+def partner_lane(partner: Partner) -> str:
+    """The lane of what is for a platform as a whole, not for one of its parties."""
+    return f"partner {partner.id}"

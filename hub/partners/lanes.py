@@ -14,7 +14,7 @@ import structlog
 
 from hub.partners.client import Call
 from hub.partners.delivery import Deliverer, Heard, Lost, Parcel, Send, Streak
-from hub.partners.directory import Partner
+from hub.partners.directory import Directory, Partner
 
 ROOM_WAIT_SECONDS = 2.0
 ROOM_LOOK_SECONDS = 0.05
@@ -36,7 +36,7 @@ class Lanes:
         self._deliverer, self._lost = Deliverer(send, heard), lost
         self._max_messages = max_messages
         self._lanes: dict[str, _Lane] = {}
-        self.dropped_messages = 0
+        self.dropped_messages = self.superseded_messages = 0
         self._is_closed = False
 
     def push(
@@ -78,6 +78,18 @@ class Lanes:
             if max(self.depths().values(), default=0) + messages <= self._max_messages // 2:
                 return
             await asyncio.sleep(ROOM_LOOK_SECONDS)
+
+    def on_change(self, before: Directory, now: Directory) -> None:
+        """A listener of the roster with nothing to do: a lane comes about when something is put into it."""
+
+    async def start(self) -> None:
+        """Nothing to begin: a lane runs while something is in it."""
+
+    def lead(self) -> None:
+        """Nothing to lead: these lanes are this process' own."""
+
+    async def follow(self) -> None:
+        """Nothing to leave to others."""
 
     async def close(self, drain_seconds: float) -> None:
         """Let the lanes run empty, but no longer than this, and take nothing more: what a failing lane tells others would outlive it."""
