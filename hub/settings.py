@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -172,6 +173,11 @@ class Settings(BaseSettings):
     def admin_token_text(self) -> str | None:
         """The admin token, or None when none is set."""
         return self.admin_token.get_secret_value() if self.admin_token else None
+
+
+def environment_with(**settings: str) -> dict[str, str]:
+    """The environment of this process with settings put into it, for a child that is to have the same ones."""
+    return {**os.environ, **settings}
 
 
 def require_base_url(text: str) -> str:

@@ -49,6 +49,7 @@ class Stream:
         self._up: list[Hook] = []
         self._down: list[Callable[[], None]] = []
         self._connecting: asyncio.Task[None] | None = None
+        self._said = ""
 
     # --- the connection ---
 
@@ -98,7 +99,10 @@ class Stream:
         await self._reconnected()
 
     async def _failed(self, error: Exception) -> None:
-        _log.warning("nats_error", error=f"{type(error).__name__}: {error}")
+        said = f"{type(error).__name__}: {error}"
+        if said != self._said:  # each attempt to connect fails with the same
+            _log.warning("nats_error", error=said)
+        self._said = said
 
     async def _disconnected(self) -> None:
         _log.warning("nats_disconnected")
@@ -107,6 +111,7 @@ class Stream:
 
     async def _reconnected(self) -> None:
         _log.info("nats_connected")
+        self._said = ""
         for hook in self._up:
             try:
                 await hook()

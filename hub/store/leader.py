@@ -61,10 +61,16 @@ class Leadership:
 
     async def start(self) -> None:
         """Try once, then go on trying in the background. Raises OtherKey when a process that lives has another key."""
-        await self._connect()
-        await self._require_one_key()
+        await self.join()
         await self._try()
         self._task = asyncio.create_task(self._run())
+
+    async def join(self) -> None:
+        """Be one of the processes on this database, without leading. Raises OtherKey."""
+        await self._connect()
+        if set(await self._alive()) != {self._key_mark}:
+            await self._step_down()
+            raise OtherKey("another process of this hub has another HUB_SECRET_KEY; all on one database need the same")
 
     async def close(self) -> None:
         """Stop leading, and let another process lead at once."""
@@ -114,11 +120,6 @@ class Leadership:
         )
         await self._ask("select pg_advisory_lock_shared(%s, %s)", ALIVE_LOCK, self._key_mark)
 
-    async def _require_one_key(self) -> None:
-        if set(await self._alive()) != {self._key_mark}:
-            await self._step_down()
-            raise OtherKey("another process of this hub has another HUB_SECRET_KEY; all on one database need the same")
-
     async def _alive(self) -> list[int]:
         return [key for (key,) in await self._ask(_ALIVE, ALIVE_LOCK)]
 
@@ -148,6 +149,19 @@ class Leadership:
                 await self._end()
             except Exception:
                 _log.exception("duties_not_ended")
+
+
+async def require_one_key(database_url: str, mark: int) -> None:
+    """Raises OtherKey when a process that lives seals its tokens with another key."""
+
+    async def nothing() -> None:
+        return
+
+    process = Leadership(database_url, mark, nothing, nothing)
+    try:
+        await process.join()
+    finally:
+        await process.close()
 
 
 def key_mark(key: bytes) -> int:

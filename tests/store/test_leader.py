@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import psycopg
 import pytest
 
-from hub.store.leader import Leadership, OtherKey, key_mark
+from hub.store.leader import Leadership, OtherKey, key_mark, require_one_key
 
 WAIT_MAX_SECONDS = 6.0
 MARK = key_mark(b"the key of the tests")
@@ -119,6 +119,10 @@ async def test_a_process_with_another_secret_key_is_refused(processes: list[Proc
     stranger = Process(database_url, key_mark(b"another key"))
     with pytest.raises(OtherKey, match="HUB_SECRET_KEY"):
         await stranger.leadership.start()
+    await stranger.leadership.close()
+    with pytest.raises(OtherKey, match="HUB_SECRET_KEY"):
+        await require_one_key(database_url, key_mark(b"another key"))
+    await require_one_key(database_url, MARK)
     assert await processes[0].leadership.is_alone() is False
     await until(lambda: processes[0].duties == 1)
     late = Process(database_url)
