@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -103,14 +104,24 @@ class Supervisor:
 
     def _end_all(self) -> None:
         """Let the workers end what they have begun, DRAIN_WAIT_SECONDS at most."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)  # asked twice, it ends no sooner
         running = [worker for worker in self._workers if worker.process is not None]
-        for worker in running:
-            _close_input(worker)
-        deadline = time.monotonic() + DRAIN_WAIT_SECONDS
-        for worker in running:
-            _end(worker, deadline)
+        with _deaf():
+            for worker in running:
+                _close_input(worker)
+            deadline = time.monotonic() + DRAIN_WAIT_SECONDS
+            for worker in running:
+                _end(worker, deadline)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Whoever is asked twice to end ends no sooner."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _close_input(worker: _Worker) -> None:
