@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 import msgspec
+import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -66,6 +67,8 @@ from ocpi_modules.parties import Party
 
 LANE_DRAIN_SECONDS = 5.0
 SHARES = "shares"
+
+_log = structlog.get_logger()
 
 
 def process_name() -> str:
@@ -140,6 +143,7 @@ class Hub:
         self.roster.listen(self.puller.on_change)
         mark = key_mark(settings.secret_key_bytes())
         self.leadership = Leadership(database_url, mark, self._begin_duties, self._end_duties)
+        self._tidying: asyncio.Task[None] | None = None
         self.peers.on_due(self.dues.wake)
         self.peers.on_pull(self._pull_hinted)
         self.peers.answer(SHARES, self._own_share_packed)
@@ -255,6 +259,7 @@ class Hub:
         if not await self.leadership.is_alone():
             opened_before -= timedelta(seconds=REGISTRATION_MAX_SECONDS)
         await self.handshake.discard_unfinished(opened_before)
+        self._tidying = asyncio.create_task(self._tidy())
         self.presence.lead()
         self.lanes.lead()
         self.dues.start()
@@ -262,7 +267,19 @@ class Hub:
 
     async def _end_duties(self) -> None:
         self.presence.follow()
+        if self._tidying is not None:
+            await ended(self._tidying)
         await asyncio.gather(self.dues.close(), self.puller.close(), self.lanes.follow())
+
+    async def _tidy(self) -> None:
+        """Forget the registrations that other processes left open when they were killed."""
+        while True:
+            await asyncio.sleep(REGISTRATION_MAX_SECONDS)
+            try:
+                before = self._clock.now() - timedelta(seconds=REGISTRATION_MAX_SECONDS)
+                await asyncio.shield(self.handshake.discard_unfinished(before))
+            except Exception as exc:  # the database is away: the next round tries again
+                _log.warning("registrations_not_tidied", error=type(exc).__name__)
 
     def _payer_waits(self, payer: Party) -> None:
         """A CDR is due: whoever leads takes it to its payer."""

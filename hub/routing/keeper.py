@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -22,6 +22,10 @@ from ocpi_modules.lenient import defects_of, put_right
 from ocpi_modules.message import Message, Reply, judge_object
 from ocpi_modules.module import Interface, Purpose
 from ocpi_modules.parties import Party
+from ocpi_modules.types import fold
+
+EVSE_KEYS = 2  # of its Location and its own
+STATUS_FIELDS = frozenset({"status", "last_updated"})
 
 _log = structlog.get_logger()
 
@@ -118,7 +122,13 @@ class Keeper:
         if partner is None or partner.endpoint(message.module, Interface.RECEIVER) is None:
             return None
         onward = message.readdressed(self._directory.hub, receiver, self._ports.new_id())
-        return Parcel(name=str(receiver), partner=partner, call=call_for(onward, partner), is_bulk=is_bulk)
+        return Parcel(
+            name=str(receiver),
+            partner=partner,
+            call=call_for(onward, partner),
+            is_bulk=is_bulk,
+            supersedes=status_of(message),
+        )
 
     def _acknowledged(self, message: Message, kept: Kept) -> Reply:
         stale = kept.result is Result.STALE
@@ -151,6 +161,18 @@ class Keeper:
 
 def _is_put_right(message: Message, caller: Partner) -> bool:
     return caller.quirks.lenient and message.operation.has_body
+
+
+def status_of(message: Message) -> Hashable | None:
+    """What a PATCH says that only tells the status of an EVSE: a newer one of the same makes it pointless. None for anything else.
+
+    Everything else may say more than the next message about the same object.
+    """
+    fields = frozenset(message.content) if isinstance(message.content, dict) else frozenset()
+    is_evse = message.module.id == "locations" and len(message.object_keys) == EVSE_KEYS
+    if message.purpose is not Purpose.UPDATE or not is_evse or "status" not in fields or not fields <= STATUS_FIELDS:
+        return None
+    return (message.module.id, str(message.owner), tuple(map(fold, message.object_keys)), fields)
 
 
 def once_a_platform(receivers: Collection[Party], directory: Directory) -> list[Party]:

@@ -158,6 +158,27 @@ async def test_a_slow_receiver_holds_up_nobody_else(
     await until(lambda: len(pushed(emsp)) == 3)
 
 
+async def test_a_slow_receiver_gets_the_newest_status_of_an_evse_and_not_all_of_them(
+    cluster: Cluster, cpo: DemoPlatform, emsp: DemoPlatform, location: dict[str, Any]
+) -> None:
+    evse = location["evses"][0]["uid"]
+    emsp.faults.append(Fault(module_id="locations", method="PUT", wait_seconds=1.5))
+    await cluster.send(0, cpo, "PUT", PATH, sender=CP1, receiver=HUB, content=location)
+    for number in range(6):
+        status = "CHARGING" if number % 2 else "AVAILABLE"
+        change = {"status": status, "last_updated": f"2030-01-01T10:00:0{number}Z"}
+        answer = await cluster.send(
+            number % 3, cpo, "PATCH", f"{PATH}/{evse}", sender=CP1, receiver=HUB, content=change
+        )
+        assert answer.json()["status_code"] == 1000, answer.text
+    await cluster.send(1, cpo, "PATCH", PATH, sender=CP1, receiver=HUB, content=LAST)
+    await until(lambda: ("PATCH", LAST) in pushed(emsp))
+    assert [content.get("status") for method, content in pushed(emsp) if method == "PATCH"] == ["CHARGING", None]
+
+
+LAST = {"name": "last", "last_updated": "2030-01-01T11:00:00Z"}
+
+
 # --- one process does what is to be done once -------------------------------------------------------
 
 
