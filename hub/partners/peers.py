@@ -115,6 +115,7 @@ class Peers:
 
     async def start(self) -> None:
         """Say every TELL_EVERY_SECONDS that this process is there."""
+        self._roster.hears_of_changes(self._wire.is_connected or isinstance(self._wire, NoWire))
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:

@@ -6,15 +6,18 @@ import asyncio
 import json
 import time
 from collections import Counter
+from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub.demo.faults import Fault
 from hub.demo.party import DemoPlatform
+from hub.partners.natsserver import running_server
 from ocpi_modules.headers import authorization
-from tests.cluster.conftest import CP1, MS1, Cluster, until
+from tests.cluster.conftest import CP1, MS1, Cluster, running_cluster, until
 from tests.conftest import HUB
 
 KNOWN_WITHIN_SECONDS = 0.5
@@ -66,12 +69,8 @@ async def test_a_renewed_token_is_dead_in_all_processes_at_once(cluster: Cluster
     renewed = time.monotonic()
     assert cpo.connection.token != old
 
-    async def is_dead(at: int) -> bool:
-        answer = await cluster.send(at, cpo, "GET", "credentials", token=old)
-        return answer.status_code == 401
-
     for at in range(3):
-        await until(partial(is_dead, at))
+        await until(partial(is_dead, cluster, at, cpo, old))
     assert time.monotonic() - renewed < KNOWN_WITHIN_SECONDS
     assert [(await cluster.send(at, cpo, "GET", "credentials")).status_code for at in range(3)] == [200] * 3
 
@@ -80,8 +79,7 @@ async def test_a_partner_that_is_dismissed_at_one_process_is_out_at_all(
     cluster: Cluster, cpo: DemoPlatform, emsp: DemoPlatform
 ) -> None:
     """C-16."""
-    partners = (await cluster.admin(1, "GET", "/admin/partners")).json()
-    number = next(one["id"] for one in partners if one["parties"][0]["party_id"] == "CP1")
+    number = await partner_of(cluster, "CP1")
     token = cpo.connection.token if cpo.connection else ""
     assert (await cluster.admin(1, "DELETE", f"/admin/partners/{number}")).status_code == 204
     dismissed = time.monotonic()
@@ -243,8 +241,7 @@ async def test_a_list_is_pulled_by_whoever_leads_when_an_operator_asks_another_p
     cluster: Cluster, cpo: DemoPlatform, emsp: DemoPlatform, location: dict[str, Any]
 ) -> None:
     cpo.desk.offer("locations", {**location, "id": "OFFERED"})
-    partners = (await cluster.admin(2, "GET", "/admin/partners")).json()
-    number = next(one["id"] for one in partners if one["parties"][0]["party_id"] == "CP1")
+    number = await partner_of(cluster, "CP1")
     answer = await cluster.admin(2, "POST", f"/admin/partners/{number}/pulls/locations")
     assert answer.status_code == 202
     await until(lambda: pushed(emsp))
@@ -281,3 +278,56 @@ async def test_health_tells_of_nats(cluster: Cluster) -> None:
 
 def moment(second: int) -> str:
     return f"2026-11-02T10:{second // 60:02}:{second % 60:02}Z"
+
+
+async def test_without_nats_requests_are_answered_and_stored_and_all_goes_on_when_it_is_back(
+    database_url: str, tmp_path: Path, unused_tcp_port: int, location: dict[str, Any]
+) -> None:
+    """T-22: what could not be put into a lane is not sent later; partners catch up by GET."""
+    nats = partial(running_server, tmp_path / "nats-data", port=unused_tcp_port, token="the-token")
+    async with AsyncExitStack() as stack:
+        with nats() as url:
+            cluster = await stack.enter_async_context(running_cluster(database_url, url, tmp_path))
+            cpo = await cluster.hubs[0].join("P1", ("CPO", "DE/CP1"))
+            emsp = await cluster.hubs[1].join("P3", ("EMSP", "NL/MS1"))
+            await until(lambda: everywhere(cluster, {"NL/MS1": "CONNECTED", "DE/CP1": "CONNECTED"}))
+        await until(lambda: are_connected(cluster, "not connected"))
+        for at in range(3):
+            started = time.monotonic()
+            content = {**location, "last_updated": moment(at)}
+            answer = await cluster.send(at, cpo, "PUT", PATH, sender=CP1, receiver=HUB, content=content)
+            assert answer.json()["status_code"] == 1000
+            assert time.monotonic() - started < 1.0
+        old = cpo.connection.token if cpo.connection else ""
+        number = await partner_of(cluster, "CP1")
+        assert (await cluster.admin(2, "POST", f"/admin/partners/{number}/rotate")).status_code == 200
+        renewed = time.monotonic()
+        for at in range(3):
+            await until(partial(is_dead, cluster, at, cpo, old))
+        assert time.monotonic() - renewed < 3.0
+        assert pushed(emsp) == []
+        with nats():
+            await until(lambda: are_connected(cluster, "connected"))
+            await asyncio.sleep(LANES_COUNTED_SECONDS)
+            content = {**location, "name": "after", "last_updated": moment(100)}
+            await cluster.send(1, cpo, "PUT", PATH, sender=CP1, receiver=HUB, content=content)
+            await until(lambda: pushed(emsp))
+            assert [content["name"] for _, content in pushed(emsp)] == ["after"]
+            text = (await cluster.http.get(f"{cluster.hubs[0].url}/metrics")).text
+            dropped = [line for line in text.splitlines() if line.startswith("hub_lane_dropped_messages{")]
+            assert sum(float(line.rpartition(" ")[2]) for line in dropped) >= 3
+            await stack.aclose()
+
+
+async def are_connected(cluster: Cluster, said: str) -> bool:
+    answers = [await cluster.http.get(f"{hub.url}/health/ready") for hub in cluster.hubs]
+    return {answer.json()["nats"] for answer in answers} == {said} and {one.status_code for one in answers} == {200}
+
+
+async def partner_of(cluster: Cluster, party_id: str) -> int:
+    partners = (await cluster.admin(1, "GET", "/admin/partners")).json()
+    return next(int(one["id"]) for one in partners if one["parties"][0]["party_id"] == party_id)
+
+
+async def is_dead(cluster: Cluster, at: int, platform: DemoPlatform, token: str) -> bool:
+    return (await cluster.send(at, platform, "GET", "credentials", token=token)).status_code == 401
