@@ -8,6 +8,7 @@ the stream: whoever delivers takes them from its own directory, so that a renewe
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Coroutine, Hashable, Iterator, Sequence
 from contextlib import suppress
@@ -52,6 +53,7 @@ ROOM_WAIT_SECONDS = 2.0
 ROOM_LOOK_SECONDS = 0.1
 
 UNKNOWN_LOOKS = 5
+STREAM_LOOKS = 60
 CLOCKS_DIFFER_SECONDS = 5.0
 
 STREAK = "streak"
@@ -295,11 +297,11 @@ class StreamLanes:
     async def _keep_asking(self) -> None:
         """Make consumers for new lanes, and keep a request open at each, so that the next message comes by itself."""
         while True:
+            self._wake.clear()
             try:
                 await self._ask_all()
-            except (NatsError, NotConnected, TimeoutError) as exc:
+            except Exception as exc:  # the next look tries again
                 _log.warning("lanes_not_asked", error=f"{type(exc).__name__}: {exc}")
-            self._wake.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_SECONDS)
 
@@ -433,18 +435,20 @@ class StreamLanes:
         while True:
             await asyncio.sleep(HOLD_EVERY_SECONDS)
             for message in list(self._held.values()):
-                with suppress(NatsError):
+                with suppress(Exception):
                     await message.in_progress()
 
     # --- counting ---
 
     async def _keep_counting(self) -> None:
-        while True:
+        for look in itertools.count(1):
             await asyncio.sleep(LOOK_EVERY_SECONDS)
             try:
                 if self._stream.is_connected and self._is_stream_ready:
                     await self._count()
-            except (NatsError, NotConnected, TimeoutError) as exc:
+                    if look % STREAM_LOOKS == 0:  # the cluster may be whole only now
+                        await self._make_stream()
+            except Exception as exc:  # the next look tries again
                 _log.warning("lanes_not_counted", error=f"{type(exc).__name__}: {exc}")
 
     async def _count(self) -> None:
