@@ -15,9 +15,10 @@ from pydantic import BaseModel, ValidationError
 from hub.clock import SystemClock
 from hub.logs import configure_logs
 from hub.partners.client import PartnerClient
+from hub.partners.natsserver import NatsServerError
 from hub.partners.probe import Prober, Report
 from hub.partners.roster import Roster
-from hub.server import address, database_url, serve
+from hub.server import Listen, address, database_url, serve
 from hub.settings import Settings
 from hub.settlement.engine import statement_of
 from hub.settlement.statement import Month, as_csv, as_json
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         status: int = options.run(options, settings)
     except ValidationError as error:
         return _complain(invalid_settings(error))
-    except (CommandFailed, ValueError, EmbeddedPostgresError) as error:
+    except (CommandFailed, ValueError, EmbeddedPostgresError, NatsServerError) as error:
         return _complain(str(error))
     except OcpiError as error:
         return _complain(error.message)
@@ -104,6 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("serve", help="run the hub")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on")
     command.add_argument("--port", type=int, default=8000, help="port to listen on")
+    command.add_argument("--workers", type=int, help="how many processes serve; else HUB_WORKERS, else one")
+    command.add_argument("--listen-fd", type=int, help=argparse.SUPPRESS)  # how a worker is given its socket
     command.add_argument(
         "--until-stdin-closes", action="store_true", help="stop when standard input ends (for parent processes)"
     )
@@ -154,8 +157,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace, settings: Settings) -> int:
+    if options.workers is not None:
+        settings = Settings(workers=options.workers)  # judged like the setting
     try:
-        return serve(settings, options.host, options.port, until_stdin_closes=options.until_stdin_closes)
+        listen = Listen(options.host, options.port, options.listen_fd)
+        return serve(settings, listen, until_stdin_closes=options.until_stdin_closes)
     except KeyboardInterrupt:  # how it is meant to be ended
         return 0
     except SystemExit as asked:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import msgspec
+import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -17,11 +21,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hub.clock import Clock, SystemClock
 from hub.partners.client import PartnerClient
 from hub.partners.clientinfo import ClientInfoNews
-from hub.partners.handshake import Handshake, HubIdentity
+from hub.partners.delivery import LanesPort
+from hub.partners.directory import Partner
+from hub.partners.handshake import REGISTRATION_MAX_SECONDS, Handshake, HubIdentity
 from hub.partners.lanes import Lanes
+from hub.partners.peers import NoWire, Peers
 from hub.partners.presence import PresenceWatch
 from hub.partners.probe import Prober
 from hub.partners.roster import Roster
+from hub.partners.stream import Stream
+from hub.partners.streamlanes import StreamLanes
 from hub.routing.dues import Dues
 from hub.routing.paging import Paging
 from hub.routing.ports import Ports
@@ -32,6 +41,7 @@ from hub.store.callbacks import Callbacks
 from hub.store.copies import Copies
 from hub.store.database import Database
 from hub.store.defects import Defects
+from hub.store.leader import Leadership, key_mark
 from hub.store.ledger import Ledger
 from hub.store.partners import Partners
 from hub.store.permissions import PermissionRules
@@ -46,11 +56,23 @@ from hub.web.openapi import describe_ocpi
 from hub.web.pages import Figures, page_router
 from hub.web.recent import Recent
 from hub.web.registration import versions_url
+from hub.web.shares import Share, merged_metrics, merged_rows, merged_waiting
 from hub.web.terms import TermsDesk, terms_router
 from hub.web.upkeep import UpkeepDesk, upkeep_router
+from ocpi_modules.catalog import MODULES
 from ocpi_modules.errors import OcpiError
+from ocpi_modules.module import Module
+from ocpi_modules.parties import Party
 
 LANE_DRAIN_SECONDS = 5.0
+SHARES = "shares"
+
+_log = structlog.get_logger()
+
+
+def process_name() -> str:
+    """A name for this process, where it was given none."""
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def new_id() -> str:
@@ -69,7 +91,6 @@ class Hub:
         safe = Safe(settings.secret_key_bytes())
         self.database = Database(database_url)
         self.partners = Partners(self.database)
-        self.copies = Copies(self.database.direct)
         self.ledger = Ledger(self.database)
         self.defects = Defects(self.database)
         self.client = PartnerClient(
@@ -96,10 +117,14 @@ class Hub:
         self.presence = PresenceWatch(
             self.partners, self.roster, self.client, clock, still_alive_seconds=settings.still_alive_seconds
         )
-        self.lanes = Lanes(
-            self.client.send, self.presence.lost, self.presence.heard, max_messages=settings.lane_max_messages
+        self.stream = Stream(nats_url, party) if (nats_url := settings.nats_url_text()) else None
+        self.peers = Peers(
+            self.stream or NoWire(), settings.process_name or process_name(), self.roster, self.presence, clock
         )
+        self.lanes = self._make_lanes(settings)
+        self.copies = Copies(self.database.direct, self.lanes.push_all, is_shared=self.stream is not None)
         self.dues = Dues(self.ledger, self.roster, self.client, self.presence.lost, new_id)
+        self.roster.listen(self.lanes.on_change)
         self.roster.listen(ClientInfoNews(self.lanes, new_id))
         self.roster.listen(self.dues.on_change)
         self.roster.listen(self.presence.on_change)
@@ -115,6 +140,12 @@ class Hub:
             schedule_seconds=settings.pull_schedule_seconds,
         )
         self.roster.listen(self.puller.on_change)
+        mark = key_mark(settings.secret_key_bytes())
+        self.leadership = Leadership(database_url, mark, self._begin_duties, self._end_duties)
+        self._tidying: asyncio.Task[None] | None = None
+        self.peers.on_due(self.dues.wake)
+        self.peers.on_pull(self._pull_hinted)
+        self.peers.answer(SHARES, self._own_share_packed)
         endpoint = OcpiEndpoint(
             OcpiPorts(
                 partners=self.partners,
@@ -133,6 +164,15 @@ class Hub:
         )
         self.app = self._application(settings, endpoint, url)
 
+    def _make_lanes(self, settings: Settings) -> LanesPort:
+        outcomes = (self.client.send, self.presence.lost, self.presence.heard)
+        most = settings.lane_max_messages
+        if self.stream is None:
+            return Lanes(*outcomes, max_messages=most)
+        return StreamLanes(
+            self.stream, self.roster, self._clock, outcomes, max_messages=most, replicas=settings.nats_replicas
+        )
+
     def _ports(self, safe: Safe) -> Ports:
         return Ports(
             roster=self.roster,
@@ -144,7 +184,7 @@ class Hub:
             new_id=new_id,
             lost=self.presence.lost,
             heard=self.presence.heard,
-            payer_waits=self.dues.wake,
+            payer_waits=self._payer_waits,
             callbacks=Callbacks(self.database),
             defects=self.defects,
         )
@@ -173,7 +213,7 @@ class Hub:
             docs_url=None,
             redoc_url=None,
         )
-        app.include_router(page_router(lambda: self._figures(settings, url), self.database.ping))
+        app.include_router(page_router(lambda: self._figures(settings, url), self.database.ping, self._links))
         app.include_router(admin_router(self._desk(url), settings.admin_token_text()))
         app.include_router(terms_router(self._terms(), settings.admin_token_text()))
         app.include_router(upkeep_router(self._upkeep_desk(), settings.admin_token_text()))
@@ -189,23 +229,74 @@ class Hub:
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         await self.database.migrate()
-        await self.handshake.discard_unfinished()
         await self.roster.refresh()
         self.presence.start()
-        self.dues.start()
-        self.puller.start()
+        if self.stream is not None:
+            await self.stream.start()
+        await self.lanes.start()
+        await self.peers.start()
+        await self.leadership.start()
         dates = asyncio.create_task(self.roster.keep_dates())
         try:
             yield
         finally:
             await ended(dates)
-            await self.puller.close()
+            await self.leadership.close()
             await self.lanes.close(LANE_DRAIN_SECONDS)
-            await self.dues.close()
+            await self.peers.close()
+            if self.stream is not None:
+                await self.stream.close()
             await self.presence.close()
+            await self.roster.close()
             await self.copies.close()
             await self.client.close()
             await self.database.close()
+
+    async def _begin_duties(self) -> None:
+        """This process leads: it does what one process at a time does (decision 27)."""
+        opened_before = self._clock.now()
+        if not await self.leadership.is_alone():
+            opened_before -= timedelta(seconds=REGISTRATION_MAX_SECONDS)
+        await self.handshake.discard_unfinished(opened_before)
+        self._tidying = asyncio.create_task(self._tidy())
+        self.presence.lead()
+        self.lanes.lead()
+        self.dues.start()
+        self.puller.start()
+
+    async def _end_duties(self) -> None:
+        self.presence.follow()
+        if self._tidying is not None:
+            await ended(self._tidying)
+        await asyncio.gather(self.dues.close(), self.puller.close(), self.lanes.follow())
+
+    async def _tidy(self) -> None:
+        """Forget the registrations that other processes left open when they were killed."""
+        while True:
+            await asyncio.sleep(REGISTRATION_MAX_SECONDS)
+            try:
+                before = self._clock.now() - timedelta(seconds=REGISTRATION_MAX_SECONDS)
+                await asyncio.shield(self.handshake.discard_unfinished(before))
+            except Exception as exc:  # the database is away: the next round tries again
+                _log.warning("registrations_not_tidied", error=type(exc).__name__)
+
+    def _payer_waits(self, payer: Party) -> None:
+        """A CDR is due: whoever leads takes it to its payer."""
+        self.dues.wake(payer)
+        if not self.leadership.is_leader:
+            self.peers.hint_due(payer)
+
+    def _pull(self, partner: Partner, module: Module) -> None:
+        """An operator wants a list to be read: whoever leads reads it."""
+        if self.leadership.is_leader:
+            self.puller.pull_now(partner, module)
+        else:
+            self.peers.hint_pull(partner.id, module.id)
+
+    def _pull_hinted(self, partner_id: int, module_id: str) -> None:
+        partner = self.roster.directory.partners.get(partner_id)
+        if self.leadership.is_leader and partner is not None:
+            self.puller.pull_now(partner, MODULES[module_id])
 
     def _observe(self, seen: Seen) -> None:
         self.recent.add(seen, self._clock.now())
@@ -219,15 +310,36 @@ class Hub:
         return TermsDesk(self.rules, self.roster, self.copies, self._clock, self.partners)
 
     def _upkeep_desk(self) -> UpkeepDesk:
-        return UpkeepDesk(self.partners, self.roster, self.prober, self.pulls, self.puller, self.defects)
+        return UpkeepDesk(self.partners, self.roster, self.prober, self.pulls, self._pull, self.defects)
+
+    def _links(self) -> dict[str, str]:
+        if self.stream is None:
+            return {}
+        return {"nats": "connected" if self.stream.is_connected else "not connected"}
 
     async def _measure(self) -> bytes:
-        due = await self.ledger.payers()
+        return merged_metrics(await self._shares())
+
+    async def _shares(self) -> list[Share]:
+        """What this process and the others say of themselves; one that does not answer in time is left out."""
+        answers = await self.peers.ask(SHARES)
+        return [await self._own_share(), *(msgspec.msgpack.decode(answer, type=Share) for answer in answers)]
+
+    async def _own_share_packed(self) -> bytes:
+        return msgspec.msgpack.encode(await self._own_share())
+
+    async def _own_share(self) -> Share:
+        """What this process says; of the hub as a whole only the one that leads says anything."""
+        due = await self.ledger.payers() if self.leadership.is_leader else {}
         named = {str(payer): count for payer, count in due.items()}
-        return self.metrics.measure(self.lanes.depths(), self.lanes.dropped_messages, named)
+        waiting, dropped = self.lanes.depths(), self.lanes.dropped_messages
+        metrics = self.metrics.measure(waiting, dropped, named, self.lanes.superseded_messages)
+        rows = self.recent.rows(self._clock.now())
+        recent = [(row.module_id, row.method, row.well, row.not_well) for row in rows]
+        return Share(self.peers.name, metrics, recent, waiting)
 
     async def _figures(self, settings: Settings, url: str) -> Figures:
-        due = await self.ledger.payers()
+        due, shares = await self.ledger.payers(), await self._shares()
         return Figures(
             now=self._clock.now(),
             started_at=self._started_at,
@@ -235,9 +347,9 @@ class Hub:
             versions_url=versions_url(url),
             directory=self.roster.directory,
             kept=await self.copies.count(),
-            waiting=self.lanes.depths(),
+            waiting=merged_waiting(shares),
             due={str(payer): count for payer, count in due.items()},
-            recent=self.recent.rows(self._clock.now()),
+            recent=merged_rows(shares),
         )
 
 

@@ -1,46 +1,127 @@
-"""Runs the hub: the embedded database when no other is set, the tables, and uvicorn around the application."""
+"""Runs the hub: the embedded database when no other is set, the tables, and uvicorn around the application, in one process or several."""
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 import uvicorn
 
 from hub.app import create_app
-from hub.settings import Settings
+from hub.partners.natsserver import running_server
+from hub.settings import Settings, environment_with
+from hub.store.database import Database
 from hub.store.embedded import attach_or_start, start
+from hub.store.leader import key_mark, require_one_key
+from hub.store.rotation import require_key
 from hub.web.protocol import EnvelopeProtocol
+from hub.workers import Plan, Supervisor, worker_command
 
 GRACE_SECONDS = 10
 KEPT_ALIVE_SECONDS = 30
 YOUNG_OBJECTS_MAX = 20_000
+END_WAIT_SECONDS = 25  # longer than GRACE_SECONDS and all that is waited for afterwards
 ADDRESS_FILE = "public-url"
 
 _log = structlog.get_logger()
 
 
-def serve(settings: Settings, host: str, port: int, *, until_stdin_closes: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen: at an address, or on a socket that was inherited (a worker does)."""
+
+    host: str
+    port: int
+    descriptor: int | None = None
+
+
+def serve(settings: Settings, listen: Listen, *, until_stdin_closes: bool) -> int:
     """Serve until a signal (or the end of standard input) asks for the end; the database stops last. Returns the exit status."""
-    with _listening(host, port) as sock:
-        settings = settings if settings.public_url else _with_address(settings, host, sock.getsockname()[1])
+    if listen.descriptor is not None:
+        return _serve_as_worker(settings, listen.descriptor)
+    with _listening(listen.host, listen.port) as sock:
+        settings = settings if settings.public_url else _with_address(settings, listen.host, sock.getsockname()[1])
         with database_url(settings, is_shared=False) as url, told_address(settings):
+            asyncio.run(prepare(settings, url))
+            _log.info("serving", url=settings.base_url, versions=f"{settings.base_url}/ocpi/versions")
+            if settings.workers > 1:
+                return _run_workers(settings, url, sock, until_stdin_closes=until_stdin_closes)
             return _run(settings, url, sock, until_stdin_closes=until_stdin_closes)
+
+
+async def prepare(settings: Settings, url: str) -> None:
+    """Bring the tables to the newest version. Raises ValueError when the database does not answer, or needs another secret key."""
+    database, key = Database(url), settings.secret_key_bytes()
+    try:
+        await _migrate(database)
+        await require_key(database, key)
+        await require_one_key(url, key_mark(key))
+    finally:
+        await database.close()
+
+
+async def _migrate(database: Database) -> None:
+    try:
+        await database.ping()
+    except Exception as error:  # what a driver raises is its own affair; none of it is a fault of the hub
+        raise ValueError(f"the database does not answer: {error.__cause__ or error}") from error
+    await database.migrate()
+
+
+def _serve_as_worker(settings: Settings, descriptor: int) -> int:
+    assert settings.database_url is not None
+    structlog.contextvars.bind_contextvars(process=settings.process_name)
+    with socket.socket(fileno=descriptor) as sock:
+        return _run(settings, settings.database_url.get_secret_value(), sock, until_stdin_closes=True)
+
+
+def _run_workers(settings: Settings, url: str, sock: socket.socket, *, until_stdin_closes: bool) -> int:
+    with _nats_url(settings) as nats_url:
+        supervisor = Supervisor(worker_plan(settings, (url, nats_url), sock.fileno()))
+        if until_stdin_closes:
+            threading.Thread(target=_at_end_of_input, args=(supervisor.stop,), daemon=True).start()
+        return supervisor.run()
+
+
+def worker_plan(settings: Settings, urls: tuple[str, str], descriptor: int) -> Plan:
+    """The workers of a hub: the environment of this process, with what it found out (`urls` of database and NATS) put into it."""
+    environment = environment_with(
+        HUB_DATABASE_URL=urls[0],
+        HUB_NATS_URL=urls[1],
+        HUB_PUBLIC_URL=settings.base_url,
+        HUB_DATA_DIR=str(settings.data_dir.resolve()),
+        HUB_WORKERS="1",
+    )
+    machine = settings.process_name or socket.gethostname()
+    names = [{"HUB_PROCESS_NAME": f"{machine}-{number + 1}"} for number in range(settings.workers)]
+    return Plan(worker_command(descriptor), environment, names, descriptor)
+
+
+@contextmanager
+def _nats_url(settings: Settings) -> Iterator[str]:
+    """The outside NATS, else one of our own for as long as the block lasts."""
+    if (url := settings.nats_url_text()) is not None:
+        yield url
+        return
+    with running_server(settings.data_dir) as url:
+        yield url
 
 
 def _run(settings: Settings, url: str, sock: socket.socket, *, until_stdin_closes: bool) -> int:
     server = HubServer(_config(create_app(settings, url)))
     if until_stdin_closes:
         threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
-    _log.info("serving", url=settings.base_url, versions=f"{settings.base_url}/ocpi/versions")
     server.run(sockets=[sock])
     return 0 if server.started else 1
 
@@ -114,9 +195,20 @@ def _config(app: Any) -> uvicorn.Config:
 
 
 def _stop_at_end_of_input(server: uvicorn.Server) -> None:
+    """Whoever closes the input may be gone, with the database: the end must not hang on anybody."""
+
+    def stop() -> None:
+        server.should_exit = True
+        time.sleep(END_WAIT_SECONDS)
+        os._exit(1)
+
+    _at_end_of_input(stop)
+
+
+def _at_end_of_input(stop: Callable[[], None]) -> None:
     while os.read(sys.stdin.fileno(), 4096):  # not the buffer: its lock would hold up the end of the interpreter
         pass
-    server.should_exit = True
+    stop()
 
 
 class HubServer(uvicorn.Server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -17,8 +18,10 @@ from ocpi_modules.types import CountryCode, PartyId, String, Url
 DEFAULT_PORT = 8000
 PUBLIC_URL_MAX_CHARACTERS = 100  # OCPI has 255 for an URL, and whole paths come after this one
 SECRET_KEY_MIN_CHARACTERS = 32
+WORKERS_MAX = 16  # what the embedded database has connections for
 
 _IS_VISIBLE = re.compile(r"[!-~]+").fullmatch
+_NATS_SCHEMES = ("nats://", "tls://")
 _POSTGRESQL_SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 
 
@@ -54,6 +57,21 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr | None = Field(
         None, description="An outside PostgreSQL; without it the embedded server is used."
+    )
+    nats_url: SecretStr | None = Field(
+        None,
+        description="A NATS with JetStream by which several processes of the hub work together; several addresses are divided by "
+        "commas. Without it `serve --workers` starts one, and a single process needs none.",
+    )
+    nats_replicas: int | None = Field(
+        None,
+        ge=1,
+        le=5,
+        description="On how many servers of a NATS cluster lanes are kept; else 3, or 1 where that cannot be.",
+    )
+    workers: int = Field(1, ge=1, le=WORKERS_MAX, description="How many processes `serve` runs on this machine.")
+    process_name: str | None = Field(
+        None, description="Name of this process in figures; else the name of the machine and a number."
     )
     data_dir: Path = Field(Path(".hub"), description="Folder for the embedded server's data and the secret key.")
     pg_bin: Path | None = Field(None, description="Folder of PostgreSQL's programs; else those of the installed wheel.")
@@ -97,6 +115,16 @@ class Settings(BaseSettings):
             raise ValueError("is not the URL of a PostgreSQL database, like postgresql://user:password@host/database")
         return value
 
+    @field_validator("nats_url")
+    @classmethod
+    def _nats(cls, value: SecretStr | None) -> SecretStr | None:
+        servers = value.get_secret_value().split(",") if value is not None else []
+        if not all(server.strip().startswith(_NATS_SCHEMES) for server in servers):
+            raise ValueError(
+                "is not the URL of a NATS server, like nats://token@host:4222, or several divided by commas"
+            )
+        return value
+
     @field_validator("admin_token")
     @classmethod
     def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
@@ -138,9 +166,18 @@ class Settings(BaseSettings):
             return self.secret_key.get_secret_value().encode()
         return load_or_make_key(self.secret_key_file)
 
+    def nats_url_text(self) -> str | None:
+        """The address of NATS, or None when there is none."""
+        return self.nats_url.get_secret_value() if self.nats_url else None
+
     def admin_token_text(self) -> str | None:
         """The admin token, or None when none is set."""
         return self.admin_token.get_secret_value() if self.admin_token else None
+
+
+def environment_with(**settings: str) -> dict[str, str]:
+    """The environment of this process with settings put into it, for a child that is to have the same ones."""
+    return {**os.environ, **settings}
 
 
 def require_base_url(text: str) -> str:

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from hub.app import create_app
 from hub.demo.party import DemoPlatform, role
 from hub.demo.server import LoopbackServer
+from hub.partners.natsserver import running_server
 from hub.settings import Settings
 from hub.store.database import Database
 from hub.store.embedded import attach_or_start
@@ -71,6 +72,13 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = Database(database_url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def nats_url(tmp_path: Path) -> Iterator[str]:
+    """A NATS server of the test's own."""
+    with running_server(tmp_path / "nats-data") as url:
+        yield url
 
 
 @dataclass

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hub.partners.client import Call, join_url
+from hub.partners.client import Call, Place, join_url
+from hub.partners.delivery import Update
 from hub.partners.dialect import spoken_body, spoken_query
 from hub.partners.directory import Partner
-from hub.partners.lanes import Update
 from ocpi_modules.errors import RoutingFault
 from ocpi_modules.headers import id_headers, routing_headers
 from ocpi_modules.message import Message
@@ -37,8 +37,9 @@ def call_for(message: Message, partner: Partner, hop: Hop | None = None) -> Call
     headers = call_headers(partner, sender, receiver, (request_id, message.correlation_id))
     if body:
         headers["Content-Type"] = "application/json"
-    url = join_url(base, message.suffix, spoken_query(message, partner.quirks))
-    return Call(method=message.operation.method, url=url, headers=headers, body=body)
+    place = Place(message.module.id, message.interface, message.suffix, spoken_query(message, partner.quirks))
+    url = join_url(base, place.suffix, place.query)
+    return Call(method=message.operation.method, url=url, headers=headers, body=body, place=place)
 
 
 def call_at(url: str, message: Message, partner: Partner) -> Call:

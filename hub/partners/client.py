@@ -21,10 +21,10 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from hub.partners.guard import Guard, PrivateAddress
 from hub.partners.pool import Pool, trusted
-from hub.partners.wire import Answer, BrokenOff, Call
+from hub.partners.wire import Answer, BrokenOff, Call, Place
 from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
 
-__all__ = ["ANSWER_MAX_BYTES", "Answer", "Call", "PartnerClient", "PrivateAddress", "join_url", "with_slash"]
+__all__ = ["ANSWER_MAX_BYTES", "Answer", "Call", "PartnerClient", "Place", "PrivateAddress", "join_url", "with_slash"]
 
 CONNECT_WAIT_SECONDS = 3.0
 ANSWER_MAX_BYTES = 16 * 1024 * 1024

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from hub.partners.client import Call, join_url
+from hub.partners.client import Call, Place, join_url
+from hub.partners.delivery import LanesPort, partner_lane
 from hub.partners.directory import Directory, Member, Partner
-from hub.partners.lanes import Lanes
 from ocpi_modules.catalog import MODULES
 from ocpi_modules.headers import id_headers
 from ocpi_modules.module import Interface
-from ocpi_modules.types import encode_json
+from ocpi_modules.types import encode_json, format_datetime
 
 _MODULE = MODULES["hubclientinfo"]
 
@@ -45,10 +45,16 @@ def news(before: Sequence[Member], now: Sequence[Member]) -> list[Member]:
     return [member for member in now if known.get((member.party, member.role)) is not member.status]
 
 
+def news_id(receiver: Partner, member: Member) -> str:
+    """One id for one piece of news to one receiver: every process of the hub sees it, and it is to be told once."""
+    changed = f"{member.status.value} {format_datetime(member.last_updated)}"
+    return f"{receiver.id} {member.party} {member.role.value} {changed}"
+
+
 class ClientInfoNews:
     """Tells every connected partner that wants to know (a listener of the roster)."""
 
-    def __init__(self, lanes: Lanes, new_id: Callable[[], str]) -> None:
+    def __init__(self, lanes: LanesPort, new_id: Callable[[], str]) -> None:
         self._lanes, self._new_id = lanes, new_id
 
     def __call__(self, before: Directory, now: Directory) -> None:
@@ -66,16 +72,19 @@ class ClientInfoNews:
         if url is None or not partner.is_joined or directory.is_offline(partner):
             return
         for member in members:
-            self._lanes.push(f"partner {partner.id}", partner, self._call(url, partner, member))
+            name, call = partner_lane(partner), self._call(url, partner, member)
+            self._lanes.push(name, partner, call, once=news_id(partner, member))
 
     def _call(self, url: str, partner: Partner, member: Member) -> Call:
+        place = Place(_MODULE.id, Interface.RECEIVER, f"{member.party.country_code}/{member.party.party_id}")
         return Call(
             method="PUT",
-            url=join_url(url, f"{member.party.country_code}/{member.party.party_id}"),
+            url=join_url(url, place.suffix),
             headers={
                 "Authorization": partner.authorization,
                 "Content-Type": "application/json",
                 **id_headers(self._new_id(), self._new_id()),
             },
             body=client_info(member),
+            place=place,
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -46,6 +47,8 @@ Endpoints = Mapping[tuple[str, str], str]
 Entry = TypeVar("Entry", Version, Endpoint)
 
 CREDENTIALS_ENDPOINT = (CREDENTIALS.id, Interface.SENDER.value)
+
+REGISTRATION_MAX_SECONDS = 600.0  # longer than one of our own calls and the taking back of it may take
 
 LOGO_SIZE_PIXELS = 256  # some platforms refuse a logo without its size
 
@@ -274,14 +277,15 @@ class Handshake:
         if url is not None and partner.token:
             await self._take_back(url, partner.token, is_raw=partner.quirks.token == "raw")
 
-    async def discard_unfinished(self) -> None:
-        """Forget registrations that a hub left open when it was killed; for the start, before anything is
-        asked of partners.
+    async def discard_unfinished(self, before: datetime) -> None:
+        """Forget registrations that were opened before a moment (UTC) and never came about: a process was killed meanwhile.
+
+        Those of a process that lives are younger than REGISTRATION_MAX_SECONDS.
         """
         directory = await self._roster.refresh()
         for partner in directory.partners.values():
             if not partner.is_joined:
-                await self._partners.discard(partner.id)
+                await self._partners.discard(partner.id, before)
         await self._roster.refresh()
 
     # --- steps ---

@@ -2,135 +2,144 @@
 
 Nothing is stored and nothing is tried twice (T-22): what a lane loses, its receiver fetches when it is back, from the copies.
 
-In a lane that lags, a waiting update is dropped when a newer one of the same object sets at least the same fields: the receiver learns
-the newest value sooner, and no other. The newer one keeps its own place. What stands between the two is no barrier: a PUT of the object
-sets every field, so the older update before it changes nothing that lasts, and after it the newer one sets the same fields in any case; an
-update of other fields does not touch these. Should the newer one fail, the receiver lacks a value that was already out of date.
+In a lane whose first call has waited for longer than LAGGING_SECONDS, a waiting update is dropped when a newer one of the
+same object sets at least the same fields: the receiver learns the newest value sooner, and no other. The newer one keeps its
+own place. What stands between the two is no barrier: a PUT of the object sets every field, so the older update before it
+changes nothing that lasts, and after it the newer one sets the same fields in any case; an update of other fields does not
+touch these. Should the newer one fail, the receiver lacks a value that was already out of date.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import structlog
 
-from hub.partners.client import Answer, Call
-from hub.partners.directory import Partner
-from ocpi_modules.envelope import is_plain_success, read_envelope
-from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
+from hub.partners.client import Call
+from hub.partners.delivery import LAGGING_SECONDS, Deliverer, Heard, Lost, Parcel, Send, Streak, Update
+from hub.partners.directory import Directory, Partner
 
-TIMEOUTS_IN_A_ROW_MAX = 3
 ROOM_WAIT_SECONDS = 2.0
 ROOM_LOOK_SECONDS = 0.05
 FIELD_SETS_MAX = 8  # of one object's waiting updates; bounds the work of a push
 
 _log = structlog.get_logger()
 
-Send = Callable[[Call], Awaitable[Answer]]
-Lost = Callable[[Partner], Awaitable[None]]
-Heard = Callable[[Partner], None]
-
-
-class Update(NamedTuple):
-    """What a call updates: an object, and the fields of it that are set to new values whatever they were before."""
-
-    target: Hashable
-    fields: frozenset[str]
-
 
 class _Queue:
-    """Calls in the order of their pushes, without those that a later one supersedes. Every operation takes constant time."""
+    """Calls in the order of their pushes, without those that a later one supersedes. Every call is put in and taken out once."""
 
     def __init__(self) -> None:
-        self._calls: OrderedDict[int, tuple[Call, Update | None]] = OrderedDict()
-        self._updates: dict[Hashable, dict[frozenset[str], int]] = {}
+        self._parcels: OrderedDict[int, tuple[Parcel, float]] = OrderedDict()
+        self._updates: dict[Hashable, dict[frozenset[str], deque[int]]] = {}
         self._pushed = 0
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self._parcels)
 
     def supersede(self, update: Update) -> int:
         """Drop the waiting updates whose fields a new one sets too; how many they were."""
         waiting = self._updates.get(update.target, {})
         covered = [fields for fields in waiting if fields <= update.fields]
-        for fields in covered:
-            del self._calls[waiting.pop(fields)]
-        return len(covered)
+        dropped = [number for fields in covered for number in waiting.pop(fields)]
+        for number in dropped:
+            del self._parcels[number]
+        return len(dropped)
 
-    def push(self, call: Call, update: Update | None) -> None:
+    def since(self, otherwise: float) -> float:
+        """When the first call was put here, on the clock of `push`."""
+        return next(iter(self._parcels.values()))[1] if self._parcels else otherwise
+
+    def push(self, parcel: Parcel, now: float) -> None:
         """Put a call at the end. An update with one set of fields too many for its object will not be superseded."""
         self._pushed += 1
-        self._calls[self._pushed] = call, update
-        if update is not None:
-            waiting = self._updates.setdefault(update.target, {})
-            if len(waiting) < FIELD_SETS_MAX:
-                waiting[update.fields] = self._pushed
+        self._parcels[self._pushed] = parcel, now
+        if parcel.supersedes is not None:
+            waiting = self._updates.setdefault(parcel.supersedes.target, {})
+            if parcel.supersedes.fields in waiting or len(waiting) < FIELD_SETS_MAX:
+                waiting.setdefault(parcel.supersedes.fields, deque()).append(self._pushed)
 
-    def pop(self) -> Call:
+    def pop(self) -> Parcel:
         """Take the first call."""
-        number, (call, update) = self._calls.popitem(last=False)
-        if update is not None:
-            self._forget(update, number)
-        return call
+        number, (parcel, _) = self._parcels.popitem(last=False)
+        if parcel.supersedes is not None:
+            self._forget(parcel.supersedes, number)
+        return parcel
 
     def clear(self) -> None:
         """Drop everything."""
-        self._calls.clear()
+        self._parcels.clear()
         self._updates.clear()
 
     def _forget(self, update: Update, number: int) -> None:
         waiting = self._updates.get(update.target, {})
-        if waiting.get(update.fields) == number:
+        numbers = waiting.get(update.fields)
+        if not numbers or numbers[0] != number:
+            return
+        numbers.popleft()
+        if not numbers:
             del waiting[update.fields]
-            if not waiting:
-                del self._updates[update.target]
+        if not waiting:
+            del self._updates[update.target]
 
 
 @dataclass(slots=True)
 class _Lane:
-    partner: Partner
     waiting: _Queue = field(default_factory=_Queue)
-    timeouts: int = 0
+    streak: Streak = field(default_factory=Streak)
     task: asyncio.Task[None] | None = None
 
 
 class Lanes:
-    """All lanes, by the name of their receiver. A lane that overflows, or whose receiver is lost, is emptied as a whole."""
+    """All lanes of this process, by the name of their receiver. One that overflows, or whose receiver is lost, is emptied as a whole."""
 
-    def __init__(self, send: Send, lost: Lost, heard: Heard, *, max_messages: int) -> None:
-        self._send, self._lost, self._heard = send, lost, heard
-        self._max_messages = max_messages
+    def __init__(
+        self, send: Send, lost: Lost, heard: Heard, *, max_messages: int, lagging_seconds: float = LAGGING_SECONDS
+    ) -> None:
+        self._deliverer, self._lost = Deliverer(send, heard), lost
+        self._max_messages, self._lagging_seconds = max_messages, lagging_seconds
         self._lanes: dict[str, _Lane] = {}
-        self.dropped_messages = 0
-        self.superseded_messages = 0
+        self.dropped_messages = self.superseded_messages = 0
         self._is_closed = False
 
     def push(
-        self, name: str, partner: Partner, call: Call, *, is_bulk: bool = False, supersedes: Update | None = None
+        self,
+        name: str,
+        partner: Partner,
+        call: Call,
+        *,
+        is_bulk: bool = False,
+        supersedes: Update | None = None,
+        once: str = "",
     ) -> None:
-        """Put a call at the end of a lane and return at once. What comes in bulk leaves half of a lane to others.
+        """Put a call at the end of a lane and return at once. What comes in bulk leaves half of a lane to others."""
+        parcel = Parcel(name=name, partner=partner, call=call, is_bulk=is_bulk, supersedes=supersedes, once=once)
+        self._push(parcel)
 
-        `supersedes` says what it updates, when waiting updates of the same may be dropped for it, and it for later ones.
-        """
+    def _push(self, parcel: Parcel) -> None:
         if self._is_closed:
             self.dropped_messages += 1
             return
-        lane = self._lanes.setdefault(name, _Lane(partner))
-        lane.partner = partner
-        if is_bulk and len(lane.waiting) >= self._max_messages // 2:
+        lane = self._lanes.setdefault(parcel.name, _Lane())
+        if parcel.is_bulk and len(lane.waiting) >= self._max_messages // 2:
             self.dropped_messages += 1
             return
-        if supersedes is not None and lane.waiting:
-            self.superseded_messages += lane.waiting.supersede(supersedes)
+        now = asyncio.get_running_loop().time()
+        if parcel.supersedes is not None and now - lane.waiting.since(now) > self._lagging_seconds:
+            self.superseded_messages += lane.waiting.supersede(parcel.supersedes)
         if len(lane.waiting) >= self._max_messages:
-            self._drop(name, lane, "full")
-        lane.waiting.push(call, supersedes)
+            self._drop(parcel.name, lane, "full")
+        lane.waiting.push(parcel, now)
         if lane.task is None or lane.task.done():
-            lane.task = asyncio.create_task(self._run(name, lane))
+            lane.task = asyncio.create_task(self._run(parcel.name, lane))
+
+    async def push_all(self, parcels: Sequence[Parcel]) -> None:
+        """Put calls at the ends of their lanes, in this order."""
+        for parcel in parcels:
+            self._push(parcel)
 
     def depths(self) -> dict[str, int]:
         """How many calls wait, by lane."""
@@ -142,6 +151,18 @@ class Lanes:
             if max(self.depths().values(), default=0) + messages <= self._max_messages // 2:
                 return
             await asyncio.sleep(ROOM_LOOK_SECONDS)
+
+    def on_change(self, before: Directory, now: Directory) -> None:
+        """A listener of the roster with nothing to do: a lane comes about when something is put into it."""
+
+    async def start(self) -> None:
+        """Nothing to begin: a lane runs while something is in it."""
+
+    def lead(self) -> None:
+        """Nothing to lead: these lanes are this process' own."""
+
+    async def follow(self) -> None:
+        """Nothing to leave to others."""
 
     async def close(self, drain_seconds: float) -> None:
         """Let the lanes run empty, but no longer than this, and take nothing more: what a failing lane tells others would outlive it."""
@@ -155,43 +176,16 @@ class Lanes:
 
     async def _run(self, name: str, lane: _Lane) -> None:
         while lane.waiting:
-            call = lane.waiting.pop()
+            parcel = lane.waiting.pop()
             try:
-                await self._carry(name, lane, call)
+                if not await self._deliverer.deliver(parcel, lane.streak):
+                    self._drop(name, lane, "lost")
+                    await self._lost(parcel.partner)
             except Exception:
                 _log.exception("lane_failed", lane=name)
-
-    async def _carry(self, name: str, lane: _Lane, call: Call) -> None:
-        try:
-            answer = await self._send(call)
-        except RoutingFault as fault:
-            await self._failed(name, lane, fault)
-            return
-        lane.timeouts = 0
-        self._heard(lane.partner)
-        if refusal := _refusal(answer):
-            _log.warning("refused", lane=name, method=call.method, http=answer.http_status, said=refusal)
-
-    async def _failed(self, name: str, lane: _Lane, fault: RoutingFault) -> None:
-        lane.timeouts = lane.timeouts + 1 if isinstance(fault, ReceiverTimeout) else 0
-        _log.warning("not_delivered", lane=name, reason=fault.message)
-        if isinstance(fault, ReceiverNotConnected) or lane.timeouts >= TIMEOUTS_IN_A_ROW_MAX:
-            lane.timeouts = 0
-            self._drop(name, lane, "lost")
-            await self._lost(lane.partner)
 
     def _drop(self, name: str, lane: _Lane, reason: str) -> None:
         self.dropped_messages += len(lane.waiting)
         if lane.waiting:
             _log.warning("lane_emptied", lane=name, messages=len(lane.waiting), reason=reason)
         lane.waiting.clear()
-
-
-def _refusal(answer: Answer) -> str | None:
-    """What a receiver said that did not take a message; None when it took it, or did not say that it did not."""
-    if answer.http_status < 300 and is_plain_success(answer.body):
-        return None
-    envelope = read_envelope(answer.body) if answer.body.strip() else None
-    if answer.http_status < 300 and (envelope is None or envelope.is_success):
-        return None
-    return f"{envelope.status_code} {envelope.status_message or ''}" if envelope else "no envelope"

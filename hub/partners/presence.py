@@ -1,12 +1,14 @@
 """Who is there: the silent are probed, and partners that fail are OFFLINE until they are heard again.
 
+Every process of the hub notes whom it hears and tells the others; only the one that leads judges who is silent.
+
 Source: mod_hub_client_info ("Still alive check"; checklist HC-08 to HC-10, X-52).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -71,6 +73,8 @@ class PresenceWatch:
         self._known_since: dict[int, datetime] = {}
         self._unwritten: dict[int, datetime] = {}
         self._outages: dict[int, Outage] = {}
+        self._untold: dict[int, datetime] = {}
+        self._is_leading = False
         self._changing = asyncio.Lock()
         self._returning: set[int] = set()
         self._probed: set[int] = set()
@@ -84,15 +88,42 @@ class PresenceWatch:
         """A sign of life: an inbound message or a successful answer (X-52). Cheap; an OFFLINE partner is
         CONNECTED soon after.
         """
-        self._heard[partner.id] = self._unwritten[partner.id] = self._clock.now()
+        now = self._clock.now()
+        self._heard[partner.id] = self._unwritten[partner.id] = self._untold[partner.id] = now
         if self._roster.directory.is_offline(partner) and partner.id not in self._returning:
             self._returning.add(partner.id)
             self._start(self._return(partner))
 
     def on_change(self, before: Directory, now: Directory) -> None:
-        """A partner that is new has just spoken: its silence counts from here (a listener of the roster)."""
+        """A listener of the roster: the silence of a partner that is new counts from here, as it has just spoken; one that another
+        process lost is given the same time as one that was lost here.
+        """
         for partner_id in now.partners.keys() - before.partners.keys():
             self._known_since[partner_id] = self._clock.now()
+        for partner_id, partner in now.partners.items():
+            was_there = partner_id in before.partners and not before.is_offline(before.partners[partner_id])
+            if was_there and now.is_offline(partner):
+                self._outages.setdefault(partner_id, self._prolonged(None))
+            elif not now.is_offline(partner):
+                self._outages.pop(partner_id, None)
+
+    def heard_elsewhere(self, moments: Mapping[int, datetime]) -> None:
+        """Whom another process heard, and when (UTC)."""
+        for partner_id, moment in moments.items():
+            self._heard[partner_id] = max(moment, self._heard.get(partner_id, moment))
+
+    def untold(self) -> dict[int, datetime]:
+        """Whom this process heard since it was asked last, and when (UTC): for the other processes."""
+        told, self._untold = self._untold, {}
+        return told
+
+    def lead(self) -> None:
+        """Judge from now on who is silent; the silence of those who were never heard here counts from now."""
+        self._started_at, self._is_leading = self._clock.now(), True
+
+    def follow(self) -> None:
+        """Leave it to another process to judge who is silent."""
+        self._is_leading = False
 
     async def back(self, partner: Partner) -> None:
         """An OFFLINE partner speaks: CONNECTED before it is answered, so that what follows at once reaches it (HC-09)."""
@@ -148,13 +179,17 @@ class PresenceWatch:
         """Start the probes that are due, and write down who was heard when it is time to."""
         now = self._clock.now()
         self._forget_gone()
+        if self._is_leading:
+            self._probe_silent(now)
+        if now - self._written_at >= timedelta(seconds=WRITTEN_EVERY_SECONDS):
+            self._written_at = now
+            await self._write()
+
+    def _probe_silent(self, now: datetime) -> None:
         for partner in self._roster.directory.partners.values():
             if partner.is_joined and partner.id not in self._probed and self._is_due(partner, now):
                 self._probed.add(partner.id)
                 self._start(self._probe(partner))
-        if now - self._written_at >= timedelta(seconds=WRITTEN_EVERY_SECONDS):
-            self._written_at = now
-            await self._write()
 
     def _is_due(self, partner: Partner, now: datetime) -> bool:
         if self._roster.directory.is_offline(partner):
@@ -222,7 +257,7 @@ class PresenceWatch:
     def _forget_gone(self) -> None:
         gone = self._heard.keys() | self._outages.keys() | self._known_since.keys()
         for partner_id in gone - self._roster.directory.partners.keys():
-            for moments in (self._heard, self._known_since, self._unwritten, self._outages):
+            for moments in (self._heard, self._known_since, self._unwritten, self._untold, self._outages):
                 moments.pop(partner_id, None)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

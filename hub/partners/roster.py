@@ -22,6 +22,7 @@ from ocpi_modules.parties import Party, Role
 
 LOOK_EVERY_SECONDS = 0.5
 READ_EVERY_SECONDS = 10.0
+READ_UNTOLD_EVERY_SECONDS = 1.0  # while other processes cannot tell what they changed
 
 Listener = Callable[[Directory, Directory], None]
 Tables = tuple[Partners, PermissionRules]
@@ -37,23 +38,61 @@ class Roster:
         self._safe = safe
         self._clock = clock
         self._reading = asyncio.Lock()
+        self._is_outdated = False
+        self._catching_up: asyncio.Task[None] | None = None
+        self._tell: Callable[[], None] | None = None
+        self._read_every_seconds = READ_EVERY_SECONDS
         self._listeners: list[Listener] = []
         self.directory = Directory(hub)
-        self._read_at = clock.now()
+        self.read_at = clock.now()
 
     def listen(self, listener: Listener) -> None:
         """Call `listener(before, now)` after each refresh."""
         self._listeners.append(listener)
 
+    def tell_changes(self, tell: Callable[[], None]) -> None:
+        """Call `tell()` whenever this process changed the tables: other processes have to read them again."""
+        self._tell = tell
+
+    def hears_of_changes(self, does: bool) -> None:
+        """Whether other processes can tell what they change; while they cannot, the tables are read more often."""
+        self._read_every_seconds = READ_EVERY_SECONDS if does else READ_UNTOLD_EVERY_SECONDS
+
     async def refresh(self) -> Directory:
-        """Read the tables again; one at a time, so that an older picture never takes the place of a newer one."""
+        """Read the tables after they were changed here, and tell other processes."""
+        directory = await self.reread()
+        if self._tell is not None:
+            self._tell()
+        return directory
+
+    def changed_elsewhere(self) -> None:
+        """Another process changed the tables: they are read at once, and once more if that is said again meanwhile."""
+        self._is_outdated = True
+        if self._catching_up is None or self._catching_up.done():
+            self._catching_up = asyncio.create_task(self._catch_up())
+
+    async def close(self) -> None:
+        """Read nothing more on behalf of others."""
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+            await asyncio.gather(self._catching_up, return_exceptions=True)
+
+    async def _catch_up(self) -> None:
+        while self._is_outdated:
+            self._is_outdated = False
+            if not await self._reread_or_wait():
+                self._is_outdated = True
+                return
+
+    async def reread(self) -> Directory:
+        """Read the tables, which another process may have changed; one at a time, so that an older picture never replaces a newer one."""
         async with self._reading:
             return await self._read()
 
     async def _read(self) -> Directory:
         before, rows = self.directory, await self._partners.load()
-        self._read_at = self._clock.now()
-        permissions = read_permissions(await self._rules.load(), self._read_at)
+        self.read_at = self._clock.now()
+        permissions = read_permissions(await self._rules.load(), self.read_at)
         self.directory = replace(read_directory(rows, self._safe, before.hub), permissions=permissions)
         for listener in self._listeners:
             listener(before, self.directory)
@@ -64,15 +103,19 @@ class Roster:
         while True:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
             now, due = self._clock.now(), self.directory.permissions.next_change
-            is_old = now - self._read_at >= timedelta(seconds=READ_EVERY_SECONDS)
-            if is_old or (due is not None and due <= now):
-                await self._refresh_or_wait()
+            is_old = now - self.read_at >= timedelta(seconds=self._read_every_seconds)
+            if self._is_outdated:
+                self.changed_elsewhere()
+            elif is_old or (due is not None and due <= now):
+                await self._reread_or_wait()
 
-    async def _refresh_or_wait(self) -> None:
+    async def _reread_or_wait(self) -> bool:
         try:
-            await asyncio.shield(self.refresh())  # a connection that is just being made would be lost
+            await asyncio.shield(self.reread())  # a connection that is just being made would be lost
         except Exception as exc:  # the database is away: the next look tries again
-            _log.warning("rules_not_read", error=type(exc).__name__)
+            _log.warning("directory_not_read", error=type(exc).__name__)
+            return False
+        return True
 
 
 def read_directory(rows: Rows, safe: Safe, hub: Party) -> Directory:

@@ -16,6 +16,8 @@ from typing import cast
 
 import httptools
 
+from ocpi_modules.module import Interface
+
 ANSWER_HEAD_MAX_BYTES = 64 * 1024
 
 _URL = re.compile(r"(https?)://([^/?#\\@\x00-\x20\x7f]+)((?:[/?][^#\x00-\x20\x7f]*)?)(?:#.*)?", re.IGNORECASE)
@@ -24,14 +26,28 @@ _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _DEFLATED = 8  # the low half of the first byte of a zlib stream; without it "deflate" is a bare one
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call goes, without what its partner may change meanwhile: module id, interface, path and query below the endpoint."""
+
+    module_id: str
+    interface: Interface
+    suffix: str
+    query: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request to a partner: complete URL, headers with authorization, body as bytes or None."""
+    """A request to a partner: complete URL, headers with authorization, body as bytes or None.
+
+    `place` lets another process make the same call with the address and token of its own directory.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = None
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

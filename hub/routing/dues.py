@@ -1,4 +1,7 @@
-"""CDRs that the hub accepted stay due until their payer has them: the one exception to "nothing is sent twice", because of the money."""
+"""CDRs that the hub accepted stay due until their payer has them: the one exception to "nothing is sent twice", because of the money.
+
+One process of the hub at a time takes them there.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,9 @@ class Dues:
         self._loop: asyncio.Task[None] | None = None
 
     def wake(self, payer: Party) -> None:
-        """There may be something due for this payer."""
+        """There may be something due for this payer. Does nothing while stopped: what is due is found at the start."""
+        if self._loop is None:
+            return
         self._woken.add(payer)
         task = self._tasks.get(payer)
         if task is None or task.done():
@@ -58,8 +63,9 @@ class Dues:
         self._loop = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Stop; what is due stays in the database."""
+        """Stop, until started again; what is due stays in the database."""
         tasks = [task for task in (self._loop, *self._tasks.values()) if task is not None and not task.done()]
+        self._loop = None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

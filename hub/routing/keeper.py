@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 import structlog
 
 from hub.partners.calls import Hop, call_for, update_of
+from hub.partners.delivery import Parcel, Update
 from hub.partners.directory import Directory, Partner
-from hub.partners.lanes import Update
 from hub.routing.ports import Ports
 from hub.routing.remarks import original_of, remarks_on_cdr, remarks_on_session
 from hub.routing.routes import Broadcast, Deliver
@@ -41,11 +42,8 @@ class Keeper:
         """Keep what is for everybody, and queue it for its receivers where it is news (B-01, B-10, X-17)."""
         judged = await self._judged(message, caller)
         change = self.change(judged, is_lenient=caller.quirks.lenient, is_pulled=is_pulled)
-        kept = await self._ports.copies.keep(change)
-        if kept.result.is_news:
-            update = update_of(message)
-            for receiver in once_a_platform(route.receivers, self._directory):
-                self._queue(message, receiver, is_bulk=is_pulled, update=update)
+        receivers = once_a_platform(route.receivers, self._directory)
+        kept = await self._keep(message, change, receivers)
         return self._acknowledged(message, kept)
 
     async def deliver(self, message: Message, route: Deliver, caller: Partner, *, is_pulled: bool = False) -> Reply:
@@ -58,13 +56,19 @@ class Keeper:
             is_lenient=caller.quirks.lenient,
             is_pulled=is_pulled,
         )
-        kept = await self._ports.copies.keep(change)
+        kept = await self._keep(message, change, () if message.module.is_final else (route.addressee,))
         if message.module.is_final:
             self._ports.payer_waits(route.addressee)
-        elif kept.result.is_news:
-            self._queue(message, route.addressee, is_bulk=is_pulled)
         reply = await self._remarked(message, kept, self._acknowledged(message, kept))
         return replace(reply, headers={"Location": cdr_url(self._base, message)}) if message.module.is_final else reply
+
+    async def _keep(self, message: Message, change: Change, receivers: Collection[Party]) -> Kept:
+        """Keep a change; where it is news, it is in the lanes of its receivers before anybody can change the same object again."""
+        news = partial(self._parcels, message, receivers, change.is_pulled) if receivers else None
+        kept = await self._ports.copies.keep(change, news)
+        if change.is_lenient and kept.result.is_news:
+            await self._count_defects(message, is_kept=True)
+        return kept
 
     async def _judged(self, message: Message, caller: Partner) -> Message:
         """The message, its object found valid or put right. Raises InvalidParameters, unless its caller is treated leniently."""
@@ -75,8 +79,6 @@ class Keeper:
         except InvalidParameters:
             await self._count_defects(message, is_kept=False)
             raise
-        if caller.quirks.lenient:
-            await self._count_defects(message, is_kept=True)
         return right
 
     async def _count_defects(self, message: Message, *, is_kept: bool) -> None:
@@ -112,12 +114,18 @@ class Keeper:
         known = await self._ports.copies.owned(message.module, owner, original, "") if original else None
         return remarks_on_cdr(message.content, knows_original=known is not None)
 
-    def _queue(self, message: Message, receiver: Party, *, is_bulk: bool, update: Update | None = None) -> None:
+    def _parcels(self, message: Message, receivers: Collection[Party], is_bulk: bool) -> list[Parcel]:
+        """A push for the lanes of its receivers."""
+        update = update_of(message)
+        parcels = (self._parcel(message, receiver, update) for receiver in receivers)
+        return [replace(parcel, is_bulk=is_bulk) if is_bulk else parcel for parcel in parcels if parcel is not None]
+
+    def _parcel(self, message: Message, receiver: Party, update: Update | None) -> Parcel | None:
         partner = self._directory.partner_of(receiver)
         if partner is None or partner.endpoint(message.module, Interface.RECEIVER) is None:
-            return
+            return None
         call = call_for(message, partner, Hop(self._directory.hub, receiver, self._ports.new_id()))
-        self._ports.lanes.push(str(receiver), partner, call, is_bulk=is_bulk, supersedes=update)
+        return Parcel(name=str(receiver), partner=partner, call=call, supersedes=update)
 
     def _acknowledged(self, message: Message, kept: Kept) -> Reply:
         stale = kept.result is Result.STALE

@@ -8,8 +8,8 @@ from typing import Any
 
 from hub.clock import Clock
 from hub.partners.client import PartnerClient
+from hub.partners.delivery import LanesPort
 from hub.partners.directory import Partner
-from hub.partners.lanes import Lanes
 from hub.partners.roster import Roster
 from hub.store.callbacks import Callbacks
 from hub.store.copies import Copies
@@ -25,7 +25,7 @@ class Ports:
     roster: Roster
     copies: Copies
     client: PartnerClient
-    lanes: Lanes
+    lanes: LanesPort
     safe: Safe
     clock: Clock
     new_id: Callable[[], str]

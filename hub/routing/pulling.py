@@ -19,8 +19,8 @@ from hub.clock import Clock
 from hub.partners.calls import call_headers
 from hub.partners.client import Answer, Call, PartnerClient, join_url
 from hub.partners.crawl import crawl
+from hub.partners.delivery import LanesPort
 from hub.partners.directory import Directory, Partner, Presence
-from hub.partners.lanes import Lanes
 from hub.partners.roster import Roster
 from hub.routing.router import Router
 from hub.store.copies import Copies, Crawled
@@ -55,7 +55,7 @@ class PullPorts:
     copies: Copies
     client: PartnerClient
     router: Router
-    lanes: Lanes
+    lanes: LanesPort
     clock: Clock
     new_id: Callable[[], str]
     welcome: Callable[[int], Awaitable[None]]
@@ -81,7 +81,10 @@ class _Tally:
 
 
 class Puller:
-    """Reads partners' lists after gaps and on schedule, one list of a partner at a time, PULLS_AT_ONCE_MAX at once."""
+    """Reads partners' lists after gaps and on schedule, one list of a partner at a time, PULLS_AT_ONCE_MAX at once.
+
+    One process of the hub at a time does this, between `start` and `close`.
+    """
 
     def __init__(self, ports: PullPorts, *, settle_seconds: float, schedule_seconds: float) -> None:
         self._ports = ports
@@ -95,9 +98,12 @@ class Puller:
         self._gaps: dict[tuple[int, str], datetime] = {}  # begun, and not caught up on yet
         self._loop: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
+        self._closing.set()
 
     def on_change(self, before: Directory, now: Directory) -> None:
         """A listener of the roster: whoever is connected now and was not before may have something to catch up on."""
+        if self._closing.is_set():
+            return
         for partner in now.partners.values():
             if is_there(partner, now) and not is_there(before.partners.get(partner.id), before):
                 gap_began_at = gap_start(partner, before, self._ports.clock.now())
@@ -108,12 +114,16 @@ class Puller:
                 self._start(self._catch_up(partner.id, is_crawl=True))  # a new party's list was never read
 
     def start(self) -> None:
-        """Look for lists whose time has come, until closed."""
+        """Look for lists whose time has come, until closed; first at everybody who is connected, as nobody looked before."""
+        self._closing = asyncio.Event()
+        directory = self._ports.roster.directory
+        self.on_change(Directory(directory.hub), directory)
         self._loop = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Stop, at the next page or sooner; an interrupted pull begins again from the same date."""
+        """Stop, at the next page or sooner, until started again; an interrupted pull begins again from the same date."""
         self._closing.set()
+        self._gaps.clear()
         tasks = [task for task in (self._loop, *self._tasks) if task is not None]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=CLOSE_WAIT_SECONDS)

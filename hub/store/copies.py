@@ -7,7 +7,7 @@ Reads serve stored text; no object is built on the way out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import randrange
@@ -101,17 +101,31 @@ class Crawled:
     crawled_before: datetime | None
 
 
-class Copies:
-    """The copies of every module."""
+News = Callable[[], Sequence[Any]]
+"""Makes what others are to be told of a push."""
 
-    def __init__(self, direct: Direct) -> None:
-        self._direct = direct
-        self._writer: GroupWriter[Change, Kept] = GroupWriter(self._commit)
+Tell = Callable[[Sequence[Any]], Awaitable[None]]
+"""Takes what others are to be told, in order. It must not raise, and not take long: writers wait for it."""
+
+
+class Copies:
+    """The copies of every module.
+
+    `tell` is called with the news of all pushes that were committed together, in the order in which they count. Where other processes
+    write to the same copies (`is_shared`), nobody can change an object before its news have been told: so they never overtake each other.
+    """
+
+    def __init__(self, direct: Direct, tell: Tell | None = None, *, is_shared: bool = False) -> None:
+        self._direct, self._tell, self._is_shared = direct, tell, is_shared
+        self._writer: GroupWriter[_Push, Kept] = GroupWriter(self._commit)
         self._slot = randrange(COUNT_SLOTS)
 
-    async def keep(self, change: Change) -> Kept:
-        """Keep one push; returns after it is committed. Raises OcpiError when the push is refused; then nothing changed."""
-        return await self._writer.submit(change)
+    async def keep(self, change: Change, news: News | None = None) -> Kept:
+        """Keep one push; returns after it is committed, and after its `news` have been told where it is any.
+
+        Raises OcpiError when the push is refused; then nothing changed.
+        """
+        return await self._writer.submit(_Push(change, news))
 
     async def close(self) -> None:
         """Write what was submitted, then stop."""
@@ -194,12 +208,39 @@ class Copies:
         rows = await self._direct.fetch("select module, count(*) as kept from copy group by module order by module")
         return {row["module"]: row["kept"] for row in rows}
 
-    async def _commit(self, changes: Sequence[Change]) -> list[Kept | Exception]:
-        async with self._direct.transaction() as connection:
-            batch = _Batch(await _load_for_update(connection, list({change.row_key for change in changes})))
-            outcomes = [batch.apply(change) for change in changes]
+    async def _commit(self, pushes: Sequence[_Push]) -> list[Kept | Exception]:
+        changes = [push.change for push in pushes]
+        outcomes: list[Kept | Exception] = []
+
+        async def tell(connection: Connection) -> None:
+            await self._tell_all(pushes, outcomes)
+            if self._is_shared:
+                await connection.execute("select pg_advisory_unlock_all()")
+
+        async with self._direct.transaction(tell) as connection:
+            keys = list({change.row_key for change in changes})
+            batch = _Batch(await _load_for_update(connection, keys, is_shared=self._is_shared))
+            outcomes += [batch.apply(change) for change in changes]
             await _save(connection, batch, self._slot)
         return outcomes
+
+    async def _tell_all(self, pushes: Sequence[_Push], outcomes: Sequence[Kept | Exception]) -> None:
+        if self._tell is None:
+            return
+        told: list[Any] = []
+        for push, outcome in zip(pushes, outcomes, strict=True):
+            if push.news is not None and isinstance(outcome, Kept) and outcome.result.is_news:
+                told += push.news()
+        if told:
+            await self._tell(told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Push:
+    """A change, and what makes the news of it."""
+
+    change: Change
+    news: News | None
 
 
 @dataclass(slots=True)
@@ -293,6 +334,9 @@ _LOCK = (
     "select pg_advisory_xact_lock(hash) from (select distinct hashtextextended(value::text, 0) as hash "
     "from json_array_elements($1::json) order by 1) h"
 )
+
+# outlives the transaction, until it is given up or the connection ends
+_LOCK_FOR_LONGER = _LOCK.replace("pg_advisory_xact_lock", "pg_advisory_lock")
 
 _LOAD = (
     "select k.n, c.packed, c.addressee, c.remote_url, c.last_updated, c.stale_at is not null as is_stale "
@@ -466,9 +510,9 @@ def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
     return columns or [[] for _ in range(width)]
 
 
-async def _load_for_update(connection: Connection, keys: Sequence[RowKey]) -> dict[RowKey, _State]:
+async def _load_for_update(connection: Connection, keys: Sequence[RowKey], *, is_shared: bool) -> dict[RowKey, _State]:
     wanted = encode_json(keys).decode()
-    await connection.execute(_LOCK, wanted)
+    await connection.execute(_LOCK_FOR_LONGER if is_shared else _LOCK, wanted)
     return {keys[row["n"] - 1]: _loaded(row) for row in await connection.fetch(_LOAD, wanted)}
 
 

@@ -7,7 +7,7 @@ A statement through the object mapper costs some three hundred microseconds of o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -43,6 +43,9 @@ _FOREIGN_OPTIONS = frozenset(
 )
 
 
+After = Callable[[Connection], Awaitable[None]]
+
+
 class Unavailable(Interrupted):
     """The database went away, or was not there; whether the work was done is not known."""
 
@@ -57,8 +60,8 @@ class Direct:
         self._is_closed = False
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection whose work is committed when the block ends and undone when it raises.
+    async def transaction(self, after: After | None = None) -> AsyncIterator[Connection]:
+        """A connection whose work is committed when the block ends and undone when it raises; `after` follows the commit on it.
 
         Raises Unavailable when the database is not there or goes away, even in the commit.
         """
@@ -67,6 +70,8 @@ class Direct:
             async with _whole(connection):
                 yield connection
                 await connection.execute("commit")
+                if after is not None:
+                    await after(connection)
             self._give_back(connection)
 
     async def fetch(self, statement: str, *values: Any) -> Sequence[Record]:

@@ -69,7 +69,7 @@ OR_ELSE = "or set HUB_DATABASE_URL to a PostgreSQL server of your own"
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "60",
+    "max_connections": "200",
     "shared_buffers": "128MB",
     "fsync": "on",
     "synchronous_commit": "on",

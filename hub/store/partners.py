@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, text, update
+from sqlalchemy import ColumnElement, delete, func, text, update
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -173,11 +173,11 @@ class Partners:
             assert row.id is not None
             return row.id
 
-    async def discard(self, partner_id: int) -> None:
-        """Forget a registration that did not come about (C-21)."""
+    async def discard(self, partner_id: int, before: datetime | None = None) -> None:
+        """Forget a registration that did not come about (C-21), if it was opened before a moment (UTC) where one is given."""
         async with self._database.transaction() as session:
             row = await session.get(PartnerRow, partner_id)
-            if row is not None and row.state == JOINING:
+            if row is not None and row.state == JOINING and (before is None or row.joined_at < before):
                 await session.delete(row)
 
     async def last_quirks(self, versions_url: str) -> str | None:
@@ -232,14 +232,16 @@ class Partners:
             await _set_status(session, partner_id, status, now)
 
     async def heard(self, moments: dict[int, datetime]) -> None:
-        """Remember when partners were last heard."""
+        """Remember when partners were last heard; another process may have heard them later."""
         if not moments:
             return
         async with self._database.transaction() as session:
             for partner_id, moment in sorted(moments.items()):
                 await _run(
                     session,
-                    update(PartnerRow).where(col(PartnerRow.id) == partner_id).values(heard_at=moment),
+                    update(PartnerRow)
+                    .where(col(PartnerRow.id) == partner_id)
+                    .values(heard_at=func.greatest(PartnerRow.heard_at, moment)),
                 )
 
 

@@ -34,6 +34,18 @@ async def reseal_tokens(database: Database, reseal: Reseal) -> int:
     return len(rows)
 
 
+async def require_key(database: Database, key: bytes) -> None:
+    """Raises WrongKey when there is a sealed token that a key does not open."""
+    safe, statement = Safe(key), select(PartnerRow.token_sealed).where(col(PartnerRow.token_sealed).is_not(None))
+    async with database.transaction() as session:
+        sealed = (await session.exec(statement)).all()
+    if not all(_opens(safe, token or b"") for token in sealed):
+        raise WrongKey(
+            "the secret key is not the one with which the tokens in the database are sealed: every process of a hub needs "
+            "the same HUB_SECRET_KEY, or the same secret.key in its data folder"
+        )
+
+
 def resealing(old_key: bytes, new_key: bytes) -> Reseal:
     """From the old key to the new one; what the new one opens stays as it is. Raises WrongKey."""
     old, new = Safe(old_key), Safe(new_key)

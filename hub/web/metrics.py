@@ -13,6 +13,8 @@ from hub.web.ocpi import Seen
 from ocpi_modules.errors import Unauthenticated
 
 OTHER = "other"
+LANES, DUE = "hub_lane_messages", "hub_due_cdrs"
+OF_ALL = frozenset({LANES, DUE})  # figures of the hub as a whole, which one of its processes gives
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
@@ -38,9 +40,14 @@ class Metrics:
             buckets=_SECONDS_BUCKETS,
             registry=self.registry,
         )
-        self._lanes = Gauge("hub_lane_messages", "Messages that wait", ["receiver"], registry=self.registry)
+        self._lanes = Gauge(LANES, "Messages that wait", ["receiver"], registry=self.registry)
         self._dropped = Gauge("hub_lane_dropped_messages", "Messages dropped since the start", registry=self.registry)
-        self._due = Gauge("hub_due_cdrs", "CDRs that their payers do not have yet", ["payer"], registry=self.registry)
+        self._superseded = Gauge(
+            "hub_lane_superseded_messages",
+            "Messages that a newer one made pointless since the start",
+            registry=self.registry,
+        )
+        self._due = Gauge(DUE, "CDRs that their payers do not have yet", ["payer"], registry=self.registry)
 
     def count(self, seen: Seen) -> None:
         """Count one answer."""
@@ -52,13 +59,14 @@ class Metrics:
         known[0].inc()
         known[1].observe(seen.seconds)
 
-    def measure(self, lanes: dict[str, int], dropped: int, due: dict[str, int]) -> bytes:
+    def measure(self, lanes: dict[str, int], dropped: int, due: dict[str, int], superseded: int = 0) -> bytes:
         """The exposition text with the gauges as they are now."""
         for gauge, values in ((self._lanes, lanes), (self._due, due)):
             gauge.clear()
             for name, value in values.items():
                 gauge.labels(name).set(value)
         self._dropped.set(dropped)
+        self._superseded.set(superseded)
         return generate_latest(self.registry)
 
 

@@ -39,8 +39,12 @@ class Figures:
     recent: list[Row]
 
 
-def page_router(figures: Callable[[], Awaitable[Figures]], ping: Callable[[], Awaitable[None]]) -> APIRouter:
-    """`/`, `/health/live` and `/health/ready`."""
+def page_router(
+    figures: Callable[[], Awaitable[Figures]],
+    ping: Callable[[], Awaitable[None]],
+    links: Callable[[], dict[str, str]] = dict,
+) -> APIRouter:
+    """`/`, `/health/live` and `/health/ready`; `links` says of connections the hub can do without for a while how they are."""
     router = APIRouter()
 
     @router.get("/", response_class=HTMLResponse, include_in_schema=False)
@@ -55,12 +59,12 @@ def page_router(figures: Callable[[], Awaitable[Figures]], ping: Callable[[], Aw
 
     @router.get("/health/ready", tags=["health"])
     async def ready() -> Response:
-        """The process and its database answer; 503 otherwise."""
+        """The process and its database answer; 503 otherwise. Where there is NATS, it is told whether it is connected."""
         try:
             await ping()
         except Exception:
             _log.exception("not_ready")
             return JSONResponse({"status": "not ready", "reason": "the database does not answer"}, 503)
-        return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "ready", **links()})
 
     return router

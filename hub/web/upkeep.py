@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Depends
@@ -13,7 +13,7 @@ from hub.partners.directory import Partner
 from hub.partners.probe import Prober, Report
 from hub.partners.quirks import Quirks, write_quirks
 from hub.partners.roster import Roster
-from hub.routing.pulling import PULLED, Puller
+from hub.routing.pulling import PULLED
 from hub.store.defects import Defects
 from hub.store.partners import Partners
 from hub.store.pulls import PullMode, Pulls
@@ -66,7 +66,7 @@ class UpkeepDesk:
     roster: Roster
     prober: Prober
     pulls: Pulls
-    puller: Puller
+    pull: Callable[[Partner, Module], None]
     defects: Defects
 
     def partner(self, partner_id: int) -> Partner:
@@ -101,7 +101,7 @@ class UpkeepDesk:
 
     def pull_now(self, partner_id: int, module_id: str) -> None:
         """Begin to read the list of a module."""
-        self.puller.pull_now(self.partner(partner_id), pulled_module(module_id))
+        self.pull(self.partner(partner_id), pulled_module(module_id))
 
 
 def upkeep_router(desk: UpkeepDesk, admin_token: str | None) -> APIRouter:

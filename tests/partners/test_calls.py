@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from hub.partners.calls import Hop, call_for, update_of
+from hub.partners.delivery import Update
 from hub.partners.directory import Partner
-from hub.partners.lanes import Update
 from ocpi_modules.errors import RoutingFault
 from ocpi_modules.module import Interface
 from tests.routing import CP1, HUB, MS1, message_of

@@ -13,7 +13,7 @@ import pytest
 from hub.partners.client import Answer, Call
 from hub.partners.clientinfo import ClientInfoNews, client_info, news, others
 from hub.partners.directory import Directory, Member, Partner, Presence
-from hub.partners.lanes import Lanes, Update
+from hub.partners.lanes import Lanes
 from ocpi_modules.hubclientinfo import ClientInfo
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party, Role
@@ -143,22 +143,16 @@ class Told:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, int, Call]] = []
+        self.once: list[str] = []
         self.ids = iter(range(1000))
 
     def lanes(self) -> Lanes:
         told = self
 
         class Noting(Lanes):
-            def push(
-                self,
-                name: str,
-                partner: Partner,
-                call: Call,
-                *,
-                is_bulk: bool = False,
-                supersedes: Update | None = None,
-            ) -> None:
+            def push(self, name: str, partner: Partner, call: Call, **more: Any) -> None:
                 told.calls.append((name, partner.id, call))
+                told.once.append(more["once"])
 
         return Noting(self._send, self._lost, lambda _: None, max_messages=1)
 
@@ -196,6 +190,15 @@ def test_all_message_ids_differ(told: Told) -> None:
     tell(told, directory(P1, *P2), directory(*ALL))
     ids = [call.headers[name] for _, _, call in told.calls for name in ("X-Request-ID", "X-Correlation-ID")]
     assert len(ids) == len(set(ids)) == 4
+
+
+def test_the_same_news_has_the_same_id_in_every_process_and_other_news_another(told: Told) -> None:
+    tell(told, directory(P1, *P2), directory(*ALL))
+    first = list(told.once)
+    tell(told, directory(P1, *P2), directory(*ALL))
+    assert told.once == first * 2
+    tell(told, directory(*ALL), directory(P1, *P2, replace(P3, status=Presence.OFFLINE, last_updated=T + SECOND)))
+    assert len(set(told.once)) == 4
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -618,9 +619,15 @@ async def test_a_registration_that_a_killed_hub_left_open_is_forgotten(
     """C-21."""
     await bench.partners.open("https://half.example/versions", token_hash("half-open-B"), bench.clock.now())
     await bench.roster.refresh()
+    bench.clock.advance(1)
+    opened_since = bench.clock.now()
+    await bench.partners.open("https://other.example/versions", token_hash("open-elsewhere-B"), opened_since)
+    await bench.roster.refresh()
     assert bench.opens("half-open-B")
-    await bench.handshake.discard_unfinished()
+    await bench.handshake.discard_unfinished(before=opened_since)
     assert not bench.opens("half-open-B")
+    assert bench.opens("open-elsewhere-B"), "a process that lives has it open"
+    await bench.handshake.discard_unfinished(before=opened_since + timedelta(seconds=1))
     assert list(bench.roster.directory.partners) == [partner.id]
 
 

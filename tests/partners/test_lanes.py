@@ -10,8 +10,9 @@ import pytest
 import structlog
 
 from hub.partners.client import Answer, Call
+from hub.partners.delivery import LAGGING_SECONDS, TIMEOUTS_IN_A_ROW_MAX, Update
 from hub.partners.directory import Partner
-from hub.partners.lanes import FIELD_SETS_MAX, TIMEOUTS_IN_A_ROW_MAX, Lanes, Update
+from hub.partners.lanes import FIELD_SETS_MAX, Lanes
 from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
 
 WAIT_SECONDS = 5.0
@@ -28,13 +29,19 @@ def call(name: str, number: int) -> Call:
 class World:
     """Receivers that note what reaches them, behind a gate each, with failures on order."""
 
-    def __init__(self, max_messages: int = 100) -> None:
+    def __init__(self, max_messages: int = 100, lagging_seconds: float = LAGGING_SECONDS) -> None:
         self.sent: list[str] = []
         self.lost: list[int] = []
         self.heard: list[int] = []
         self.faults: dict[str, Exception] = {}
         self.gates: dict[str, asyncio.Event] = {}
-        self.lanes = Lanes(self._send, self._lose, lambda heard: self.heard.append(heard.id), max_messages=max_messages)
+        self.lanes = Lanes(
+            self._send,
+            self._lose,
+            lambda heard: self.heard.append(heard.id),
+            max_messages=max_messages,
+            lagging_seconds=lagging_seconds,
+        )
 
     async def _send(self, call: Call) -> Answer:
         name = call.url.removeprefix("https://").partition(".")[0]
@@ -216,7 +223,10 @@ CAPABILITIES = frozenset({"capabilities", "last_updated"})
 
 
 class Lagging(World):
-    """One lane whose first call hangs, so that everything behind it waits."""
+    """One lane whose first call hangs, so that everything behind it waits, and has waited too long from the beginning."""
+
+    def __init__(self, max_messages: int = 100, lagging_seconds: float = -1) -> None:
+        super().__init__(max_messages, lagging_seconds)
 
     async def stop(self) -> asyncio.Event:
         gate = self.hold("p1")
@@ -267,6 +277,24 @@ async def test_an_update_that_waits_gives_way_to_a_newer_one(
     assert world.lanes.depths() == {"p1": len(sent)}
     assert await world.sent_in_the_end(gate) == sent
     assert world.lanes.dropped_messages == 0
+
+
+async def test_a_lane_that_keeps_up_carries_every_update() -> None:
+    world = Lagging(lagging_seconds=LAGGING_SECONDS)
+    gate = await world.stop()
+    for number in range(1, 6):
+        world.update(number, "E1", STATUS)
+    assert await world.sent_in_the_end(gate) == [1, 2, 3, 4, 5]
+
+
+async def test_a_lane_lags_when_its_first_call_has_waited_too_long() -> None:
+    world = Lagging(lagging_seconds=0.02)
+    gate = await world.stop()
+    world.update(1, "E1", STATUS)
+    world.update(2, "E1", STATUS)
+    await asyncio.sleep(0.04)
+    world.update(3, "E1", STATUS)
+    assert await world.sent_in_the_end(gate) == [3]
 
 
 async def test_an_update_that_is_under_way_is_not_superseded() -> None:
@@ -328,8 +356,8 @@ async def test_more_sets_of_fields_than_are_remembered_are_all_carried() -> None
         pytest.param(200, b"<html>", None, id="no OCPI, and no refusal"),
         pytest.param(200, b'{"status_code":"1000"}', None, id="no code"),
         pytest.param(200, b'{"status_code":2001,"status_message":"no"}', "2001 no", id="S-07 refused in HTTP 200"),
-        pytest.param(404, b'{"status_code":1000}', "1000 ", id="an HTTP error with a code of success"),
-        pytest.param(500, b"oops", "no envelope", id="an HTTP error"),
+        pytest.param(404, b'{"status_code":1000}', "1000", id="an HTTP error with a code of success"),
+        pytest.param(500, b"oops", "oops", id="an HTTP error"),
     ],
 )
 async def test_what_a_receiver_refuses_is_logged_and_what_it_takes_is_not(

@@ -42,6 +42,7 @@ async def watch(bench: Bench) -> AsyncIterator[PresenceWatch]:
     made = PresenceWatch(
         bench.partners, bench.roster, bench.client, bench.clock, still_alive_seconds=STILL_ALIVE_SECONDS
     )
+    made.lead()
     yield made
     await made.close()
 
@@ -275,6 +276,7 @@ async def test_the_loop_notices_an_outage_and_its_end_by_itself(bench: Bench, cp
     watch = PresenceWatch(bench.partners, bench.roster, bench.client, SystemClock(), still_alive_seconds=0.2)
     good = cp1.answers["/versions"]
     async with watch:
+        watch.lead()
         cp1.answers["/versions"] = failure(3000)
         await until(lambda: bench.status(CP1) == "OFFLINE")
         cp1.answers["/versions"] = good
@@ -293,10 +295,71 @@ async def test_closing_ends_a_probe_that_waits(bench: Bench, cp1: Platform, part
     asked = asyncio.Event()
     cp1.router.routes.clear()
     cp1.router.route(host=cp1.host).mock(side_effect=never)
+    watch = PresenceWatch(bench.partners, bench.roster, bench.client, SystemClock(), still_alive_seconds=0.1)
     async with asyncio.timeout(WAIT_MAX_SECONDS):
-        async with PresenceWatch(bench.partners, bench.roster, bench.client, SystemClock(), still_alive_seconds=0.1):
+        async with watch:
+            watch.lead()
             await asked.wait()
     assert bench.status(CP1) == "CONNECTED"
+
+
+async def test_only_the_process_that_leads_probes(
+    bench: Bench, cp1: Platform, partner: Partner, watch: PresenceWatch
+) -> None:
+    """HC-08, with several processes."""
+    watch.follow()
+    bench.clock.advance(STILL_ALIVE_SECONDS)
+    await look(watch)
+    assert cp1.seen == []
+    watch.lead()
+    bench.clock.advance(STILL_ALIVE_SECONDS - 1)
+    await look(watch)
+    assert cp1.seen == [], "whoever begins to lead has heard nobody yet, and waits as long as at a start"
+    bench.clock.advance(1)
+    await look(watch)
+    assert cp1.seen == ["GET /versions"]
+
+
+async def test_whom_another_process_heard_is_not_silent(
+    bench: Bench, cp1: Platform, partner: Partner, watch: PresenceWatch
+) -> None:
+    """HC-08, X-52, with several processes."""
+    other = PresenceWatch(bench.partners, bench.roster, bench.client, bench.clock, still_alive_seconds=60.0)
+    bench.clock.advance(STILL_ALIVE_SECONDS)
+    other.heard(partner)
+    watch.heard_elsewhere(other.untold())
+    await look(watch)
+    assert (cp1.seen, other.untold()) == ([], {})
+    await other.close()
+
+
+async def test_an_older_sign_of_life_does_not_take_the_place_of_a_newer_one(
+    bench: Bench, partner: Partner, watch: PresenceWatch
+) -> None:
+    watch.heard(partner)
+    now = bench.clock.now()
+    watch.heard_elsewhere({partner.id: now - timedelta(seconds=5)})
+    assert watch.heard_at(partner.id) == now
+    await bench.partners.heard({partner.id: now})
+    await bench.partners.heard({partner.id: now - timedelta(seconds=5)})
+    [row] = (await bench.partners.load()).partners
+    assert row.heard_at == now
+
+
+async def test_who_was_lost_by_another_process_is_given_the_same_time(
+    bench: Bench, cp1: Platform, partner: Partner, watch: PresenceWatch
+) -> None:
+    """HC-09: a probe at once would bring a partner back whose lanes have just failed."""
+    bench.roster.listen(watch.on_change)
+    other = PresenceWatch(bench.partners, bench.roster, bench.client, bench.clock, still_alive_seconds=60.0)
+    await other.lost(partner)
+    assert bench.status(CP1) == "OFFLINE"
+    await look(watch)
+    assert cp1.seen == []
+    bench.clock.advance(2)
+    await look(watch)
+    assert (cp1.seen, bench.status(CP1)) == (["GET /versions"], "CONNECTED")
+    await other.close()
 
 
 @pytest.mark.parametrize(
