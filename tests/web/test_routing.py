@@ -260,15 +260,30 @@ async def test_a_lane_keeps_the_order_of_what_it_carries(bench: Bench, location:
     """A PATCH never overtakes its PUT."""
     bench.p3.faults.append(Fault(wait_seconds=0.2, once=True))
     await bench.p1.push("locations", CP1, ("L1",), location, receiver=HUB)
-    evse = location["evses"][0]["uid"]
     stamps = [f"2027-01-01T00:00:{second:02}Z" for second in range(5)]
     for stamp in stamps:
-        fields = {"status": "CHARGING", "last_updated": stamp}
-        heard = await bench.p1.patch("locations", CP1, ("L1", evse), fields, receiver=HUB)
+        fields = {"name": f"at {stamp}", "last_updated": stamp}
+        heard = await bench.p1.patch("locations", CP1, ("L1",), fields, receiver=HUB)
         assert heard.is_success
     seen = await bench.p3.wait_until_seen(is_push, 6)
     assert [entry.method for entry in seen] == ["PUT", *["PATCH"] * 5]
     assert [entry.content["last_updated"] for entry in seen[1:]] == stamps
+
+
+async def test_a_receiver_that_lags_is_told_the_newest_status_only(bench: Bench, location: Object) -> None:
+    """What waits behind a slow answer gives way to what is newer; a receiver that keeps up is told everything."""
+    bench.p3.faults.append(Fault(wait_seconds=1.0, once=True))
+    await bench.p1.push("locations", CP1, ("L1",), location, receiver=HUB)
+    await bench.p3.wait_until_seen(is_push)
+    evse = location["evses"][0]["uid"]
+    for second, status in enumerate(("CHARGING", "BLOCKED", "AVAILABLE")):
+        fields = {"status": status, "last_updated": f"2027-01-01T00:00:{second:02}Z"}
+        assert (await bench.p1.patch("locations", CP1, ("L1", evse), fields, receiver=HUB)).is_success
+        await bench.p5.wait_until_seen(is_push, second + 2)
+    seen = await bench.p3.wait_until_seen(is_push, 2)
+    await asyncio.sleep(0.1)
+    assert [(entry.method, entry.content.get("status")) for entry in seen] == [("PUT", None), ("PATCH", "AVAILABLE")]
+    assert len([entry for entry in bench.p3.seen if is_push(entry)]) == 2
 
 
 async def test_a_deleted_tariff_is_gone_everywhere(bench: Bench, example: Any) -> None:
