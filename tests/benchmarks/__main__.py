@@ -7,8 +7,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from tests.benchmarks import writes
+from tests.benchmarks.crawl import crawl
+from tests.benchmarks.fanout import fanout
 from tests.benchmarks.figures import DETAILS, TABLE, Report, table
+from tests.benchmarks.forward import forward
 from tests.benchmarks.machine import Cores, describe, pin
+from tests.benchmarks.page import page
 from tests.benchmarks.page_of_figures import write_page
 from tests.benchmarks.ruler import measure_ruler
 from tests.benchmarks.stage import Options, say
@@ -17,6 +21,10 @@ BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
     "status-patch": writes.status_patch,
     "location-put": writes.location_put,
     "cdr-post": writes.cdr_post,
+    "page": page,
+    "forward": forward,
+    "fanout": fanout,
+    "crawl": crawl,
 }
 
 FULL_OBJECTS, QUICK_OBJECTS = 1_000_000, 100_000

@@ -27,6 +27,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:\s*chunked", re.IGNORECASE)
 _SUCCESS = re.compile(rb'"status_code"\s*:\s*1000\b')
 _HEAD_END = b"\r\n\r\n"
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 
 class Feed(Protocol):
@@ -59,10 +60,13 @@ class WrongAnswer(RuntimeError):
     """What was measured did not do its work."""
 
 
-def drive(port: int, feeds: Sequence[Feed], seconds: float) -> Run:
-    """Send from every feed over a connection of its own for so long, and wait for the last answers. Raises WrongAnswer."""
+def drive(port: int, feeds: Sequence[Feed], seconds: float, pause_seconds: float = 0.0) -> Run:
+    """Send from every feed over a connection of its own for so long, and wait for the last answers. Raises WrongAnswer.
+
+    `pause_seconds` is how long a connection rests between an answer and its next request.
+    """
     with _quiet_collector(), asyncio.Runner(loop_factory=fastest_loop()) as runner:
-        run = runner.run(_drive(port, feeds, seconds))
+        run = runner.run(_drive(port, feeds, seconds, pause_seconds))
     if run.wrong:
         raise WrongAnswer(f"{run.wrong} of {run.requests + run.wrong} answers were wrong:\n" + "\n".join(run.said))
     return run
@@ -78,17 +82,44 @@ def is_success(head: bytes, body: bytes) -> bool:
     return head[9:10] == b"2" and (b'"status_code":1000' in body or _SUCCESS.search(body) is not None)
 
 
-def read_answer(received: bytes) -> tuple[bytes, bytes] | None:
-    """Head and body of the answer at the start of what came in; None while it is not whole."""
-    end = received.find(_HEAD_END)
-    if end < 0:
-        return None
-    head, start = received[:end], end + len(_HEAD_END)
-    length = _LENGTH.search(head)
-    if length is not None:
-        stop = start + int(length[1])
-        return (head, received[start:stop]) if len(received) >= stop else None
-    return (head, dechunked(received[start:])) if _is_whole(head, received) else None
+class Gathered:
+    """One answer, put together from what arrives; a large one is joined once, when it is whole."""
+
+    __slots__ = ("_is_chunked", "_pieces", "_size", "_tail", "_wanted_bytes")
+
+    def __init__(self) -> None:
+        self._tail = b""
+        self._clear()
+
+    def add(self, data: bytes) -> tuple[bytes, bytes] | None:
+        """Head and body once the answer is whole, else None."""
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._is_chunked:
+            self._tail = (self._tail + data)[-len(_LAST_CHUNK) :]
+        if self._size < self._wanted_bytes or (self._is_chunked and self._tail != _LAST_CHUNK):
+            return None
+        return self._read(data if len(self._pieces) == 1 else b"".join(self._pieces))
+
+    def _read(self, received: bytes) -> tuple[bytes, bytes] | None:
+        end = received.find(_HEAD_END)
+        if end < 0:
+            return None
+        head, start = received[:end], end + len(_HEAD_END)
+        length = _LENGTH.search(head)
+        self._wanted_bytes = start + int(length[1]) if length else start
+        self._is_chunked = length is None and _CHUNKED.search(head) is not None
+        self._tail = received[-len(_LAST_CHUNK) :]
+        if self._size < self._wanted_bytes or (self._is_chunked and self._tail != _LAST_CHUNK):
+            return None
+        body = dechunked(received[start:]) if self._is_chunked else received[start : self._wanted_bytes]
+        self._clear()
+        return head, body
+
+    def _clear(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = self._wanted_bytes = 0
+        self._is_chunked, self._tail = False, b""
 
 
 def dechunked(body: bytes) -> bytes:
@@ -103,14 +134,13 @@ def dechunked(body: bytes) -> bytes:
         body = rest[count + 2 :]
 
 
-def _is_whole(head: bytes, received: bytes) -> bool:
-    return _CHUNKED.search(head) is None or received.endswith(b"\r\n0\r\n\r\n")
-
-
-async def _drive(port: int, feeds: Sequence[Feed], seconds: float) -> Run:
+async def _drive(port: int, feeds: Sequence[Feed], seconds: float, pause_seconds: float) -> Run:
     run, loop = Run(), asyncio.get_running_loop()
     async with asyncio.timeout(CONNECT_WAIT_SECONDS):
-        made = [await loop.create_connection(partial(_Sender, feed, run), "127.0.0.1", port) for feed in feeds]
+        made = [
+            await loop.create_connection(partial(_Sender, feed, run, pause_seconds), "127.0.0.1", port)
+            for feed in feeds
+        ]
     senders = [sender for _, sender in made]
     own_start, start = time.process_time(), time.perf_counter()
     for sender in senders:
@@ -126,13 +156,12 @@ async def _drive(port: int, feeds: Sequence[Feed], seconds: float) -> Run:
 class _Sender(asyncio.Protocol):
     """One connection: sends the next request when the answer to the last is there."""
 
-    __slots__ = ("_feed", "_pieces", "_run", "_sent_at", "_size", "_transport", "_until", "_wanted", "done")
+    __slots__ = ("_answer", "_feed", "_pause_seconds", "_run", "_sent_at", "_transport", "_until", "done")
 
-    def __init__(self, feed: Feed, run: Run) -> None:
-        self._feed, self._run = feed, run
+    def __init__(self, feed: Feed, run: Run, pause_seconds: float) -> None:
+        self._feed, self._run, self._pause_seconds = feed, run, pause_seconds
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pieces: list[bytes] = []
-        self._size = self._wanted = 0
+        self._answer = Gathered()
         self._sent_at = self._until = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -144,19 +173,9 @@ class _Sender(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        self._pieces.append(data)
-        self._size += len(data)
-        if self._size < self._wanted:
-            return
-        received = data if len(self._pieces) == 1 else b"".join(self._pieces)
-        answer = read_answer(received)
-        if answer is None:
-            self._pieces = [received]
-            self._wanted = _whole_size(received)
-            return
-        self._pieces.clear()
-        self._size = self._wanted = 0
-        self._take(*answer)
+        answer = self._answer.add(data)
+        if answer is not None:
+            self._take(*answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.done.done():
@@ -169,10 +188,12 @@ class _Sender(asyncio.Protocol):
             self._run.latencies.append(now - self._sent_at)
         else:
             self._refuse(head, body)
-        if now < self._until:
-            self._send()
-        else:
+        if now >= self._until:
             self._end()
+        elif self._pause_seconds:
+            asyncio.get_running_loop().call_later(self._pause_seconds, self._send)
+        else:
+            self._send()
 
     def _send(self) -> None:
         request = self._feed.next()
@@ -190,13 +211,6 @@ class _Sender(asyncio.Protocol):
         self._run.wrong += 1
         if len(self._run.said) < WRONG_SHOWN_MAX:
             self._run.said.append((head + b" | " + body)[:WRONG_SHOWN_BYTES].decode(errors="replace"))
-
-
-def _whole_size(received: bytes) -> int:
-    """How large an answer will be, as far as its head says."""
-    end = received.find(_HEAD_END)
-    length = _LENGTH.search(received[:end]) if end >= 0 else None
-    return end + len(_HEAD_END) + int(length[1]) if length else 0
 
 
 @contextmanager

@@ -60,7 +60,6 @@ class Member:
 class RequestForm:
     """A request with holes, so that a fresh one costs a microsecond."""
 
-    path: bytes
     form: bytes
     with_body: bytes
 
@@ -68,11 +67,12 @@ class RequestForm:
     def of(cls, method: str, base: httpx.URL, headers: Mapping[str, str]) -> RequestForm:
         """For an address and the headers that never change."""
         fixed = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).replace("%", "%%")
-        start = f"{method} {base.raw_path.decode().replace('%', '%%')}%b HTTP/1.1\r\nHost: {base.netloc.decode()}\r\n"
+        path = base.raw_path.decode().rstrip("/").replace("%", "%%")
+        start = f"{method} {path}%b HTTP/1.1\r\nHost: {base.netloc.decode()}\r\n"
         ids = "X-Request-ID: r%b\r\nX-Correlation-ID: c%b\r\n"
         form = f"{start}{fixed}{ids}".encode()
         ending = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
-        return cls(base.raw_path, form + b"\r\n", form + ending)
+        return cls(form + b"\r\n", form + ending)
 
     def fill(self, path: bytes, message_id: bytes, body: bytes = b"") -> bytes:
         """A whole request: the path below the base, the id of the message, and the body, if it has one."""

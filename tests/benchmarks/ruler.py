@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from tests.benchmarks.feeds import StatusFeed
+from tests.benchmarks.feeds import StatusFeed, locations_of
 from tests.benchmarks.figures import MICROSECONDS, Figure, number
 from tests.benchmarks.load import drive
 from tests.benchmarks.party import RequestForm
@@ -35,7 +35,7 @@ def measure_ruler(options: Options) -> Ruler:
     with stage(options) as made:
         raw = made.bare("--raw")
         form = RequestForm.of("PATCH", httpx.URL(raw.url), {})
-        feeds = [StatusFeed(form, index) for index in range(CONNECTIONS)]
+        feeds = [StatusFeed(form, locations_of(index)) for index in range(CONNECTIONS)]
         runs = [drive(raw.port, feeds, SECONDS) for _ in range(options.repeats)]
     return Ruler(
         Figure.of(run.requests / run.seconds for run in runs),

@@ -39,9 +39,8 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One that is measured: what it is called, the program whose CPU counts, where requests go, and what each connection sends."""
+    """One that is measured: the program whose CPU counts, what each connection sends, and where, if not to the program's port."""
 
-    name: str
     program: Program
     feeds: Sequence[Feed]
     port: int | None = None

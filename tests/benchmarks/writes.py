@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ocpi_modules.parties import Party
-from tests.benchmarks.feeds import CdrFeed, PutFeed, StatusFeed, locations_of
+from tests.benchmarks.feeds import LOCATIONS_PER_CONNECTION, CdrFeed, PutFeed, StatusFeed, locations_of
 from tests.benchmarks.figures import Detail, Report, Round, Row, number, ratio
 from tests.benchmarks.load import Feed, drive
 from tests.benchmarks.objects import CPO, EMSP, cdr_template, location_template
@@ -51,7 +51,7 @@ class Crew:
 
     def subjects(self, hub: Sequence[Feed], naive: Sequence[Feed], bare: Sequence[Feed]) -> tuple[Subject, ...]:
         """The three, with what is sent to each."""
-        return Subject("hub", self.hub, hub), Subject("naive", self.naive, naive), Subject("limit", self.bare, bare)
+        return Subject(self.hub, hub), Subject(self.naive, naive), Subject(self.bare, bare)
 
 
 PATCH_GOAL = Goal("EVSE status PATCH, 64 connections", "4,000/s, p99 < 50 ms", "9,000/s, p99 < 20 ms")
@@ -66,7 +66,7 @@ def status_patch(options: Options) -> Report:
         forms = _forms(crew, "PATCH")
         put_locations(crew.hub, _forms(crew, "PUT")[0], CONNECTIONS)
         put_locations(crew.naive, _forms(crew, "PUT")[1], CONNECTIONS)
-        feeds = [[StatusFeed(form, index) for index in range(CONNECTIONS)] for form in forms]
+        feeds = [[StatusFeed(form, locations_of(index)) for index in range(CONNECTIONS)] for form in forms]
         rounds = made.measure(*crew.subjects(*feeds))
         require_same(acknowledged_statuses(feeds[0]), statuses_in(crew.reader.crawl("locations")), "hub")
         require_same(acknowledged_statuses(feeds[1]), statuses_in(naive_pages(crew.naive)), "naive")
@@ -99,19 +99,21 @@ def cdr_post(options: Options) -> Report:
         return _report("cdr-post", POST_GOAL, rounds)
 
 
-def gather(made: Stage) -> Crew:
+def gather(made: Stage, *bare_options: str) -> Crew:
     """Start everybody and let the platforms join."""
     hub, partners = made.hub(), made.partners(3)
     cpo = join(hub, "CPO", CPO, partners.base_url(0, "tokens.RECEIVER"))
     emsp = join(hub, "EMSP", EMSP, partners.base_url(1, "commands.SENDER"))
     reader = join(hub, "NSP", READER, partners.base_url(2, "nothing"))
-    return Crew(hub, made.naive(), made.bare(), cpo, emsp, reader)
+    return Crew(hub, made.naive(), made.bare(*bare_options), cpo, emsp, reader)
 
 
 def put_locations(program: Program, form: RequestForm, connections: int) -> None:
     """Put every Location that so many connections will speak of."""
     template = location_template()
-    feeds = [PutFeed(form, template, locations_of(index), laps=1) for index in range(connections)]
+    feeds = [PutFeed(form, template, locations_of(index)) for index in range(connections)]
+    for feed in feeds:
+        feed.allow(LOCATIONS_PER_CONNECTION)
     drive(program.port, feeds, SETUP_WAIT_SECONDS)
 
 
