@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from tests.benchmarks import writes
-from tests.benchmarks.crawl import crawl
+from tests.benchmarks.crawl import FULL_OBJECTS, QUICK_OBJECTS, crawl
 from tests.benchmarks.fanout import fanout
 from tests.benchmarks.figures import DETAILS, TABLE, Report, table
 from tests.benchmarks.forward import forward
@@ -26,8 +26,6 @@ BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
     "fanout": fanout,
     "crawl": crawl,
 }
-
-FULL_OBJECTS, QUICK_OBJECTS = 1_000_000, 100_000
 
 
 def main(arguments: Sequence[str]) -> int:

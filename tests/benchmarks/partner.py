@@ -4,11 +4,13 @@ One process, an origin of its own (a port) for each of COUNT platforms. What a p
 `/locations.RECEIVER+cdrs.RECEIVER/versions`. Every push is answered 1000; the control port tells what was received:
 
     GET /ports            the ports of the platforms
-    GET /seen             pushes by platform: how many, and each with its mark (`id` and `last_updated`) and its CLOCK_MONOTONIC time
+    GET /counts           how many pushes each platform got
+    GET /seen             the pushes of each platform: CLOCK_MONOTONIC time, id of the object, last `last_updated` in it
     GET /bodies           the last body under every path, by platform
     GET /forget           begin again
     GET /hang/N           platform N takes requests and answers none, until
     GET /release          it answers all of them
+    GET /hanging          whether each platform does
 """
 
 from __future__ import annotations
@@ -144,6 +146,7 @@ class Control:
         return {
             "ports": lambda: [platform.port for platform in self.platforms],
             "counts": lambda: [len(platform.pushes) for platform in self.platforms],
+            "hanging": lambda: [platform.is_hanging for platform in self.platforms],
             "seen": lambda: [platform.pushes for platform in self.platforms],
             "bodies": lambda: [platform.bodies for platform in self.platforms],
         }

@@ -82,9 +82,8 @@ def running(launch: Launch, port: int, log: Path) -> Iterator[Program]:
 
 
 @contextmanager
-def hub_running(data_dir: Path, cores: Cores, **env: str) -> Iterator[Program]:
+def hub_running(data_dir: Path, port: int, cores: Cores, **env: str) -> Iterator[Program]:
     """The hub as an operator starts it, with its own PostgreSQL; that one is moved to the other core. Others may attach to it."""
-    port = free_port()
     settings = {
         "HUB_DATA_DIR": str(data_dir),
         "HUB_ADMIN_TOKEN": ADMIN_TOKEN,

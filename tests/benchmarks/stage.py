@@ -20,7 +20,15 @@ from tests.benchmarks.machine import Cores
 from tests.benchmarks.naive import CALLER_TOKEN
 from tests.benchmarks.objects import CPO
 from tests.benchmarks.party import HUB, PartnerServer, RequestForm, partners_running
-from tests.benchmarks.processes import NAIVE_DATABASE, Program, bare_running, hub_database, hub_running, naive_running
+from tests.benchmarks.processes import (
+    NAIVE_DATABASE,
+    Program,
+    bare_running,
+    free_port,
+    hub_database,
+    hub_running,
+    naive_running,
+)
 
 WARM_UP_SECONDS = 1.0
 WAIT_SECONDS = 30.0
@@ -57,20 +65,30 @@ class Stage:
 
     def __init__(self, options: Options, folder: Path, stack: ExitStack) -> None:
         self.options, self.folder = options, folder
-        self._stack = stack
+        self._stack, self._hub_stack = stack, stack.enter_context(ExitStack())
+        self._hub_port = free_port()
         self.database_url = ""
 
     def hub(self, **env: str) -> Program:
-        """Start the hub; `database_url` is then where it keeps its copies. Raises RuntimeError when it would not be durable."""
-        hub = self._stack.enter_context(hub_running(self.folder, self.options.cores, **env))
-        self.database_url = self._stack.enter_context(hub_database(self.folder))
+        """Start the hub; `database_url` is then where it keeps its copies. Raises RuntimeError when it would not be durable.
+
+        Called again it ends the hub and starts it anew, on the same port, data and partners.
+        """
+        self._hub_stack.close()
+        running = hub_running(self.folder, self._hub_port, self.options.cores, **env)
+        hub = self._hub_stack.enter_context(running)
+        self.database_url = self._hub_stack.enter_context(hub_database(self.folder))
         _require_durable(self.database_url)
         return hub
 
+    @property
+    def naive_database_url(self) -> str:
+        """A database on the hub's server for the obvious design; made when it is not there."""
+        return _with_database(self.database_url, NAIVE_DATABASE)
+
     def naive(self, **env: str) -> Program:
-        """Start the obvious design, on a database of its own of the hub's server."""
-        url = _with_database(self.database_url, NAIVE_DATABASE)
-        return self._stack.enter_context(naive_running(self.folder, url, self.options.cores, **env))
+        """Start the obvious design."""
+        return self._stack.enter_context(naive_running(self.folder, self.naive_database_url, self.options.cores, **env))
 
     def bare(self, *options: str) -> Program:
         """Start the limit."""
@@ -115,6 +133,11 @@ def naive_pages(naive: Program) -> Iterator[Any]:
         offset += len(page)
 
 
+def plain_url(url: str) -> str:
+    """A SQLAlchemy URL as the driver itself wants it."""
+    return url.replace("postgresql+psycopg://", "postgresql://")
+
+
 def say(text: str) -> None:
     """Tell the person who waits."""
     sys.stdout.write(f"{text}\n")
@@ -127,12 +150,8 @@ def require(is_so: bool, otherwise: Callable[[], str] | str) -> None:
         raise RuntimeError(otherwise if isinstance(otherwise, str) else otherwise())
 
 
-def _plain(url: str) -> str:
-    return url.replace("postgresql+psycopg://", "postgresql://")
-
-
 def _with_database(url: str, name: str) -> str:
-    with psycopg.connect(_plain(url), autocommit=True) as connection:
+    with psycopg.connect(plain_url(url), autocommit=True) as connection:
         known = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
         if not known:
             connection.execute(f"create database {name}".encode())
@@ -141,7 +160,7 @@ def _with_database(url: str, name: str) -> str:
 
 
 def _require_durable(url: str) -> None:
-    with psycopg.connect(_plain(url)) as connection:
+    with psycopg.connect(plain_url(url)) as connection:
         for setting in ("synchronous_commit", "fsync"):
             row = connection.execute(f"show {setting}".encode()).fetchone()
             require(row == ("on",), f"{setting} is {row}: the figures would not be those of a durable hub")
