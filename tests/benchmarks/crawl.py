@@ -16,7 +16,7 @@ from tests.benchmarks.feeds import CrawlFeed, GetFeed
 from tests.benchmarks.figures import Detail, Figure, Report, Round, Row, number, ratio
 from tests.benchmarks.load import drive
 from tests.benchmarks.objects import CPO, location_id, location_template, moment
-from tests.benchmarks.party import RequestForm, join
+from tests.benchmarks.party import Member, join
 from tests.benchmarks.processes import Program
 from tests.benchmarks.stage import Options, naive_request, plain_url, require, say, stage
 from tests.benchmarks.writes import READER
@@ -40,14 +40,15 @@ def crawl(options: Options) -> Report:
         naive = made.naive()
         load_naive(made.naive_database_url, options.objects)
         repeats = options.repeats if options.objects <= QUICK_OBJECTS else 1
-        rounds = [crawl_once(hub, reader.pull("locations"), options.objects) for _ in range(repeats)]
+        rounds = [crawl_once(hub, reader, options.objects) for _ in range(repeats)]
         sample = sample_naive(naive, options.objects)
     return _report(options.objects, rounds, sample)
 
 
-def crawl_once(hub: Program, form: RequestForm, objects: int) -> Round:
+def crawl_once(hub: Program, reader: Member, objects: int) -> Round:
     """One crawl; its seconds are those of the pages, without what this client does between two. Raises RuntimeError unless it is whole."""
-    feed, before = CrawlFeed(form, b"?limit=%d" % PAGE_OBJECTS), hub.cpu_seconds()
+    form, path = reader.follow("locations")
+    feed, before = CrawlFeed(form, b"%b?limit=%d" % (path, PAGE_OBJECTS)), hub.cpu_seconds()
     run = drive(hub.port, [feed], CRAWL_WAIT_SECONDS)
     require(feed.is_done and len(feed.ids) == objects, f"the crawl ended after {len(feed.ids)} of {objects} Locations")
     require(len(set(feed.ids)) == objects, f"only {len(set(feed.ids))} of {objects} Locations are different")

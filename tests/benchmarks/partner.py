@@ -19,6 +19,7 @@ import argparse
 import asyncio
 import json
 import re
+import socket
 import ssl
 import threading
 import time
@@ -174,6 +175,8 @@ def _answer(data: Any) -> bytes:
 async def serve(control_port: int, count: int, tls: ssl.SSLContext | None) -> None:
     """Listen on a port for each platform and on the control port, until ended."""
     loop, platforms = asyncio.get_running_loop(), []
+    control_socket = socket.socket()
+    control_socket.bind(("127.0.0.1", control_port))  # before a platform is given that port
     for _ in range(count):
         platform = Platform(0, "https" if tls else "http")
         server = await loop.create_server(
@@ -181,7 +184,7 @@ async def serve(control_port: int, count: int, tls: ssl.SSLContext | None) -> No
         )
         platform.port = server.sockets[0].getsockname()[1]
         platforms.append(platform)
-    control = await asyncio.start_server(Control(platforms).serve, "127.0.0.1", control_port)
+    control = await asyncio.start_server(Control(platforms).serve, sock=control_socket)
     await control.serve_forever()
 
 

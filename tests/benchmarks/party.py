@@ -44,6 +44,11 @@ class Member:
         """What every request for a list of the hub has in common."""
         return RequestForm.of("GET", httpx.URL(self.endpoints[module, "SENDER"]), self.headers(HUB))
 
+    def follow(self, module: str) -> tuple[RequestForm, bytes]:
+        """What requests for the pages behind Links have in common, whatever their path, and the path of the list."""
+        base = httpx.URL(self.endpoints[module, "SENDER"])
+        return RequestForm.of("GET", base.copy_with(raw_path=b"/"), self.headers(HUB)), base.raw_path
+
     def crawl(self, module: str) -> list[dict[str, Any]]:
         """All objects of a module that the hub shows to this platform, by Link. Raises for HTTP errors."""
         found: list[dict[str, Any]] = []
