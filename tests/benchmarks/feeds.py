@@ -38,8 +38,10 @@ class StatusFeed:
 
     def answered(self, head: bytes, body: bytes) -> bool:
         """Remember what was acknowledged."""
+        if not is_success(head, body):
+            return False
         self.acknowledged[self._sent[0]] = self._sent[1]
-        return is_success(head, body)
+        return True
 
 
 class PutFeed:
@@ -75,8 +77,10 @@ class PutFeed:
 
     def answered(self, head: bytes, body: bytes) -> bool:
         """Remember what was acknowledged."""
+        if not is_success(head, body):
+            return False
         self.acknowledged[self._sent[0]] = self._sent[1]
-        return is_success(head, body)
+        return True
 
 
 class CdrFeed:
@@ -100,8 +104,10 @@ class CdrFeed:
 
     def answered(self, head: bytes, body: bytes) -> bool:
         """Remember what was acknowledged."""
+        if not is_success(head, body):
+            return False
         self.acknowledged.add(self._id)
-        return is_success(head, body)
+        return True
 
 
 class GetFeed:

@@ -79,7 +79,7 @@ def fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def is_success(head: bytes, body: bytes) -> bool:
     """Whether an answer is HTTP 2xx and says 1000 in the envelope."""
-    return head[9:10] == b"2" and (b'"status_code":1000' in body or _SUCCESS.search(body) is not None)
+    return head[9:10] == b"2" and (b'"status_code":1000,' in body or _SUCCESS.search(body) is not None)
 
 
 class Gathered:
