@@ -36,6 +36,9 @@ def main(arguments: Sequence[str]) -> int:
     if unknown:
         say(f"unknown: {', '.join(unknown)}; known: {', '.join(BENCHMARKS)}")
         return 2
+    if asked.write and asked.names:
+        say("--write keeps whole runs only: leave the names away")
+        return 2
     cores = Cores.of_this_machine()
     pin(0, cores.others)
     options = Options(cores, asked.seconds, asked.repeats, FULL_OBJECTS if asked.full else asked.objects)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from ocpi_modules.catalog import MODULES
 from ocpi_modules.message import judge_whole
 from ocpi_modules.types import decode_json
-from tests.benchmarks import partner
+from tests.benchmarks import outside, partner
 from tests.benchmarks.crawl import last_to_first
 from tests.benchmarks.fanout import delays_of, make_certificate, party_of
 from tests.benchmarks.feeds import CdrFeed, CrawlFeed, PutFeed, StatusFeed, locations_of
@@ -290,6 +291,34 @@ def test_a_delivery_too_many_ends_the_run(marks: list[int]) -> None:
     seen = [[(10.5, "L1", moment(mark).decode()) for mark in marks]]
     with pytest.raises(RuntimeError, match="got what was not sent"):
         delays_of({moment(1).decode(): 10.0}, seen, range(1))
+
+
+# --- the second opinion ----------------------------------------------------------------------
+
+
+def test_requests_are_handed_over_with_their_lengths_one_feed_after_the_other() -> None:
+    one, other = StatusFeed(FORM, [b"L1"]), StatusFeed(FORM, [b"L2"])
+    handed = list(outside.framed(islice(outside.from_all([one, other]), 3)))
+    assert [b"/L2/" in request for request in handed] == [False, True, False]
+    length, _, request = handed[0].partition(b"\n")
+    assert int(length) == len(request)
+
+
+def test_what_wrk_counted_is_told() -> None:
+    assert "500/s, p50 1.50 ms, p99 9.00 ms, 1,000 answers" in outside.remark("…\ncounted 1000 0 2000000 1500 9000\n")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param("counted 999 1 2000000 1500 9000", id="one wrong answer"),
+        pytest.param("counted 0 0 2000000 0 0", id="no answer"),
+        pytest.param("unable to connect", id="no figures"),
+    ],
+)
+def test_a_second_opinion_without_right_answers_is_none(said: str) -> None:
+    with pytest.raises(RuntimeError, match="wrk"):
+        outside.remark(said)
 
 
 # --- the programs ----------------------------------------------------------------------------
