@@ -66,11 +66,11 @@ def running(launch: Launch, port: int, log: Path) -> Iterator[Program]:
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, *launch.arguments],
-            env=os.environ | dict(launch.env),
+            env=environment(launch.env),
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
-            cwd=ROOT,
+            cwd=log.parent,
             preexec_fn=pinner(launch.core),
         )
     program = Program(launch.name, port, process)
@@ -129,6 +129,12 @@ def bare_running(data_dir: Path, cores: Cores, *options: str) -> Iterator[Progra
     launch = Launch("limit", ["-m", "tests.benchmarks.bare", str(port), *options], cores.measured, {})
     with running(launch, port, data_dir / "bare.log") as bare:
         yield bare
+
+
+def environment(additions: Mapping[str, str]) -> dict[str, str]:
+    """This process' environment without settings of a hub (nor is there a `.env` in the folder of a benchmark), and these additions."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
+    return kept | {"PYTHONPATH": str(ROOT)} | dict(additions)
 
 
 def free_port() -> int:

@@ -32,7 +32,7 @@ from tests.benchmarks.objects import (
 from tests.benchmarks.page import is_page, paths
 from tests.benchmarks.page_of_figures import BEGIN, END, PAGE, with_figures
 from tests.benchmarks.party import RequestForm
-from tests.benchmarks.processes import bare_running
+from tests.benchmarks.processes import bare_running, environment
 from tests.benchmarks.writes import (
     acknowledged_statuses,
     in_milliseconds,
@@ -345,6 +345,12 @@ def test_a_partner_that_hangs_answers_when_it_is_released() -> None:
     platform = partner.Platform(1, "http", is_hanging=True, held=[lambda: answered.append("late")])
     partner.Control([platform]).answer("/release")
     assert (answered, platform.is_hanging, platform.held) == (["late"], False, [])
+
+
+def test_settings_of_another_hub_do_not_reach_the_measured_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_PAGE_LIMIT_MAX", "5")
+    made = environment({"HUB_DATA_DIR": "here"})
+    assert {name: value for name, value in made.items() if name.startswith("HUB_")} == {"HUB_DATA_DIR": "here"}
 
 
 def test_a_certificate_for_loopback_is_made_with_its_key(tmp_path: Path) -> None:
