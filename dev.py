@@ -5,6 +5,7 @@
     python3 dev.py test  [ARGS]   run the tests (ARGS go to pytest)
     python3 dev.py check          run the linters and the type checker
     python3 dev.py conformance    show which rows of OCPI the tests prove
+    python3 dev.py bench [NAME]   measure the hub beside the obvious design
 
 The first run makes `.venv/` from the hash-pinned lock files; later runs start at once.
 """
@@ -172,8 +173,13 @@ def conformance(arguments: list[str]) -> NoReturn:
     become(["-m", "tests.docs_conformance", "--figure"])
 
 
+def bench(arguments: list[str]) -> NoReturn:
+    ensure(DEVELOPMENT)
+    become(["-m", "tests.benchmarks", *arguments])
+
+
 def main() -> NoReturn:
-    commands = {"demo": demo, "test": test, "check": check, "conformance": conformance}
+    commands = {"demo": demo, "test": test, "check": check, "conformance": conformance, "bench": bench}
     name, *arguments = sys.argv[1:] or ["help"]
     if name in commands:
         commands[name](arguments)
