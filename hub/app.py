@@ -122,7 +122,7 @@ class Hub:
             self.stream or NoWire(), settings.process_name or process_name(), self.roster, self.presence, clock
         )
         self.lanes = self._make_lanes(settings)
-        self.copies = Copies(self.database.direct, self.lanes.push_all, is_shared=self.stream is not None)
+        self.copies = Copies(self.database.direct, self.lanes.push_all)
         self.dues = Dues(self.ledger, self.roster, self.client, self.presence.lost, new_id)
         self.roster.listen(self.lanes.on_change)
         self.roster.listen(ClientInfoNews(self.lanes, new_id))

@@ -26,6 +26,7 @@ OWNERS_MAX = 10
 OWNERS_COUNTED_MAX = 1000
 
 COUNT_SLOTS = 64
+COPIES_LOCK = 2_210_004  # shared by all who hold objects; the same number stands in migration 4
 
 RowKey = tuple[str, str, str, str, str, str]
 """Module, country code, party id, folded id, variant, audience."""
@@ -111,12 +112,12 @@ Tell = Callable[[Sequence[Any]], Awaitable[None]]
 class Copies:
     """The copies of every module.
 
-    `tell` is called with the news of all pushes that were committed together, in the order in which they count. Where other processes
-    write to the same copies (`is_shared`), nobody can change an object before its news have been told: so they never overtake each other.
+    `tell` is called with the news of all pushes that were committed together, in the order in which they count. No process can change an
+    object before its news have been told, so they never overtake each other.
     """
 
-    def __init__(self, direct: Direct, tell: Tell | None = None, *, is_shared: bool = False) -> None:
-        self._direct, self._tell, self._is_shared = direct, tell, is_shared
+    def __init__(self, direct: Direct, tell: Tell | None = None) -> None:
+        self._direct, self._tell = direct, tell
         self._writer: GroupWriter[_Push, Kept] = GroupWriter(self._commit)
         self._slot = randrange(COUNT_SLOTS)
 
@@ -196,6 +197,7 @@ class Copies:
         of_owner = (crawled.module.id, owner.country_code, owner.party_id)
         seen = ([key for key, _ in crawled.seen], [variant for _, variant in crawled.seen])
         async with self._direct.transaction() as connection:
+            await connection.execute(_LOCK_ALL)
             found = await connection.fetch(_FOUND_AGAIN, *of_owner, *seen)
             missing = await connection.fetch(_MISSING, *of_owner, *seen, crawled.at, crawled.crawled_before)
             counts: Counter[CountKey] = Counter((*of_owner, "", row["addressee"]) for row in found)
@@ -210,18 +212,13 @@ class Copies:
 
     async def _commit(self, pushes: Sequence[_Push]) -> list[Kept | Exception]:
         changes = [push.change for push in pushes]
-        outcomes: list[Kept | Exception] = []
-
-        async def tell(connection: Connection) -> None:
-            await self._tell_all(pushes, outcomes)
-            if self._is_shared:
-                await connection.execute("select pg_advisory_unlock_all()")
-
-        async with self._direct.transaction(tell) as connection:
-            keys = list({change.row_key for change in changes})
-            batch = _Batch(await _load_for_update(connection, keys, is_shared=self._is_shared))
-            outcomes += [batch.apply(change) for change in changes]
+        keys = list({change.row_key for change in changes})
+        async with self._direct.connection(_TAKE, encode_json(keys).decode()) as (connection, rows):
+            batch = _Batch({keys[row["n"] - 1]: _loaded(row) for row in rows})
+            outcomes = [batch.apply(change) for change in changes]
             await _save(connection, batch, self._slot)
+            await self._tell_all(pushes, outcomes)
+            await connection.execute(_GIVE_BACK)
         return outcomes
 
     async def _tell_all(self, pushes: Sequence[_Push], outcomes: Sequence[Kept | Exception]) -> None:
@@ -304,7 +301,19 @@ class _Batch:
             if now != state.counted_as:
                 _add(counts, key, now, 1)
                 _add(counts, key, state.counted_as, -1)
-        return counts
+        return Counter({key: n for key, n in counts.items() if n})
+
+    def claims(self) -> list[tuple[Any, ...]]:
+        """What the CDRs claim that were accepted."""
+        return [row for change in self.accepted if (row := _claim_row(change))]
+
+    def dues(self) -> list[tuple[Any, ...]]:
+        """The CDRs that the hub has to take to their payers."""
+        return [
+            (str(change.owner), fold(change.ids[0]), str(change.payer), change.at)
+            for change in self.created
+            if change.payer
+        ]
 
 
 def _add(counts: Counter[CountKey], key: RowKey, addressee: str | None, change: int) -> None:
@@ -329,21 +338,11 @@ _OWNERS = "select distinct country_code, party_id from copy where module = $1 an
 
 _KEYS = "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])"
 
-# in one order, so that two processes never wait for each other; objects that are not there yet have no row to lock
-_LOCK = (
-    "select pg_advisory_xact_lock(hash) from (select distinct hashtextextended(value::text, 0) as hash "
-    "from json_array_elements($1::json) order by 1) h"
-)
+# locks objects, whether they are there or not, and reads them (a function, see migration 4): one way to the server and back
+_TAKE = "select n, packed, addressee, remote_url, last_updated, is_stale from take_copies($1::json)"
 
-# outlives the transaction, until it is given up or the connection ends
-_LOCK_FOR_LONGER = _LOCK.replace("pg_advisory_xact_lock", "pg_advisory_lock")
-
-_LOAD = (
-    "select k.n, c.packed, c.addressee, c.remote_url, c.last_updated, c.stale_at is not null as is_stale "
-    "from copy c join (select value->>0 as module, value->>1 as country_code, value->>2 as party_id, value->>3 as key, "
-    "value->>4 as variant, value->>5 as audience, n from json_array_elements($1::json) with ordinality e(value, n)) k "
-    "using (module, country_code, party_id, key, variant, audience) order by c.seq for update of c"
-)
+# the locks of `take_copies` outlive a transaction, so that news can be told under them
+_GIVE_BACK = "select pg_advisory_unlock_all()"
 
 _UPSERT = (
     "insert into copy "
@@ -381,12 +380,12 @@ _SEEN = (
 _OF_OWNER = "module = $1 and country_code = $2 and party_id = $3 and audience = ''"
 
 
+# waits for all who hold objects, and keeps them waiting: what they have read must not change under them
+_LOCK_ALL = f"select pg_advisory_xact_lock({COPIES_LOCK})"
+
+
 def _marking(what: str, condition: str) -> str:
-    """Rows are locked in the order of the pages, as pushes lock theirs, so that neither waits for the other for ever."""
-    chosen = f"select seq from copy where {_OF_OWNER} and {condition} order by seq for update"
-    return (
-        f"update copy set stale_at = {what} from ({chosen}) chosen where copy.seq = chosen.seq returning copy.addressee"
-    )
+    return f"update copy set stale_at = {what} where {_OF_OWNER} and {condition} returning addressee"
 
 
 _FOUND_AGAIN = _marking("null", f"stale_at is not null and {_SEEN}")
@@ -510,12 +509,6 @@ def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
     return columns or [[] for _ in range(width)]
 
 
-async def _load_for_update(connection: Connection, keys: Sequence[RowKey], *, is_shared: bool) -> dict[RowKey, _State]:
-    wanted = encode_json(keys).decode()
-    await connection.execute(_LOCK_FOR_LONGER if is_shared else _LOCK, wanted)
-    return {keys[row["n"] - 1]: _loaded(row) for row in await connection.fetch(_LOAD, wanted)}
-
-
 def _loaded(row: Record) -> _State:
     return _State(
         text=unpack(row["packed"]),
@@ -528,14 +521,24 @@ def _loaded(row: Record) -> _State:
 
 async def _save(connection: Connection, batch: _Batch, slot: int) -> None:
     written = [(key, state) for key, state in batch.states.items() if key in batch.touched]
+    kept = [_row(key, state, state.text) for key, state in written if state.text is not None]
     gone = [key for key, state in written if state.text is None]
+    counts, claims, dues = batch.counts(), batch.claims(), batch.dues()
+    if not (gone or counts or claims or dues):
+        if kept:
+            await connection.executemany(_UPSERT, kept)  # all of it or nothing, by itself
+        return
+    await connection.execute("begin")
     if gone:
         await connection.execute(_DELETE, *_columns(gone, 6))
-    kept = [_row(key, state, state.text) for key, state in written if state.text is not None]
     if kept:
         await connection.executemany(_UPSERT, kept)
-    await _count(connection, batch.counts(), slot)
-    await _save_money(connection, batch)
+    await _count(connection, counts, slot)
+    if claims:
+        await connection.execute(_CLAIM, *_columns(claims, 10))
+    if dues:
+        await connection.execute(_DUE, *_columns(dues, 4))
+    await connection.execute("commit")
 
 
 def _row(key: RowKey, state: _State, text: bytes) -> tuple[Any, ...]:
@@ -544,23 +547,10 @@ def _row(key: RowKey, state: _State, text: bytes) -> tuple[Any, ...]:
 
 async def _count(connection: Connection, counts: Mapping[CountKey, int], slot: int) -> None:
     """Add to the counts of one slot; two processes seldom share one, so that they seldom wait for each other's commit."""
-    rows = sorted((*key, n) for key, n in counts.items() if n)
+    rows = sorted((*key, n) for key, n in counts.items())
     if rows:
         *key_columns, ns = _columns(rows, 6)
         await connection.execute(_COUNT, *key_columns, slot, ns)
-
-
-async def _save_money(connection: Connection, batch: _Batch) -> None:
-    claims = [row for change in batch.accepted if (row := _claim_row(change))]
-    if claims:
-        await connection.execute(_CLAIM, *_columns(claims, 10))
-    dues = [
-        (str(change.owner), fold(change.ids[0]), str(change.payer), change.at)
-        for change in batch.created
-        if change.payer
-    ]
-    if dues:
-        await connection.execute(_DUE, *_columns(dues, 4))
 
 
 def _claim_row(change: Change) -> tuple[Any, ...] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
@@ -21,6 +21,8 @@ CONNECT_WAIT_SECONDS = 10
 CONNECTION_WAIT_SECONDS = 10
 STATEMENT_TIME_MAX_MILLISECONDS = 30_000
 ANSWER_WAIT_SECONDS = 35.0
+
+Answer = TypeVar("Answer")
 
 Record = Mapping[str, Any]
 """A row, by the names of its columns."""
@@ -43,9 +45,6 @@ _FOREIGN_OPTIONS = frozenset(
 )
 
 
-After = Callable[[Connection], Awaitable[None]]
-
-
 class Unavailable(Interrupted):
     """The database went away, or was not there; whether the work was done is not known."""
 
@@ -60,18 +59,28 @@ class Direct:
         self._is_closed = False
 
     @asynccontextmanager
-    async def transaction(self, after: After | None = None) -> AsyncIterator[Connection]:
-        """A connection whose work is committed when the block ends and undone when it raises; `after` follows the commit on it.
+    async def connection(self, statement: str, *values: Any) -> AsyncIterator[tuple[Connection, Sequence[Record]]]:
+        """A connection with the rows of a first statement, which changes nothing; it ends when the block raises, and its locks with it.
+
+        Raises Unavailable when the database is not there or goes away.
+        """
+        async with self._slot():
+            connection, rows = await self._begun(lambda one: one.fetch(statement, *values))
+            async with _whole(connection):
+                yield connection, rows
+            self._give_back(connection)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection whose work is committed when the block ends and undone when it raises.
 
         Raises Unavailable when the database is not there or goes away, even in the commit.
         """
         async with self._slot():
-            connection = await self._first_answer("begin")
+            connection, _ = await self._begun(lambda one: one.execute("begin"))
             async with _whole(connection):
                 yield connection
                 await connection.execute("commit")
-                if after is not None:
-                    await after(connection)
             self._give_back(connection)
 
     async def fetch(self, statement: str, *values: Any) -> Sequence[Record]:
@@ -104,19 +113,17 @@ class Direct:
         finally:
             self._slots.release()
 
-    async def _first_answer(self, statement: str) -> Connection:
-        """A connection that has just shown that it lives; those that died while they were idle are passed over."""
+    async def _begun(self, first: Callable[[Connection], Awaitable[Answer]]) -> tuple[Connection, Answer]:
+        """A connection and what came of its first statement; those that died while they were idle are passed over."""
         while True:
             was_idle = bool(self._idle)
             connection = await self._open()
             try:
-                await connection.execute(statement)
-            except _LOST as exc:
-                connection.terminate()
+                async with _whole(connection):
+                    return connection, await first(connection)
+            except Unavailable:
                 if not was_idle:
-                    raise Unavailable from exc
-            else:
-                return connection
+                    raise
 
     async def _open(self) -> Connection:
         while self._idle:

@@ -426,7 +426,7 @@ async def test_one_bad_push_does_not_take_its_neighbours_down(copies: Copies, lo
 
 async def test_two_writers_on_one_database_do_not_lose_each_other_s_work(database: Database, example: Example) -> None:
     """More processes than one: the row is locked while it is changed."""
-    one, other = Copies(database.direct, is_shared=True), Copies(database.direct, is_shared=True)
+    one, other = Copies(database.direct), Copies(database.direct)
     session = example("session", **owned_by(CP1, id="S1"))
     await one.keep(push("sessions", {**session, "charging_periods": []}, addressee=MS1))
     period = session["charging_periods"][0]
