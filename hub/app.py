@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -16,8 +16,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import Mount
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.clock import Clock, SystemClock
 from hub.partners.client import PartnerClient
@@ -92,7 +91,7 @@ class Hub:
         safe = Safe(settings.secret_key_bytes())
         self.database = Database(database_url)
         self.partners = Partners(self.database)
-        self.copies = Copies(self.database)
+        self.copies = Copies(self.database.direct)
         self.ledger = Ledger(self.database)
         self.defects = Defects(self.database)
         self.client = PartnerClient(
@@ -205,7 +204,8 @@ class Hub:
         )
 
     def _application(self, settings: Settings, endpoint: OcpiEndpoint, url: str) -> FastAPI:
-        app = FastAPI(
+        app = HubApplication(
+            endpoint,
             title=settings.name,
             version="2.2.1",
             lifespan=self._lifespan,
@@ -213,7 +213,6 @@ class Hub:
             docs_url=None,
             redoc_url=None,
         )
-        app.router.routes.append(mounted("/ocpi", endpoint))
         app.include_router(page_router(lambda: self._figures(settings, url), self.database.ping, self._links))
         app.include_router(admin_router(self._desk(url), settings.admin_token_text()))
         app.include_router(terms_router(self._terms(), settings.admin_token_text()))
@@ -354,11 +353,18 @@ class Hub:
         )
 
 
-def mounted(path: str, endpoint: ASGIApp) -> Mount:
-    """Everything below a path, line breaks in it included: by its own pattern the framework would answer those itself."""
-    mount = Mount(path, app=endpoint)
-    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
-    return mount
+class HubApplication(FastAPI):
+    """The whole application. What is below `/ocpi` goes straight to its endpoint: the framework would do nothing for it, at some cost."""
+
+    def __init__(self, ocpi: ASGIApp, **framework: Any) -> None:
+        super().__init__(**framework)
+        self._ocpi = ocpi
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (scope["path"].startswith("/ocpi/") or scope["path"] == "/ocpi"):
+            await self._ocpi(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 async def ended(task: asyncio.Task[None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -30,6 +31,7 @@ from hub.workers import Plan, Supervisor, worker_command
 GRACE_SECONDS = 10
 KEPT_ALIVE_SECONDS = 30
 END_WAIT_SECONDS = 25  # longer than GRACE_SECONDS and all that is waited for afterwards
+YOUNG_OBJECTS_MAX = 20_000
 ADDRESS_FILE = "public-url"
 
 _log = structlog.get_logger()
@@ -186,6 +188,7 @@ def _config(app: Any) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # links are made from HUB_PUBLIC_URL, and nothing else asks who the caller says he is
         timeout_keep_alive=KEPT_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
@@ -210,6 +213,13 @@ def _at_end_of_input(stop: Callable[[], None]) -> None:
 
 class HubServer(uvicorn.Server):
     """Takes a signal as a wish to end and leaves the rest of the way out to `serve`: uvicorn itself would raise it again."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then leave what was made so far out of the search for garbage: it stays, and each look at it is a pause."""
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS_MAX)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from ocpi_modules.module import LookFor, Module, Operation, Part, Purpose, Request, listing, owned
 from ocpi_modules.parties import Role
@@ -327,6 +328,13 @@ class Connector(OcpiObject):
     last_updated: DateTime
 
 
+def _with_ids_of_their_own(connectors: tuple[Connector, ...]) -> tuple[Connector, ...]:
+    # a rule of the field and not of the EVSE: a PATCH of its status has nothing to do with it
+    if _is_repeated([connector.id for connector in connectors]):
+        raise PydanticCustomError("repeated", "hold the same id twice")
+    return connectors
+
+
 class EVSE(OcpiObject):
     """A place where one vehicle at a time can charge (L-20)."""
 
@@ -335,7 +343,7 @@ class EVSE(OcpiObject):
     status: Status
     status_schedule: Many[StatusSchedule] = ()
     capabilities: Many[Capability] = ()
-    connectors: Annotated[Some[Connector], Nested("id", Connector)]
+    connectors: Annotated[Some[Connector], Nested("id", Connector), AfterValidator(_with_ids_of_their_own)]
     floor_level: Annotated[str, String(4)] | None = None
     coordinates: GeoLocation | None = None
     physical_reference: Annotated[str, String(16)] | None = None
@@ -343,11 +351,6 @@ class EVSE(OcpiObject):
     parking_restrictions: Many[ParkingRestriction] = ()
     images: Many[Image] = ()
     last_updated: DateTime
-
-    @model_validator(mode="after")
-    def _connectors_have_ids_of_their_own(self) -> Self:
-        _require_unique("connectors", "id", [connector.id for connector in self.connectors])
-        return self
 
 
 class Location(OcpiObject):
@@ -382,7 +385,8 @@ class Location(OcpiObject):
 
     @model_validator(mode="after")
     def _evses_have_ids_of_their_own(self) -> Self:
-        _require_unique("evses", "uid", [evse.uid for evse in self.evses])
+        if _is_repeated([evse.uid for evse in self.evses]):
+            raise broken_rule("evses", "hold the same uid twice")
         return self
 
     @model_validator(mode="after")
@@ -392,10 +396,9 @@ class Location(OcpiObject):
         return self
 
 
-def _require_unique(field: str, id_field: str, ids: list[str]) -> None:
+def _is_repeated(ids: list[str]) -> bool:
     """Two parts with one id could not be told apart (Y-04: whatever their case)."""
-    if len({fold(one) for one in ids}) < len(ids):
-        raise broken_rule(field, f"hold the same {id_field} twice")
+    return len({fold(one) for one in ids}) < len(ids)
 
 
 def _owner_of_location(request: Request) -> LookFor:

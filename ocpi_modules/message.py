@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
@@ -30,10 +31,11 @@ KEY_LENGTH_MAX_CHARACTERS = 255
 
 _ABSENT = object()
 _PATH_SEPARATORS = re.compile(r"[/\\]")
+_NUL_ESCAPED = rb"\u0000"
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Message:
     """A request of one party, addressed or not.
 
@@ -60,14 +62,14 @@ class Message:
         """What is asked."""
         return self.operation.purpose
 
-    @property
+    @cached_property
     def owner(self) -> Party | None:
         """The party whose object this is about: by the URL, else by the body; None where neither says."""
         if self.operation.is_owned:
             return Party.of(self.keys[0], self.keys[1])
         return _party_in(self.content) if self.purpose is Purpose.ADD else None
 
-    @property
+    @cached_property
     def object_keys(self) -> tuple[str, ...]:
         """The ids below the owner: object, part, part of the part."""
         if self.operation.is_owned:
@@ -81,12 +83,12 @@ class Message:
         """0 for the object itself, 1 for a part of it, 2 for a part of that."""
         return len(self.object_keys) - 1 if self.module.parts else 0
 
-    @property
+    @cached_property
     def variant(self) -> str:
         """The second half of the object's key ("" where the module has none)."""
         return self.module.variant_of(self.query, self.content)
 
-    @property
+    @cached_property
     def token_party(self) -> Party | None:
         """The eMSP named by the object's `cdr_token` (X-46), or None when it names none."""
         return _party_in(self.content.get("cdr_token")) if isinstance(self.content, dict) else None
@@ -162,7 +164,7 @@ def judge_object(message: Message) -> None:
     model = message.operation.body_class(message.keys)
     if model is None or message.content is None:
         return
-    if _NUL.search(message.body):
+    if _NUL_ESCAPED in message.body and _NUL.search(message.body):
         raise InvalidParameters("the body contains a NUL character")
     if message.purpose is Purpose.UPDATE:
         judge_partial(model, message.content)
@@ -217,7 +219,7 @@ def is_key(value: Any) -> bool:
         and 0 < len(value) <= KEY_LENGTH_MAX_CHARACTERS
         and value.isascii()
         and value.isprintable()
-        and not any(part in {".", ".."} for part in _PATH_SEPARATORS.split(value))
+        and not ("." in value and any(part in {".", ".."} for part in _PATH_SEPARATORS.split(value)))
     )
 
 

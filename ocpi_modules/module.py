@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from functools import cached_property
 from typing import Any
 
 from ocpi_modules.errors import MethodNotAllowed, UnknownPath
@@ -89,7 +90,7 @@ class Request:
     content: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Operation:
     """One thing that can be asked of an interface.
 
@@ -107,12 +108,12 @@ class Operation:
     destination: Destination | None = None
     callback: CallbackPlace | None = None
 
-    @property
+    @cached_property
     def is_owned(self) -> bool:
         """Whether the URL names the owner of the object in its first two segments ("Client Owned Object")."""
         return self.path[:2] == ("country_code", "party_id")
 
-    @property
+    @cached_property
     def has_body(self) -> bool:
         """Whether the operation carries a body at all."""
         return bool(self.bodies or self.choices)
@@ -121,11 +122,16 @@ class Operation:
         """Whether this path fits so many segments and these literals."""
         if not len(self.path) - self.optional <= len(segments) <= len(self.path):
             return False
-        pairs = zip(self.path, segments, strict=False)
-        return all(not name.startswith("=") or name[1:] == segment for name, segment in pairs)
+        return all(segments[index] == text for index, text in self._literals if index < len(segments))
+
+    @cached_property
+    def _literals(self) -> tuple[tuple[int, str], ...]:
+        return tuple((index, name[1:]) for index, name in enumerate(self.path) if name.startswith("="))
 
     def keys_of(self, segments: tuple[str, ...]) -> tuple[str, ...]:
         """The variable segments, in order."""
+        if not self._literals:
+            return segments
         pairs = zip(self.path, segments, strict=False)
         return tuple(segment for name, segment in pairs if not name.startswith("="))
 
@@ -133,7 +139,7 @@ class Operation:
         """The class of the body under these keys; None where there is none, or where the choice is not known."""
         if self.choices:
             return self.choices.get(keys[-1])
-        required = len([name for name in self.path if not name.startswith("=")]) - self.optional
+        required = len(self.path) - len(self._literals) - self.optional
         return self.bodies[len(keys) - required] if self.bodies else None
 
 
@@ -182,10 +188,10 @@ class Module:
     def find(self, interface: Interface, method: str, segments: tuple[str, ...]) -> Operation:
         """The operation of a method and path. Raises UnknownPath (404), MethodNotAllowed (405, section 2 of the checklist)."""
         offered = self.operations(interface)
-        fitting = [operation for operation in offered if operation.matches(segments)]
-        for operation in fitting:
-            if operation.method == method:
+        for operation in offered:
+            if operation.method == method and operation.matches(segments):
                 return operation
+        fitting = [operation for operation in offered if operation.matches(segments)]
         if fitting:
             raise MethodNotAllowed(tuple(sorted({operation.method for operation in fitting})))
         if not offered or any(operation.method == method for operation in offered):

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from ocpi_modules.types import fold
+
+PARTIES_KEPT_MAX = 4096
 
 
 class Role(StrEnum):
@@ -33,7 +36,7 @@ class Party:
     @classmethod
     def of(cls, country_code: str, party_id: str) -> Party:
         """The party of two CiStrings in whatever case a partner wrote them."""
-        return cls(fold(country_code), fold(party_id))
+        return _party(country_code, party_id)
 
     @classmethod
     def parse(cls, text: str) -> Party:
@@ -56,6 +59,11 @@ class Party:
 
     def __str__(self) -> str:
         return f"{self.country_code}/{self.party_id}"
+
+
+@lru_cache(maxsize=PARTIES_KEPT_MAX)
+def _party(country_code: str, party_id: str) -> Party:
+    return Party(fold(country_code), fold(party_id))
 
 
 _EMSP_LIKE = frozenset({Role.EMSP, Role.NSP, Role.NAP, Role.OTHER})

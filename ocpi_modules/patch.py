@@ -40,17 +40,23 @@ def merge_patch(module: Module, whole: Object, ids: tuple[str, ...], fields: Obj
     """
     target = find_part(module, whole, ids)
     assert target is not None, "a PATCH needs something to change"
-    merged = _merged(module, len(ids), target, fields)
+    merged = merge_fields(module, len(ids), target, fields)
     return _with_part(module.parts, whole, ids, merged) if ids else merged
 
 
 def is_older(new: Object, stored: Object) -> bool:
     """Whether a push is older than what is stored, by the owner's `last_updated`; equal counts as newer (X-31)."""
-    before = lenient_datetime(stored.get(_DATED))
+    return is_before(new, stored.get(_DATED))
+
+
+def is_before(new: Object, stored_date: Any) -> bool:
+    """The same, where only the `last_updated` of what is stored is at hand."""
+    before = lenient_datetime(stored_date)
     return before is not None and parse_datetime(new[_DATED]) < before
 
 
-def _merged(module: Module, depth: int, target: Object, fields: Object) -> Object:
+def merge_fields(module: Module, depth: int, target: Object, fields: Object) -> Object:
+    """What stands at a depth of an object with the fields of a PATCH merged into it, as `merge_patch` does it."""
     nested = {part.field: index for index, part in enumerate(module.parts) if index == depth}
     merged = dict(target)
     for name, value in fields.items():
@@ -70,7 +76,7 @@ def _merged_parts(module: Module, depth: int, stored: list[Object], pushed: list
     by_id = {fold(str(child[part.id_field])): child for child in stored}
     for child in pushed:
         known = by_id.get(fold(str(child[part.id_field])))
-        by_id[fold(str(child[part.id_field]))] = _merged(module, depth + 1, known, child) if known else child
+        by_id[fold(str(child[part.id_field]))] = merge_fields(module, depth + 1, known, child) if known else child
     return list(by_id.values())
 
 
@@ -100,7 +106,12 @@ def _child(parent: Object, part: Part, part_id: str) -> Object | None:
 
 def _dated(changed: Object, source: Object) -> Object:
     """`changed` with the newer of two `last_updated`: a parent follows its child, but never backwards (X-54)."""
-    mine, theirs = lenient_datetime(changed.get(_DATED)), lenient_datetime(source.get(_DATED))
-    if theirs is not None and (mine is None or theirs > mine):
+    if is_newer(source.get(_DATED), changed.get(_DATED)):
         return {**changed, _DATED: source[_DATED]}
     return changed
+
+
+def is_newer(theirs: Any, mine: Any) -> bool:
+    """Whether one `last_updated` is later than another; one that cannot be read is earlier than any."""
+    this, that = lenient_datetime(theirs), lenient_datetime(mine)
+    return this is not None and (that is None or this > that)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, DecimalException
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from math import isfinite
 from typing import Annotated, Any, TypeVar
 from zoneinfo import available_timezones
@@ -41,7 +41,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 NUMBER_WHOLE_MAX_DIGITS = 15
 NUMBER_DECIMALS_MAX_DIGITS = 15
 INT_MAX = 2**31 - 1
-NESTING_MAX_LEVELS = 64
+NESTING_MAX_LEVELS = 128
+MOMENTS_KEPT_MAX = 4096  # a push and what it changes name the same few again and again
 SENTENCE_MAX_CHARACTERS = 255
 ECHO_MAX_CHARACTERS = 60
 
@@ -60,6 +61,7 @@ class NotJsonText(ValueError):
 
 _TOO_DEEP = "it is nested too deep"
 _CONTAINERS = frozenset({dict, list})
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -81,9 +83,22 @@ def decode_json(body: bytes) -> Any:
         raise NotJsonText("it holds a number beyond all reason") from exc
     except RecursionError as exc:
         raise NotJsonText(_TOO_DEEP) from exc
-    if body.count(b"[") + body.count(b"{") > NESTING_MAX_LEVELS and _is_too_deep(value):
+    if body.count(b"[") + body.count(b"{") > NESTING_MAX_LEVELS and not _is_shallow(body) and _is_too_deep(value):
         raise NotJsonText(_TOO_DEEP)
     return value
+
+
+def _is_shallow(body: bytes) -> bool:
+    """Whether the brackets alone show that nothing is nested too deep; False also where those in strings confuse them."""
+    brackets = body.translate(None, _NOT_BRACKETS)
+    for _ in range(NESTING_MAX_LEVELS):
+        inner = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if not inner:
+            return True
+        if len(inner) == len(brackets):
+            return False
+        brackets = inner
+    return False
 
 
 def _is_too_deep(value: Any) -> bool:
@@ -103,6 +118,11 @@ def encode_json(value: Any) -> bytes:
     Raises ValueError for what JSON cannot say: NaN, infinity, a lone surrogate.
     """
     return _ENCODER.encode(_plain(value))
+
+
+def encode_decoded(value: Any) -> bytes:
+    """The same for what `decode_json` made, or a part of it: nothing in it needs to be looked at."""
+    return _ENCODER.encode(value)
 
 
 _AS_THEY_ARE = frozenset({str, int, bool, type(None)})
@@ -282,21 +302,18 @@ class OpenEnum:
 
 def _number(value: Any) -> Decimal:
     # bool is an int to Python, and float has already lost digits: only the exact types pass
-    if type(value) is not Decimal and type(value) is not int:
+    kind = type(value)
+    if kind is not Decimal and kind is not int:
         raise PydanticCustomError("number", "is not a JSON number")
-    number = Decimal(value)
-    if not _is_reasonable(number):
+    number: Decimal = value if kind is Decimal else Decimal(value)
+    _, digits, decimals = number.as_tuple()  # decimals: a letter for NaN and infinity
+    if (
+        type(decimals) is not int
+        or decimals < -NUMBER_DECIMALS_MAX_DIGITS
+        or len(digits) + decimals > NUMBER_WHOLE_MAX_DIGITS
+    ):
         raise PydanticCustomError("number_size", "has too many digits")
     return number
-
-
-def _is_reasonable(number: Decimal) -> bool:
-    decimals = number.as_tuple().exponent
-    return (
-        isinstance(decimals, int)
-        and decimals >= -NUMBER_DECIMALS_MAX_DIGITS
-        and number.adjusted() < NUMBER_WHOLE_MAX_DIGITS
-    )
 
 
 def _one_decimal(number: Decimal) -> Decimal:
@@ -344,7 +361,14 @@ def parse_datetime(text: Any) -> datetime:
     With or without ``Z``, with or without a fraction of one to three digits. Raises ValueError for all else:
     offsets (``+00:00`` included), dates alone, days that do not exist, more digits than string(25) can carry.
     """
-    if type(text) is not str or not _IS_DATE_TIME(text):
+    if type(text) is not str:
+        raise ValueError(_NO_DATE_TIME)
+    return _strict_moment(text)
+
+
+@lru_cache(maxsize=MOMENTS_KEPT_MAX)
+def _strict_moment(text: str) -> datetime:
+    if not _IS_DATE_TIME(text):
         raise ValueError(_NO_DATE_TIME)
     return _moment(text)
 
@@ -356,6 +380,11 @@ def parse_cdr_datetime(text: Any) -> datetime:
 
 def lenient_datetime(value: Any) -> datetime | None:
     """A moment in UTC from whatever ISO 8601 allows, offsets too; without one it is UTC. None where it cannot be read."""
+    return _lenient_moment(value) if type(value) is str else None
+
+
+@lru_cache(maxsize=MOMENTS_KEPT_MAX)
+def _lenient_moment(value: str) -> datetime | None:
     try:
         return parse_datetime(value)
     except ValueError:
@@ -470,6 +499,17 @@ class OcpiObject(BaseModel):
         return self.model_dump(exclude_unset=True, exclude_none=True)
 
 
+def means_the_same(one: Any, other: Any) -> bool:
+    """Whether two decoded objects say the same: null, an empty list and no field at all are one (Y-08), 1 and 1.0 too."""
+    return bool(one == other or _said(one) == _said(other))
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _said(item) for name, item in value.items() if item is not None and item != []}
+    return [_said(item) for item in value] if isinstance(value, list) else value
+
+
 class Price(OcpiObject):
     """An amount of money in the currency of the object around it (types, "Price"; CD-12).
 
@@ -495,6 +535,12 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
     Decimal: _finite_decimal,
     float: _finite_float,
 }
+
+
+@cache
+def has_rules(model: type[OcpiObject]) -> bool:
+    """Whether an object of this class may be wrong though each of its fields is right."""
+    return bool(model.__pydantic_decorators__.model_validators)
 
 
 def validate_partial(model: type[OcpiObject], fields: dict[str, Any]) -> None:

@@ -41,7 +41,7 @@ class Member:
         return self.status is Presence.PLANNED and self.partner_id is not None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Partner:
     """A connected platform. `token` is the one it gave us; `is_joined` is false while our own registration at it is still open."""
 
@@ -55,7 +55,7 @@ class Partner:
     quirks: Quirks = field(default_factory=Quirks)
     is_examined: bool = False
 
-    @property
+    @cached_property
     def authorization(self) -> str:
         """The Authorization header of every request to it."""
         return authorization(self.token, is_raw=self.quirks.token == "raw")
@@ -63,6 +63,9 @@ class Partner:
     def endpoint(self, module: Module, interface: Interface) -> str | None:
         """The URL of an interface as the partner listed it, or None when it offers none (V-06)."""
         return self.endpoints.get((module.id, interface))
+
+
+_NO_ROLES: frozenset[Role] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,15 @@ class Directory:
     partners: Mapping[int, Partner] = field(default_factory=dict)
     members: tuple[Member, ...] = ()
     permissions: Permissions = field(default_factory=Permissions)
+    # what was worked out once: the picture never changes, so neither does the answer
+
+    @cached_property
+    def _known_parties(self) -> dict[tuple[int, frozenset[Role] | None], frozenset[Party]]:
+        return {}
+
+    @cached_property
+    def _known_receivers(self) -> dict[tuple[str, Party], tuple[Party, ...]]:
+        return {}
 
     @cached_property
     def _by_party(self) -> dict[Party, tuple[Member, ...]]:
@@ -80,6 +92,21 @@ class Directory:
         for member in self.members:
             found[member.party] = (*found.get(member.party, ()), member)
         return found
+
+    @cached_property
+    def _roles(self) -> dict[Party, frozenset[Role]]:
+        return {
+            party: frozenset(m.role for m in members if m.status is not Presence.SUSPENDED and not m.is_held)
+            for party, members in self._by_party.items()
+        }
+
+    @cached_property
+    def _offline(self) -> frozenset[int]:
+        return frozenset(
+            partner_id
+            for partner_id, members in self._by_partner.items()
+            if any(member.status is Presence.OFFLINE for member in members)
+        )
 
     @cached_property
     def _by_token(self) -> dict[bytes, Partner]:
@@ -103,11 +130,7 @@ class Directory:
 
     def roles(self, party: Party) -> frozenset[Role]:
         """The roles that a party has now; those that are suspended, or held for the operator, do not count."""
-        return frozenset(
-            member.role
-            for member in self._by_party.get(party, ())
-            if member.status is not Presence.SUSPENDED and not member.is_held
-        )
+        return self._roles.get(party, _NO_ROLES)
 
     def members_of(self, partner: Partner) -> tuple[Member, ...]:
         """The members behind one partner; those that are suspended, or held for the operator, do not speak."""
@@ -115,7 +138,11 @@ class Directory:
 
     def parties_of(self, partner: Partner, roles: frozenset[Role] | None = None) -> frozenset[Party]:
         """The parties behind one partner, all or those with one of the roles."""
-        return frozenset(m.party for m in self.members_of(partner) if roles is None or m.role in roles)
+        known = self._known_parties.get((partner.id, roles))
+        if known is None:
+            known = frozenset(m.party for m in self.members_of(partner) if roles is None or m.role in roles)
+            self._known_parties[partner.id, roles] = known
+        return known
 
     def partner_of(self, party: Party) -> Partner | None:
         """The partner that a connected party is reached through; None when it is not connected (HC-10)."""
@@ -130,10 +157,16 @@ class Directory:
 
     def is_offline(self, partner: Partner) -> bool:
         """Whether the parties of a partner are OFFLINE."""
-        return any(member.status is Presence.OFFLINE for member in self.members_of(partner))
+        return partner.id in self._offline
 
     def broadcast_receivers(self, module: Module, sender: Party) -> tuple[Party, ...]:
         """Who gets a push that `sender` addressed to the hub: once a party, in a fixed order, never the sender (B-03 to B-08)."""
+        known = self._known_receivers.get((module.id, sender))
+        if known is None:
+            known = self._known_receivers[module.id, sender] = self._receivers(module, sender)
+        return known
+
+    def _receivers(self, module: Module, sender: Party) -> tuple[Party, ...]:
         wanted = _reached_by(self.roles(sender) & module.senders) & module.receivers
         return tuple(
             party

@@ -34,7 +34,7 @@ from ocpi_modules.headers import next_link
 from ocpi_modules.message import Message, Reply, judge_object
 from ocpi_modules.module import Interface, Purpose
 from ocpi_modules.parties import Party
-from ocpi_modules.types import decode_json
+from ocpi_modules.types import decode_json, means_the_same
 
 HOPS_MAX = 50  # identical messages under one correlation id at the same moment; a caller's own repetitions stay below
 ALIKE_MAX = 200  # the same under any id, for a platform that makes a new one each time round
@@ -209,7 +209,7 @@ class Forwarder:
         if not message.module.is_final or not message.purpose.is_push:
             return
         known = await self._reader.owned(message)
-        if known is not None and decode_json(known.text) != message.content:
+        if known is not None and not means_the_same(decode_json(known.text), message.content):
             raise InvalidParameters(
                 f"{message.module.id} {message.object_keys[0]} exists with other contents and never changes"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 from dataclasses import replace
+from typing import Any
 from urllib.parse import quote
 
 import structlog
@@ -43,7 +44,7 @@ class Keeper:
     async def broadcast(self, message: Message, route: Broadcast, caller: Partner, *, is_pulled: bool = False) -> Reply:
         """Keep what is for everybody, and queue it for its receivers where it is news (B-01, B-10, X-17)."""
         judged = await self._judged(message, caller)
-        change = replace(self.change(judged), is_lenient=caller.quirks.lenient, is_pulled=is_pulled)
+        change = self.change(judged, is_lenient=caller.quirks.lenient, is_pulled=is_pulled)
         kept = await self._ports.copies.keep(change)
         if kept.result.is_news:
             await self._tell(message, once_a_platform(route.receivers, self._directory), is_bulk=is_pulled)
@@ -52,8 +53,9 @@ class Keeper:
     async def deliver(self, message: Message, route: Deliver, caller: Partner, *, is_pulled: bool = False) -> Reply:
         """Keep a session or CDR, and see to it that its eMSP gets it (B-11)."""
         judged = await self._judged(message, caller)
-        change = replace(
-            self.change(judged, addressed_to=route.addressee),
+        change = self.change(
+            judged,
+            addressed_to=route.addressee,
             payer=route.addressee if message.module.is_final else None,
             is_lenient=caller.quirks.lenient,
             is_pulled=is_pulled,
@@ -139,8 +141,8 @@ class Keeper:
             receiver=message.sender,
         )
 
-    def change(self, message: Message, addressed_to: Party | None = None) -> Change:
-        """A push as the change of the copies that it means."""
+    def change(self, message: Message, addressed_to: Party | None = None, **more: Any) -> Change:
+        """A push as the change of the copies that it means; `more` are further fields of it."""
         owner = message.owner
         assert owner is not None
         is_addressed = message.module.is_addressed
@@ -156,6 +158,7 @@ class Keeper:
             audience=None if is_addressed else addressed_to,
             addressee=addressed_to if is_addressed else None,
             debtor=message.token_party or addressed_to,
+            **more,
         )
 
 

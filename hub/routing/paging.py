@@ -18,12 +18,21 @@ Query = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is asked for: objects changed in [date_from, date_to), UTC, from `offset` on, `limit` at most (P-02, P-03, P-05)."""
+    """What is asked for: objects changed in [date_from, date_to), UTC, from `offset` on, `limit` at most (P-02, P-03, P-05).
+
+    `cursor` is where the page before ended, in a Link of ours: then nothing is counted off, and no page is slower than the first.
+    """
 
     date_from: datetime | None
     date_to: datetime | None
     offset: int
     limit: int
+    cursor: int = 0
+
+    @property
+    def skipped(self) -> int:
+        """How many objects are passed over from where the page begins to be read."""
+        return 0 if self.cursor else self.offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,7 @@ class Paging:
             date_to=read_date(query.get("date_to"), "date_to"),
             offset=read_number(query.get("offset"), "offset", 0, default=0),
             limit=min(wanted, self.max_limit),
+            cursor=read_number(query.get("cursor"), "cursor", 0, default=0),
         )
 
 
@@ -52,10 +62,21 @@ def page_headers(base: str, query: Query, window: Window, total: int) -> dict[st
     return headers
 
 
-def next_page_url(base: str, query: Query, window: Window) -> str:
+def cursor_headers(base: str, query: Query, window: Window, ended: tuple[int, int]) -> dict[str, str]:
+    """The same for a list that is read by cursor; `ended` is the total, and where this page ended (0 for the last one)."""
+    total, last = ended
+    headers = {"X-Total-Count": str(total), "X-Limit": str(window.limit)}
+    if last:
+        headers["Link"] = next_link(next_page_url(base, query, window, cursor=last))
+    return headers
+
+
+def next_page_url(base: str, query: Query, window: Window, cursor: int = 0) -> str:
     """The URL of the next page, with the filters of this one (P-09)."""
     kept = {name: query[name] for name in ("date_from", "date_to") if query.get(name)}
     following = {**kept, "offset": window.offset + window.limit, "limit": window.limit}
+    if cursor:
+        following["cursor"] = cursor
     return f"{base}?{urlencode(following, safe=':')}"
 
 

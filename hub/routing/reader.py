@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub.partners.directory import Directory
-from hub.routing.paging import Paging, Window, page_headers
+from hub.routing.paging import Paging, Window, cursor_headers
 from hub.routing.ports import Ports
 from hub.store.changes import not_there
 from hub.store.copies import Copy, PageQuery
@@ -55,8 +55,10 @@ class Reader:
     async def _page(self, message: Message) -> Reply:
         window = self._paging.read(message.query)
         page = await self._ports.copies.page(self._page_query(message, window))
-        headers = page_headers(f"{self._base}/sender/{message.module.id}", message.query, window, page.total)
-        return Reply(data=("[" + ",".join(page.texts) + "]").encode(), headers=headers)
+        headers = cursor_headers(
+            f"{self._base}/sender/{message.module.id}", message.query, window, (page.total, page.last)
+        )
+        return Reply(data=b"[" + b",".join(page.texts) + b"]", headers=headers)
 
     def _page_query(self, message: Message, window: Window) -> PageQuery:
         return PageQuery(
@@ -65,7 +67,8 @@ class Reader:
             sees_shared=sees_shared(message.module, self._directory.roles(message.sender)),
             date_from=window.date_from,
             date_to=window.date_to,
-            offset=window.offset,
+            offset=window.skipped,
+            after=window.cursor,
             limit=window.limit,
             closed=self._directory.closed_to(message.sender, message.module),
         )

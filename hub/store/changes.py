@@ -13,17 +13,21 @@ from ocpi_modules.errors import InvalidParameters, OcpiError, unknown_object
 from ocpi_modules.message import judge_whole
 from ocpi_modules.module import Module, Purpose
 from ocpi_modules.parties import Party
-from ocpi_modules.patch import find_part, is_older, merge_patch, put_part
+from ocpi_modules.patch import is_before, is_newer, merge_fields, merge_patch
+from ocpi_modules.splice import dated, find_place, head_of, put_text
 from ocpi_modules.types import (
     NUMBER_DECIMALS_MAX_DIGITS,
     NUMBER_WHOLE_MAX_DIGITS,
     decode_json,
-    encode_json,
+    encode_decoded,
     fold,
+    has_rules,
     lenient_datetime,
+    means_the_same,
     parse_cdr_datetime,
 )
 
+_DATED = "last_updated"
 _CURRENCY = re.compile("[A-Za-z]{3}")
 
 
@@ -69,7 +73,7 @@ class Change:
     is_pulled: bool = False
 
     @property
-    def row_key(self) -> tuple[str, ...]:
+    def row_key(self) -> tuple[str, str, str, str, str, str]:
         """What identifies the copy: module, owner, folded id, variant, audience."""
         audience = str(self.audience) if self.audience else ""
         return (
@@ -90,7 +94,7 @@ class Decision:
     """
 
     result: Result
-    text: str | None
+    text: bytes | None
     last_updated: datetime
     addressee: str
     was_finished: bool = False
@@ -108,7 +112,7 @@ class Claim:
     end_date_time: datetime
 
 
-def decide(change: Change, stored: str | None, stored_addressee: str = "") -> Decision:
+def decide(change: Change, stored: bytes | None, stored_addressee: str = "") -> Decision:
     """What `change` makes of the stored text.
 
     Raises the module's 404 for a part or a PATCH of something that is not there (L-13, X-32) and InvalidParameters for a result that
@@ -118,19 +122,80 @@ def decide(change: Change, stored: str | None, stored_addressee: str = "") -> De
         return _decide_final(change, stored, stored_addressee)
     if change.purpose is Purpose.REMOVE:
         return _decide_removal(change, stored)
-    whole = decode_json(stored.encode()) if stored is not None else None
-    target = find_part(change.module, whole, change.ids[1:]) if whole is not None else None
-    if target is not None and is_older(change.content, target):
-        return Decision(Result.STALE, stored, _last_updated(whole, change.at), stored_addressee)
-    if change.is_pulled and stored is not None and whole == decode_json(change.text):
-        return Decision(Result.UNCHANGED, stored, _last_updated(whole, change.at), stored_addressee)
-    _require_ground(change, whole, target)
-    text, content = _next_text(change, whole)
     addressee = str(change.addressee) if change.addressee else stored_addressee
+    if len(change.ids) > 1:
+        return _decide_part(change, stored, addressee)
+    if change.purpose is Purpose.UPDATE:
+        return _decide_update(change, stored, addressee)
+    return _decide_replacement(change, stored, addressee)
+
+
+def _decide_replacement(change: Change, stored: bytes | None, addressee: str) -> Decision:
+    """The whole object in the place of whatever is stored: of that, only its head is read."""
+    new_date = _moment_of(change.content.get(_DATED), change.at)
+    if stored is None:
+        return Decision(Result.CREATED, change.text, new_date, addressee)
+    head = head_of(stored)
+    if is_before(change.content, head.last_updated):
+        return Decision(Result.STALE, stored, _moment_of(head.last_updated, change.at), addressee)
+    if change.is_pulled and means_the_same(decode_json(stored), decode_json(change.text)):
+        return Decision(Result.UNCHANGED, stored, _moment_of(head.last_updated, change.at), addressee)
+    return Decision(Result.UPDATED, change.text, new_date, addressee, _was_finished(change, head.status))
+
+
+def _decide_update(change: Change, stored: bytes | None, addressee: str) -> Decision:
+    """A PATCH of the object itself: rules between its fields have to hold afterwards."""
+    if stored is None:
+        raise not_there(change.module, change.ids)
+    whole = decode_json(stored)
+    if is_before(change.content, whole.get(_DATED)):
+        return Decision(Result.STALE, stored, _moment_of(whole.get(_DATED), change.at), addressee)
+    content = merge_patch(change.module, whole, (), change.content)
+    if not change.is_lenient:
+        judge_whole(change.module.object_at(0), content)
+    date = _moment_of(content.get(_DATED), change.at)
+    return Decision(
+        Result.UPDATED, encode_decoded(content), date, addressee, _was_finished(change, whole.get("status"))
+    )
+
+
+def _decide_part(change: Change, stored: bytes | None, addressee: str) -> Decision:
+    """A PUT or PATCH of a part: only the part is judged and written anew, the text around it stays as it is."""
+    place = find_place(change.module, stored, change.ids[1:]) if stored is not None else None
+    is_update = change.purpose is Purpose.UPDATE
+    if stored is None or place is None or (is_update and place.text is None):
+        raise not_there(change.module, change.ids)
+    around = place.levels[0].fields
+    target = decode_json(place.text) if place.text is not None else None
+    if target is not None and is_before(change.content, target.get(_DATED)):
+        return Decision(Result.STALE, stored, _moment_of(dated(around), change.at), addressee)
+    part, date = change.text, change.content.get(_DATED)
+    if is_update:
+        merged = _merged_part(change, target)
+        part, date = encode_decoded(merged), merged.get(_DATED)
+    newest = date if is_newer(date, dated(around)) else dated(around)
     result = Result.UPDATED if target is not None else Result.CREATED
+    return Decision(result, put_text(place, part, date), _moment_of(newest, change.at), addressee)
+
+
+def _merged_part(change: Change, target: Any) -> Any:
+    depth = len(change.ids) - 1
+    merged = merge_fields(change.module, depth, target, change.content)
+    model = change.module.object_at(depth)
+    if not change.is_lenient and (has_rules(model) or _merges_parts(change, depth)):
+        judge_whole(model, merged)  # else the fields of the PATCH were right, and so were those that stay
+    return merged
+
+
+def _merges_parts(change: Change, depth: int) -> bool:
+    """Whether a PATCH brings parts of the part, each of which may be new, and then has to be whole."""
+    parts = change.module.parts
+    return depth < len(parts) and parts[depth].field in change.content
+
+
+def _was_finished(change: Change, status: Any) -> bool:
     last_status = change.module.last_status
-    was_finished = last_status is not None and target is not None and target.get("status") == last_status
-    return Decision(result, text, _last_updated(content, change.at), addressee, was_finished)
+    return last_status is not None and status == last_status
 
 
 def claim_of(content: Any) -> Claim | None:
@@ -164,38 +229,20 @@ def _amount(value: Any) -> Decimal:
     return amount
 
 
-def _decide_final(change: Change, stored: str | None, stored_addressee: str) -> Decision:
+def _decide_final(change: Change, stored: bytes | None, stored_addressee: str) -> Decision:
+    date = _moment_of(change.content.get(_DATED), change.at)
     if stored is None:
         addressee = str(change.addressee) if change.addressee else ""
-        return Decision(Result.CREATED, change.text.decode(), _last_updated(change.content, change.at), addressee)
-    if decode_json(stored.encode()) != change.content:
+        return Decision(Result.CREATED, change.text, date, addressee)
+    if stored != change.text and not means_the_same(decode_json(stored), change.content):
         raise InvalidParameters(f"{change.module.id} {change.ids[0]} exists with other contents and never changes")
-    return Decision(Result.UNCHANGED, stored, _last_updated(change.content, change.at), stored_addressee)
+    return Decision(Result.UNCHANGED, stored, date, stored_addressee)
 
 
-def _decide_removal(change: Change, stored: str | None) -> Decision:
+def _decide_removal(change: Change, stored: bytes | None) -> Decision:
     if stored is None:
         raise not_there(change.module, change.ids)
     return Decision(Result.REMOVED, None, change.at, "")
-
-
-def _require_ground(change: Change, whole: Any, target: Any) -> None:
-    if change.purpose is Purpose.UPDATE:
-        missing = target is None
-    else:
-        missing = len(change.ids) > 1 and (whole is None or find_part(change.module, whole, change.ids[1:-1]) is None)
-    if missing:
-        raise not_there(change.module, change.ids)
-
-
-def _next_text(change: Change, whole: Any) -> tuple[str, Any]:
-    if change.purpose is Purpose.REPLACE and len(change.ids) == 1:
-        return change.text.decode(), change.content
-    merge = merge_patch if change.purpose is Purpose.UPDATE else put_part
-    content = merge(change.module, whole, change.ids[1:], change.content)
-    if not change.is_lenient:
-        judge_whole(change.module.object_at(0), content)
-    return encode_json(content).decode(), content
 
 
 def not_there(module: Module, ids: tuple[str, ...]) -> OcpiError:
@@ -203,6 +250,5 @@ def not_there(module: Module, ids: tuple[str, ...]) -> OcpiError:
     return unknown_object(module.unknown_code, f"{module.id}: there is no {'/'.join(ids)[:100]}")
 
 
-def _last_updated(content: Any, otherwise: datetime) -> datetime:
-    said = content.get("last_updated") if isinstance(content, dict) else None
+def _moment_of(said: Any, otherwise: datetime) -> datetime:
     return lenient_datetime(said) or otherwise.astimezone(UTC)

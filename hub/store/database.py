@@ -14,6 +14,8 @@ from sqlalchemy import Connection, Row, TextClause, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from hub.store.direct import Direct
+
 POOL_SIZE_CONNECTIONS = 8
 POOL_WAIT_SECONDS = 10
 CONNECT_WAIT_SECONDS = 10
@@ -26,9 +28,10 @@ _MIGRATION_LOCK = 2_210_001
 
 
 class Database:
-    """A PostgreSQL database of the hub, by its SQLAlchemy URL (`postgresql+psycopg://…`)."""
+    """A PostgreSQL database of the hub, by its SQLAlchemy URL (`postgresql+psycopg://…`). `direct`: to the same, without layers."""
 
     def __init__(self, url: str) -> None:
+        self.direct = Direct(url)
         self._engine: AsyncEngine = create_async_engine(
             with_driver(url),
             pool_size=POOL_SIZE_CONNECTIONS,
@@ -63,6 +66,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self.direct.close()
         await self._engine.dispose()
 
 

@@ -19,6 +19,10 @@ Answer = TypeVar("Answer")
 Commit = Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]]
 
 
+class Interrupted(Exception):
+    """The commit broke off, and nobody knows whether it was done: for `commit` to raise, so that nothing is done twice."""
+
+
 class TooManyWaiting(Exception):
     """More items wait to be written than may wait; try again later."""
 
@@ -27,7 +31,7 @@ class GroupWriter(Generic[Item, Answer]):
     """Hands batches of submitted items to `commit`, one batch at a time and in the order of submission.
 
     `commit` returns one answer or exception for each item. When it raises, its batch is committed item by item, so that one bad
-    item cannot take its neighbours down.
+    item cannot take its neighbours down; when it raises Interrupted, that is the answer of all.
     """
 
     def __init__(self, commit: Commit[Item, Answer]) -> None:
@@ -43,7 +47,7 @@ class GroupWriter(Generic[Item, Answer]):
         self._waiting.append((item, future))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain())
-        return await asyncio.shield(future)
+        return await future
 
     async def close(self) -> None:
         """Wait until everything submitted has been committed."""
@@ -59,8 +63,8 @@ class GroupWriter(Generic[Item, Answer]):
         try:
             answers: Sequence[Answer | Exception] = await self._commit([item for item, _ in batch])
         except Exception as exc:
-            if len(batch) == 1:
-                answers = [exc]
+            if len(batch) == 1 or isinstance(exc, Interrupted):
+                answers = [exc] * len(batch)
             else:
                 for single in batch:
                     await self._write([single])

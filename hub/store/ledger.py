@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlmodel import col, select
 
 from hub.store.database import Database, execute
+from hub.store.pack import unpack
 from hub.store.tables import ClaimRow, DueRow
 from ocpi_modules.parties import Party
 
@@ -43,7 +44,7 @@ class Ledger:
         """The CDRs that a payer does not have yet: those refused least often first, then the oldest."""
         async with self._database.transaction() as session:
             rows = await execute(session, _DUE_FOR, {"payer": str(payer), "most": DUE_BATCH_MAX_CDRS})
-        return [Due(Party.parse(row.creditor), row.cdr_key, payer, row.text.encode(), row.attempts) for row in rows]
+        return [Due(Party.parse(row.creditor), row.cdr_key, payer, unpack(row.packed), row.attempts) for row in rows]
 
     async def payers(self) -> dict[Party, int]:
         """How many CDRs wait for each payer."""
@@ -67,7 +68,7 @@ class Ledger:
 
 
 _DUE_FOR = text(
-    "select d.creditor, d.cdr_key, d.attempts, c.text from due d join copy c on c.module = 'cdrs' and c.audience = '' "
+    "select d.creditor, d.cdr_key, d.attempts, c.packed from due d join copy c on c.module = 'cdrs' and c.audience = '' "
     "and c.variant = '' and c.key = d.cdr_key and c.country_code || '/' || c.party_id = d.creditor "
     "where d.payer = :payer order by d.attempts, d.created_at, c.seq limit :most"
 )

@@ -17,7 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     Numeric,
     Text,
-    UniqueConstraint,
+    text,
 )
 from sqlmodel import Field, SQLModel
 
@@ -92,33 +92,53 @@ class InvitationRow(SQLModel, table=True):
 class CopyRow(SQLModel, table=True):
     """What an owner said last about one object, for one audience.
 
-    `key` and `variant` are folded ids, `audience` is "" for everybody or the one party it was sent to, `addressee` the eMSP that a
-    session or CDR belongs to. `seq` gives pages their order: oldest first, never by `last_updated` (P-11). `remote_url` is where the
-    addressee keeps it. `pushed_at` is when its owner pushed it last (empty: only pulled), `stale_at` since when a full crawl lacks it.
+    `key` and `variant` are folded ids, `audience` is "" for everybody or the one party it was sent to, `addressee`
+    the eMSP that a session or CDR belongs to. `seq` gives pages their order: oldest first, never by `last_updated`
+    (P-11). `remote_url` is where the addressee keeps it. `packed` is its text (`hub.store.pack`). `pushed_at` is
+    when its owner pushed it last (empty: only pulled), `stale_at` since when a full crawl lacks it.
     """
 
     __tablename__ = "copy"
     __table_args__ = (
-        UniqueConstraint("module", "country_code", "party_id", "key", "variant", "audience"),
         Index("ix_copy_page", "module", "audience", "seq"),
         Index("ix_copy_changed", "module", "last_updated"),
         Index("ix_copy_key", "module", "key"),
-        Index("ix_copy_addressee", "module", "addressee", "seq"),
+        # only what has an addressee is read by owner or addressee: others would pay for these with each write
+        Index("ix_copy_addressee", "module", "addressee", "seq", postgresql_where=text("addressee <> ''")),
+        Index("ix_copy_owner", "module", "country_code", "party_id", "seq", postgresql_where=text("addressee <> ''")),
     )
 
-    seq: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
-    module: str
-    country_code: str
-    party_id: str
-    key: str
-    variant: str = ""
-    audience: str = ""
+    module: str = Field(primary_key=True)
+    country_code: str = Field(primary_key=True)
+    party_id: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    variant: str = Field(default="", primary_key=True)
+    audience: str = Field(default="", primary_key=True)
+    seq: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), nullable=False))
     addressee: str = ""
     last_updated: datetime = Field(sa_column=_moment())
-    text: str = Field(sa_column=Column(Text, nullable=False))
+    packed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     remote_url: str | None = None
     pushed_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     stale_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
+class CopyCountRow(SQLModel, table=True):
+    """How many copies there are that are not stale, so that a total need not be counted: the sum of `n` over all slots.
+
+    A process adds to a slot of its own, so that writers do not wait for each other.
+    """
+
+    __tablename__ = "copy_count"
+    __table_args__ = (Index("ix_copy_count_addressee", "module", "addressee"),)
+
+    module: str = Field(primary_key=True)
+    country_code: str = Field(primary_key=True)
+    party_id: str = Field(primary_key=True)
+    audience: str = Field(primary_key=True)
+    addressee: str = Field(primary_key=True)
+    slot: int = Field(primary_key=True)
+    n: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class ClaimRow(SQLModel, table=True):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable
 
-import structlog
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from hub.logs import log_answer
 from hub.web.ocpi import Seen
 from ocpi_modules.errors import Unauthenticated
 
-_log = structlog.get_logger()
 OTHER = "other"
 LANES, DUE = "hub_lane_messages", "hub_due_cdrs"
 OF_ALL = frozenset({LANES, DUE})  # figures of the hub as a whole, which one of its processes gives
@@ -27,6 +26,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._known: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
         self._requests = Counter(
             "hub_requests",
             "Requests answered",
@@ -52,8 +52,12 @@ class Metrics:
     def count(self, seen: Seen) -> None:
         """Count one answer."""
         module, method = seen.module_id or OTHER, seen.method if seen.method in _METHODS else OTHER
-        self._requests.labels(module, method, str(seen.http_status), status_class(seen.status_code)).inc()
-        self._seconds.labels(module, method).observe(seen.seconds)
+        kind = (module, method, seen.http_status, status_class(seen.status_code))
+        if (known := self._known.get(kind)) is None:
+            requests = self._requests.labels(module, method, str(seen.http_status), kind[3])
+            known = self._known[kind] = (requests, self._seconds.labels(module, method))
+        known[0].inc()
+        known[1].observe(seen.seconds)
 
     def measure(self, lanes: dict[str, int], dropped: int, due: dict[str, int], superseded: int = 0) -> bytes:
         """The exposition text with the gauges as they are now."""
@@ -86,16 +90,17 @@ def metrics_router(measure: Callable[[], Awaitable[bytes]], admin_token: str | N
 
 def log_seen(seen: Seen) -> None:
     """One line for each request of a partner."""
-    _log.info(
-        "answered",
-        method=seen.method,
-        module=seen.module_id,
-        caller=seen.caller,
-        sender=seen.sender,
-        receiver=seen.receiver,
-        http_status=seen.http_status,
-        status_code=seen.status_code,
-        milliseconds=round(seen.seconds * 1000, 1),
+    log_answer(
+        {
+            "method": seen.method,
+            "module": seen.module_id,
+            "caller": seen.caller,
+            "sender": seen.sender,
+            "receiver": seen.receiver,
+            "http_status": seen.http_status,
+            "status_code": seen.status_code,
+            "milliseconds": round(seen.seconds * 1000, 1),
+        }
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -16,6 +17,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from hub.clock import Clock
+from hub.logs import REQUEST
 from hub.partners.clientinfo import client_info, others
 from hub.partners.dialect import spoken_reply
 from hub.partners.directory import Partner
@@ -45,6 +47,7 @@ from ocpi_modules.module import Interface, Module, Operation, Purpose
 from ocpi_modules.parties import Party
 
 QUERY_PARAMETERS_MAX = 100
+TOKENS_KEPT_MAX = 4096
 
 _log = structlog.get_logger()
 
@@ -114,12 +117,10 @@ class OcpiEndpoint:
             return
         started = time.perf_counter()
         inbound = read_inbound(scope, receive, self._ports.new_id)
-        with structlog.contextvars.bound_contextvars(
-            request_id=inbound.request_id, correlation_id=inbound.correlation_id
-        ):
-            reply = await self._answer(inbound)
-            await write_reply(send, reply, inbound.request_id, inbound.correlation_id, self._ports.clock.now())
-            self._ports.observe(_seen(inbound, reply, time.perf_counter() - started))
+        REQUEST.set((inbound.request_id, inbound.correlation_id))  # each request has a context of its own
+        reply = await self._answer(inbound)
+        await write_reply(send, reply, inbound.request_id, inbound.correlation_id, self._ports.clock.now())
+        self._ports.observe(_seen(inbound, reply, time.perf_counter() - started))
 
     async def _answer(self, inbound: Inbound) -> Reply:
         try:
@@ -159,8 +160,7 @@ class OcpiEndpoint:
 
     async def _authenticate(self, inbound: Inbound) -> tuple[Partner | None, str]:
         """The caller, or None for the holder of an open invitation; with its token. Raises Unauthenticated (T-01, T-02)."""
-        header = inbound.headers.get("authorization")
-        encoded, raw = read_authorization(header), read_raw_authorization(header)
+        encoded, raw = read_tokens(inbound.headers.get("authorization"))
         partner, token = self._caller(encoded, raw)
         if partner is not None:
             inbound.caller, inbound.quirks = partner.name, partner.quirks
@@ -168,18 +168,18 @@ class OcpiEndpoint:
             self._ports.heard(partner)
             return partner, token
         for given, is_raw in ((encoded, False), (raw, True)):
-            if given and await self._ports.partners.invitation(token_hash(given), self._ports.clock.now()):
+            if given and await self._ports.partners.invitation(given.hash, self._ports.clock.now()):
                 inbound.quirks = Quirks(token="raw" if is_raw else "base64")
-                return None, given
+                return None, given.text
         raise Unauthenticated
 
-    def _caller(self, encoded: str | None, raw: str | None) -> tuple[Partner | None, str]:
+    def _caller(self, encoded: Given | None, raw: Given | None) -> tuple[Partner | None, str]:
         """The partner of a token: in Base64 always, as it is where its quirks say so (T-05, X-03)."""
         directory = self._ports.roster.directory
-        if encoded is not None and (partner := directory.caller(token_hash(encoded))):
-            return partner, encoded
-        if raw is not None and (partner := directory.caller(token_hash(raw))) and partner.quirks.token == "raw":
-            return partner, raw
+        if encoded is not None and (partner := directory.caller(encoded.hash)):
+            return partner, encoded.text
+        if raw is not None and (partner := directory.caller(raw.hash)) and partner.quirks.token == "raw":
+            return partner, raw.text
         return None, ""
 
     async def _partner(self, inbound: Inbound) -> Partner:
@@ -292,14 +292,32 @@ class OcpiEndpoint:
         return await read_body(inbound.receive, inbound.headers, self._ports.body_max_bytes)
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A token as it came in, and its hash."""
+
+    text: str = field(repr=False)
+    hash: bytes
+
+
+@lru_cache(maxsize=TOKENS_KEPT_MAX)
+def read_tokens(header: str | None) -> tuple[Given | None, Given | None]:
+    """The token of an Authorization header, read as Base64 and as it stands. Whose it is, is asked each time."""
+    encoded, raw = (read(header) for read in (read_authorization, read_raw_authorization))
+    return (
+        None if encoded is None else Given(encoded, token_hash(encoded)),
+        None if raw is None else Given(raw, token_hash(raw)),
+    )
+
+
 def read_inbound(scope: Scope, receive: Receive, new_id: Callable[[], str]) -> Inbound:
     """The request as far as it can be read without its body; missing message ids are made up (X-41)."""
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     raw = scope.get("raw_path", scope["path"].encode()).decode("latin-1").partition("?")[0]
     raw_segments = unglued(tuple(raw.removeprefix("/ocpi").strip("/").split("/")))
     return Inbound(
         method=scope["method"],
-        segments=tuple(unquote(segment, errors="replace") for segment in raw_segments),
+        segments=tuple(unquote(segment, errors="replace") for segment in raw_segments) if "%" in raw else raw_segments,
         raw_segments=raw_segments,
         raw_query=scope["query_string"].decode("latin-1"),
         headers=headers,
@@ -314,14 +332,16 @@ def unglued(segments: tuple[str, ...]) -> tuple[str, ...]:
     head, rest = segments[:2], segments[2:]
     if len(rest) < 2 or head[1:] not in {("sender",), ("receiver",)}:
         return segments
-    if rest[1] == "" and rest[0] in MODULES:
-        return (*head, rest[0], *rest[2:])
+    if rest[0] in MODULES:
+        return (*head, rest[0], *rest[2:]) if rest[1] == "" else segments
     glued = next((name for name in MODULES if rest[0] in {name + rest[0][-2:]} and rest[0][-2:].isalpha()), None)
     return (*head, glued, rest[0][-2:], *rest[1:]) if glued and len(rest) > 2 else segments
 
 
 def read_query(raw_query: str) -> dict[str, str]:
     """The query parameters; of a repeated one the first counts. Raises InvalidParameters for too many of them."""
+    if not raw_query:
+        return {}
     try:
         pairs = parse_qsl(raw_query, keep_blank_values=True, max_num_fields=QUERY_PARAMETERS_MAX)
     except ValueError as exc:

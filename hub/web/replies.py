@@ -8,22 +8,28 @@ from datetime import datetime
 from starlette.types import Send
 
 from ocpi_modules.envelope import write_envelope
-from ocpi_modules.headers import id_headers, routing_headers
+from ocpi_modules.headers import routing_headers
 from ocpi_modules.message import Reply
 
 
 async def write_reply(send: Send, reply: Reply, request_id: str, correlation_id: str, now: datetime) -> None:
     """Send a reply; its ids are those of the request (T-16, T-19), its routing headers those of the hub's decision (R-03, R-04)."""
     body = reply.raw if reply.raw is not None else write_envelope(now, reply.status_code, reply.message, reply.data)
-    headers = {
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-        **id_headers(request_id, correlation_id),
-        **routing_headers(reply.sender, reply.receiver),
-        **reply.headers,
-    }
-    await send({"type": "http.response.start", "status": reply.http_status, "headers": _encoded(headers)})
+    head = [
+        _JSON,
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", request_id.encode("latin-1")),
+        (b"x-correlation-id", correlation_id.encode("latin-1")),
+    ]
+    if reply.receiver is not None or reply.sender is not None:
+        head += _encoded(routing_headers(reply.sender, reply.receiver))
+    if reply.headers:
+        head += _encoded(reply.headers)
+    await send({"type": "http.response.start", "status": reply.http_status, "headers": head})
     await send({"type": "http.response.body", "body": body})
+
+
+_JSON = (b"content-type", b"application/json")
 
 
 def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -36,8 +36,8 @@ def location(example: Example) -> Object:
     return example("location", **owned_by(CP1, id="L1", evses=[EVSE], last_updated=MIDDLE))
 
 
-def text_of(content: Object) -> str:
-    return encode_json(content).decode()
+def text_of(content: Object) -> bytes:
+    return encode_json(content)
 
 
 def patch(module_id: str, ids: tuple[str, ...], **fields: Any) -> Change:
@@ -46,10 +46,10 @@ def patch(module_id: str, ids: tuple[str, ...], **fields: Any) -> Change:
 
 def contents(decision: Decision) -> Any:
     assert decision.text is not None
-    return decode_json(decision.text.encode())
+    return decode_json(decision.text)
 
 
-def refused(change: Change, stored: str | None) -> OcpiError:
+def refused(change: Change, stored: bytes | None) -> OcpiError:
     with pytest.raises(OcpiError) as caught:
         decide(change, stored)
     return caught.value
@@ -62,7 +62,7 @@ def test_a_new_object_is_kept_as_the_text_that_came_in(location: Object) -> None
     """R-10, R-11, S-07, Y-07."""
     change = push("locations", location)
     decision = decide(change, None)
-    assert (decision.result, decision.text) == (Result.CREATED, change.text.decode())
+    assert (decision.result, decision.text) == (Result.CREATED, change.text)
     assert decision.last_updated == datetime(2026, 3, 1, tzinfo=UTC)
 
 

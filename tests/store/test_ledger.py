@@ -27,7 +27,7 @@ START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 
 @pytest.fixture
 async def copies(database: Database) -> AsyncIterator[Copies]:
-    opened = Copies(database)
+    opened = Copies(database.direct)
     yield opened
     await opened.close()
 

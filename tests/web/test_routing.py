@@ -404,7 +404,7 @@ async def test_get_all_pages_over_all_owners(bench: Bench, location: Object) -> 
     page = await bench.send(bench.p3, "GET", "sender/locations?limit=5", sender=MS1, receiver=HUB)
     assert (len(page.json()["data"]), page.headers["x-total-count"], page.headers["x-limit"]) == (5, "7", "5")
     assert page.headers["link"].startswith(f"<{bench.world.url}/ocpi/2.2.1/sender/locations?")
-    assert page.headers["link"].endswith('offset=5&limit=5>; rel="next"')
+    assert "?offset=5&limit=5&cursor=" in page.headers["link"]
     rest = await bench.send(bench.p3, "GET", "sender/locations?limit=5&offset=5", sender=MS1)
     assert (len(rest.json()["data"]), rest.headers["x-total-count"], rest.headers["x-limit"]) == (2, "7", "5")
     assert "link" not in rest.headers

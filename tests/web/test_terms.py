@@ -66,7 +66,7 @@ def door(admin_token: str | None, header: dict[str, Any]) -> httpx.AsyncClient:
     partners, rules = Partners(database), PermissionRules(database)
     roster = Roster((partners, rules), Safe(b"a key for tests"), HUB, clock)
     app = FastAPI()
-    app.include_router(terms_router(TermsDesk(rules, roster, Copies(database), clock, partners), admin_token))
+    app.include_router(terms_router(TermsDesk(rules, roster, Copies(database.direct), clock, partners), admin_token))
     app.add_exception_handler(OcpiError, on_ocpi_error)
     transport = httpx.ASGITransport(app=app)
     return httpx.AsyncClient(transport=transport, base_url="http://hub.example", headers=header)

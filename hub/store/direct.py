@@ -1,0 +1,172 @@
+"""Connections without layers, for what every request does: the copies are written and read through these.
+
+A statement through the object mapper costs some three hundred microseconds of our own time, one through the bare driver thirty. Rare work
+(partners, permissions, settlement) stays with `Database`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+
+from hub.store.group import Interrupted
+
+CONNECTIONS_MAX = 6
+CONNECT_WAIT_SECONDS = 10
+CONNECTION_WAIT_SECONDS = 10
+STATEMENT_TIME_MAX_MILLISECONDS = 30_000
+ANSWER_WAIT_SECONDS = 35.0
+
+Record = Mapping[str, Any]
+"""A row, by the names of its columns."""
+
+
+class Connection(Protocol):
+    """What is used of a connection of the driver."""
+
+    async def execute(self, query: str, *args: Any) -> str: ...
+    async def executemany(self, command: str, args: Iterable[Sequence[Any]]) -> None: ...
+    async def fetch(self, query: str, *args: Any) -> Sequence[Record]: ...
+    async def close(self) -> None: ...
+    def is_closed(self) -> bool: ...
+    def terminate(self) -> None: ...
+
+
+# what other drivers know and this one does not
+_FOREIGN_OPTIONS = frozenset(
+    {"connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"}
+)
+
+
+class Unavailable(Interrupted):
+    """The database went away, or was not there; whether the work was done is not known."""
+
+
+class Direct:
+    """A few connections to one PostgreSQL, made when they are needed and used again; `url` as in `Database`."""
+
+    def __init__(self, url: str) -> None:
+        self._dsn = bare_url(url)
+        self._idle: list[Connection] = []
+        self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
+        self._is_closed = False
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection whose work is committed when the block ends and undone when it raises.
+
+        Raises Unavailable when the database is not there or goes away, even in the commit.
+        """
+        async with self._slot():
+            connection = await self._first_answer("begin")
+            async with _whole(connection):
+                yield connection
+                await connection.execute("commit")
+            self._give_back(connection)
+
+    async def fetch(self, statement: str, *values: Any) -> Sequence[Record]:
+        """The rows of one statement that changes nothing. Raises Unavailable, or what PostgreSQL says."""
+        try:
+            return await self._fetch(statement, values)
+        except Unavailable:
+            return await self._fetch(statement, values)  # an idle connection may have died unnoticed
+
+    async def close(self) -> None:
+        """Close the connections that are not in use, and each other one when its work is done."""
+        self._is_closed = True
+        while self._idle:
+            await self._idle.pop().close()
+
+    async def _fetch(self, statement: str, values: Sequence[Any]) -> Sequence[Record]:
+        async with self._slot():
+            connection = await self._open()
+            async with _whole(connection):
+                rows = await connection.fetch(statement, *values)
+            self._give_back(connection)
+            return rows
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        async with asyncio.timeout(CONNECTION_WAIT_SECONDS):
+            await self._slots.acquire()
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    async def _first_answer(self, statement: str) -> Connection:
+        """A connection that has just shown that it lives; those that died while they were idle are passed over."""
+        while True:
+            was_idle = bool(self._idle)
+            connection = await self._open()
+            try:
+                await connection.execute(statement)
+            except _LOST as exc:
+                connection.terminate()
+                if not was_idle:
+                    raise Unavailable from exc
+            else:
+                return connection
+
+    async def _open(self) -> Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        try:
+            made: Connection = await asyncpg.connect(
+                self._dsn,
+                timeout=CONNECT_WAIT_SECONDS,
+                command_timeout=ANSWER_WAIT_SECONDS,
+                server_settings={"timezone": "UTC", "statement_timeout": str(STATEMENT_TIME_MAX_MILLISECONDS)},
+            )
+        except (*_LOST, TimeoutError) as exc:
+            raise Unavailable from exc
+        return made
+
+    def _give_back(self, connection: Connection) -> None:
+        if self._is_closed or connection.is_closed():
+            connection.terminate()
+        else:
+            self._idle.append(connection)
+
+
+@asynccontextmanager
+async def _whole(connection: Connection) -> AsyncIterator[None]:
+    """Work on a connection that ends well or ends the connection: one in the middle of something is fit for nobody else."""
+    try:
+        yield
+    except _LOST as exc:
+        connection.terminate()
+        if isinstance(exc, ValueError):  # a value that the driver cannot write is the fault of the statement
+            raise
+        raise Unavailable from exc
+    except BaseException:
+        connection.terminate()
+        raise
+
+
+_LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.exceptions.AdminShutdownError,
+    asyncpg.exceptions.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+)
+
+
+def bare_url(url: str) -> str:
+    """A database URL without the name of another driver, and without options that this driver does not know."""
+    parts = urlsplit(url)
+    kept = [
+        (name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in _FOREIGN_OPTIONS
+    ]
+    return urlunsplit(parts._replace(scheme="postgresql", query=urlencode(kept)))
