@@ -134,7 +134,7 @@ SETTINGS = {
     "fsync": "on",  # a commit is on disk
     "synchronous_commit": "on",  # before it is acknowledged
     "full_page_writes": "on",
-    "max_connections": "60",
+    "max_connections": "200",
     "shared_buffers": "128MB",
     "jit": "off",
     "TimeZone": "UTC",
