@@ -28,6 +28,7 @@ MASKED_DEPTH_MAX = 8
 _SECRET_NAMES = re.compile(r"token|authorization|secret|password|credential|cookie|api_?key", re.IGNORECASE)
 _HEADER_VALUE = re.compile(r"\s*(token|bearer|basic)\s+\S+\s*", re.IGNORECASE)
 _IN_TEXT = re.compile(r"\b(Token|Bearer|bearer)\s+[^\s'\"]+")
+_everywhere: dict[str, str] = {}
 _URL_PASSWORD = re.compile(r"(://[^:/\s@]*):[^@\s/]+@")
 
 
@@ -52,10 +53,16 @@ def configure_logs(log_format: str) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
+def name_process(name: str) -> None:
+    """Say in every line which of several processes wrote it."""
+    _everywhere["process"] = name
+
+
 def add_request_ids(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Name the request that is being answered."""
+    """Name the request that is being answered, and the process where there are several."""
     ids = REQUEST.get()
-    return event if ids is None else {"request_id": ids[0], "correlation_id": ids[1], **event}
+    named = {} if ids is None else {"request_id": ids[0], "correlation_id": ids[1]}
+    return {**_everywhere, **named, **event}
 
 
 def log_answer(fields: dict[str, Any]) -> None:
@@ -69,6 +76,7 @@ def log_answer(fields: dict[str, Any]) -> None:
     ids = REQUEST.get() or ("", "")
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     line = {
+        **_everywhere,
         "request_id": ids[0],
         "correlation_id": ids[1],
         **fields,

@@ -19,6 +19,7 @@ import structlog
 import uvicorn
 
 from hub.app import create_app
+from hub.logs import name_process
 from hub.partners.natsserver import running_server
 from hub.settings import Settings, environment_with
 from hub.store.database import Database
@@ -81,7 +82,7 @@ async def _migrate(database: Database) -> None:
 
 def _serve_as_worker(settings: Settings, descriptor: int) -> int:
     assert settings.database_url is not None
-    structlog.contextvars.bind_contextvars(process=settings.process_name)
+    name_process(settings.process_name or "")
     with socket.socket(fileno=descriptor) as sock:
         return _run(settings, settings.database_url.get_secret_value(), sock, until_stdin_closes=True)
 

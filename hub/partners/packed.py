@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable
+from functools import lru_cache
 
 import msgspec
 
@@ -14,6 +15,7 @@ from ocpi_modules.catalog import MODULES
 from ocpi_modules.module import Interface
 
 SUPERSEDES_CHARACTERS = 20
+TOKENS_KEPT_MAX = 20_000
 
 
 class Packed(msgspec.Struct, array_like=True, frozen=True):
@@ -82,6 +84,7 @@ def unpack(packed: Packed, partner: Partner) -> Call | None:
     )
 
 
+@lru_cache(maxsize=TOKENS_KEPT_MAX)
 def token_of(name: str) -> str:
     """A name as one token of a subject and as the name of a consumer: letters and digits stay, everything else is its number."""
     return "".join(sign if sign.isascii() and sign.isalnum() else f"_{ord(sign):x}_" for sign in name)

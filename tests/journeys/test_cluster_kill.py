@@ -146,8 +146,10 @@ async def field_of(hubs: list[HubProcess], example: Any, database_url: Callable[
             hub.kill()
 
 
-async def test_workers_are_killed_one_after_another_and_come_back(tmp_path: Path, example: Any) -> None:
-    """The leader is among them, and whoever holds messages of a lane."""
+async def test_the_worker_that_leads_is_killed_again_and_again_and_another_takes_over(
+    tmp_path: Path, example: Any
+) -> None:
+    """It may hold messages of a lane too."""
     [port] = free_ports(1)
     hub = HubProcess(tmp_path, port, "--workers", "3")
 
@@ -157,19 +159,31 @@ async def test_workers_are_killed_one_after_another_and_come_back(tmp_path: Path
     async with field_of([hub], example, database_url) as field:
         await until(lambda: len(workers_of(hub)) == 3, 5)
         async with field.load():
-            for number in range(3):
-                victims = workers_of(hub)
-                kill(victims[number % len(victims)])
-                await until(partial(has_new_worker, hub, set(victims)), 10)
+            for _ in range(3):
+                before, leaders = set(workers_of(hub)), len(hub.said("leading"))
+                kill(leader_of(hub))
+                await until(partial(has_new_worker, hub, before), 10)
+                await until(partial(has_led, hub, leaders + 1), 10)
                 await asyncio.sleep(3.0)
         await until(lambda: field._missing_cdrs() == set(), SETTLED_WAIT_SECONDS)
         await field._check_copies()
         field._check_order()
         assert {name: len(bodies) for name, bodies in field._cdrs_seen().items() if len(bodies) > 1} == {}
         assert len(hub.said("worker_ended")) == 3
-        assert len({line["process"] for line in hub.said("leading")}) >= 1
+        assert len({line["process"] for line in hub.said("leading")}) > 1, "another one took over"
         assert hub.stop() == 0
     assert processes_on(tmp_path) == []
+
+
+def leader_of(hub: HubProcess) -> int:
+    """The process id of the worker that leads."""
+    leader = hub.said("leading")[-1]["process"]
+    started = [line["pid"] for line in hub.said("worker_started") if leader.endswith(f"-{line['number']}")]
+    return int(started[-1])
+
+
+def has_led(hub: HubProcess, times: int) -> bool:
+    return len(hub.said("leading")) >= times
 
 
 def has_new_worker(hub: HubProcess, before: set[int]) -> bool:
