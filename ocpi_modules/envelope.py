@@ -32,12 +32,10 @@ def write_envelope(
     now: datetime, status_code: int = SUCCESS, message: str | None = None, data: bytes | None = None
 ) -> bytes:
     """The JSON of an answer; `data` is JSON text and goes in as it is, None leaves it out (T-15)."""
-    parts = [] if data is None else [b'"data":' + data]
-    parts.append(b'"status_code":%d' % status_code)
-    if message:
-        parts.append(b'"status_message":' + encode_json(message))
-    parts.append(b'"timestamp":' + encode_json(format_datetime(now)))
-    return b"{" + b",".join(parts) + b"}"
+    told = b"" if not message else b',"status_message":' + encode_json(message)
+    end = b'"status_code":%d%b,"timestamp":"%b"}' % (status_code, told, format_datetime(now).encode())
+    # put together once: a page is long
+    return b"{" + end if data is None else b"".join((b'{"data":', data, b",", end))
 
 
 class _Page(msgspec.Struct):

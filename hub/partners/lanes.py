@@ -2,7 +2,7 @@
 
 Nothing is stored and nothing is tried twice (T-22): what a lane loses, its receiver fetches when it is back, from the copies.
 
-In a lane whose first call has waited for longer than LAGGING_SECONDS, a waiting update is dropped when a newer one of the
+In a lane whose call under way is older than LAGGING_SECONDS, a waiting update is dropped when a newer one of the
 same object sets at least the same fields: the receiver learns the newest value sooner, and no other. The newer one keeps its
 own place. What stands between the two is no barrier: a PUT of the object sets every field, so the older update before it
 changes nothing that lasts, and after it the newer one sets the same fields in any case; an update of other fields does not
@@ -49,10 +49,6 @@ class _Queue:
             del self._parcels[number]
         return len(dropped)
 
-    def since(self, otherwise: float) -> float:
-        """When the first call was put here, on the clock of `push`."""
-        return next(iter(self._parcels.values()))[1] if self._parcels else otherwise
-
     def push(self, parcel: Parcel, now: float) -> None:
         """Put a call at the end. An update with one set of fields too many for its object will not be superseded."""
         self._pushed += 1
@@ -62,12 +58,12 @@ class _Queue:
             if parcel.supersedes.fields in waiting or len(waiting) < FIELD_SETS_MAX:
                 waiting.setdefault(parcel.supersedes.fields, deque()).append(self._pushed)
 
-    def pop(self) -> Parcel:
-        """Take the first call."""
-        number, (parcel, _) = self._parcels.popitem(last=False)
+    def pop(self) -> tuple[Parcel, float]:
+        """Take the first call; with when it was put here."""
+        number, (parcel, pushed_at) = self._parcels.popitem(last=False)
         if parcel.supersedes is not None:
             self._forget(parcel.supersedes, number)
-        return parcel
+        return parcel, pushed_at
 
     def clear(self) -> None:
         """Drop everything."""
@@ -89,6 +85,8 @@ class _Queue:
 @dataclass(slots=True)
 class _Lane:
     waiting: _Queue = field(default_factory=_Queue)
+    since: float = 0.0
+    """When the call that is under way was put here, on the clock of the loop."""
     streak: Streak = field(default_factory=Streak)
     task: asyncio.Task[None] | None = None
 
@@ -128,7 +126,7 @@ class Lanes:
             self.dropped_messages += 1
             return
         now = asyncio.get_running_loop().time()
-        if parcel.supersedes is not None and now - lane.waiting.since(now) > self._lagging_seconds:
+        if parcel.supersedes is not None and lane.waiting and now - lane.since > self._lagging_seconds:
             self.superseded_messages += lane.waiting.supersede(parcel.supersedes)
         if len(lane.waiting) >= self._max_messages:
             self._drop(parcel.name, lane, "full")
@@ -176,7 +174,7 @@ class Lanes:
 
     async def _run(self, name: str, lane: _Lane) -> None:
         while lane.waiting:
-            parcel = lane.waiting.pop()
+            parcel, lane.since = lane.waiting.pop()
             try:
                 if not await self._deliverer.deliver(parcel, lane.streak):
                     self._drop(name, lane, "lost")

@@ -119,7 +119,7 @@ class OcpiEndpoint:
         inbound = read_inbound(scope, receive, self._ports.new_id)
         REQUEST.set((inbound.request_id, inbound.correlation_id))  # each request has a context of its own
         reply = await self._answer(inbound)
-        await write_reply(send, reply, inbound.request_id, inbound.correlation_id, self._ports.clock.now())
+        await write_reply((scope, send), reply, inbound.request_id, inbound.correlation_id, self._ports.clock.now())
         self._ports.observe(_seen(inbound, reply, time.perf_counter() - started))
 
     async def _answer(self, inbound: Inbound) -> Reply:

@@ -1,19 +1,35 @@
-"""HTTP below the application: what is no request at all is answered in the envelope too."""
+"""HTTP below the application: what is no request at all is answered in the envelope too, and whole answers leave in one piece."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from uuid import uuid4
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from hub.clock import SystemClock
 from ocpi_modules.envelope import write_envelope
 
 CLIENT_FAULT = 2000
+WHOLE_ANSWER, SEND = "ocpi_hub.whole_answer", "send"
+
+Headers = Sequence[tuple[bytes, bytes]]
+AnswerWhole = Callable[[int, Headers, bytes], Awaitable[None]]
 
 
 class EnvelopeProtocol(HttpToolsProtocol):
-    """Answers what is no HTTP request at all in the envelope too (T-12)."""
+    """Answers what is no HTTP request at all in the envelope too (T-12).
+
+    Offers the extension WHOLE_ANSWER of ASGI: status, headers (with the length of the body) and body at once, for an application whose
+    answers are never streamed. It does what two messages of ASGI do, at half their cost.
+    """
+
+    def on_headers_complete(self) -> None:
+        """Start to answer a request."""
+        super().on_headers_complete()
+        if self.cycle is not None:
+            self.scope["extensions"] = {WHOLE_ANSWER: {SEND: partial(answer_whole, self.cycle)}}
 
     def send_400_response(self, msg: str) -> None:
         """Refuse and close."""
@@ -24,3 +40,24 @@ class EnvelopeProtocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+async def answer_whole(cycle: RequestResponseCycle, status: int, headers: Headers, body: bytes) -> None:
+    """The answer to the request of a cycle, in one piece. Raises ValueError for headers that would make more."""
+    if cycle.flow.write_paused and not cycle.disconnected:
+        await cycle.flow.drain()
+    if cycle.disconnected:
+        return
+    lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
+    if not cycle.keep_alive:
+        lines.append(b"connection: close\r\n")
+    head = b"".join(lines)
+    if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+        raise ValueError("a header that would make two")
+    cycle.response_started = cycle.response_complete = True
+    is_bodiless = cycle.scope["method"] == "HEAD"
+    cycle.transport.write(b"".join((STATUS_LINE[status], head, b"\r\n", b"" if is_bodiless else body)))
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()

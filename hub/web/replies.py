@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from starlette.types import Send
+from starlette.types import Scope, Send
 
+from hub.web.protocol import SEND, WHOLE_ANSWER, AnswerWhole
 from ocpi_modules.envelope import write_envelope
 from ocpi_modules.headers import routing_headers
 from ocpi_modules.message import Reply
 
 
-async def write_reply(send: Send, reply: Reply, request_id: str, correlation_id: str, now: datetime) -> None:
-    """Send a reply; its ids are those of the request (T-16, T-19), its routing headers those of the hub's decision (R-03, R-04)."""
+async def write_reply(
+    ways: tuple[Scope, Send], reply: Reply, request_id: str, correlation_id: str, now: datetime
+) -> None:
+    """Send a reply, in one piece where the server can.
+
+    Its ids are those of the request (T-16, T-19), its routing headers those of the hub's decision (R-03, R-04).
+    """
     body = reply.raw if reply.raw is not None else write_envelope(now, reply.status_code, reply.message, reply.data)
     head = [
         _JSON,
@@ -25,6 +31,11 @@ async def write_reply(send: Send, reply: Reply, request_id: str, correlation_id:
         head += _encoded(routing_headers(reply.sender, reply.receiver))
     if reply.headers:
         head += _encoded(reply.headers)
+    scope, send = ways
+    if (extension := scope.get("extensions", {}).get(WHOLE_ANSWER)) is not None:
+        whole: AnswerWhole = extension[SEND]
+        await whole(reply.http_status, head, body)
+        return
     await send({"type": "http.response.start", "status": reply.http_status, "headers": head})
     await send({"type": "http.response.body", "body": body})
 

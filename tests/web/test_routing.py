@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hub.demo.faults import Fault, web_page
+from hub.partners.delivery import LAGGING_SECONDS
 from ocpi_modules.headers import authorization
 from ocpi_modules.parties import Party
 from tests.conftest import HUB
@@ -272,9 +273,10 @@ async def test_a_lane_keeps_the_order_of_what_it_carries(bench: Bench, location:
 
 async def test_a_receiver_that_lags_is_told_the_newest_status_only(bench: Bench, location: Object) -> None:
     """What waits behind a slow answer gives way to what is newer; a receiver that keeps up is told everything."""
-    bench.p3.faults.append(Fault(wait_seconds=1.0, once=True))
+    bench.p3.faults.append(Fault(wait_seconds=2 * LAGGING_SECONDS, once=True))
     await bench.p1.push("locations", CP1, ("L1",), location, receiver=HUB)
     await bench.p3.wait_until_seen(is_push)
+    await asyncio.sleep(1.1 * LAGGING_SECONDS)
     evse = location["evses"][0]["uid"]
     for second, status in enumerate(("CHARGING", "BLOCKED", "AVAILABLE")):
         fields = {"status": status, "last_updated": f"2027-01-01T00:00:{second:02}Z"}
