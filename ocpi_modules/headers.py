@@ -8,10 +8,11 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
 from ocpi_modules.errors import InvalidParameters
-from ocpi_modules.parties import Party
+from ocpi_modules.parties import PARTIES_KEPT_MAX, Party
 
 TOKEN_LENGTH_MAX_CHARACTERS = 64
 ID_LENGTH_MAX_CHARACTERS = 255
@@ -60,10 +61,16 @@ def read_party(headers: Mapping[str, str], side: str) -> Party | None:
         return None
     if not country_code or not party_id:
         raise InvalidParameters(f"only one half of the OCPI-{side} headers is present")
-    party = Party.of(country_code, party_id)
-    if not party.is_well_formed:
+    party = _named(country_code, party_id)
+    if party is None:
         raise InvalidParameters(f"the OCPI-{side} headers do not name a party")
     return party
+
+
+@lru_cache(maxsize=PARTIES_KEPT_MAX)
+def _named(country_code: str, party_id: str) -> Party | None:
+    party = Party.of(country_code, party_id)
+    return party if party.is_well_formed else None
 
 
 def routing_headers(sender: Party | None, receiver: Party | None) -> dict[str, str]:

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from random import randrange
-from typing import Any
+from typing import Any, NamedTuple
 
 from hub.store.changes import Change, Decision, Result, claim_of, decide
 from hub.store.direct import Connection, Direct, Record
@@ -20,7 +21,7 @@ from hub.store.pack import pack, unpack
 from ocpi_modules.errors import OcpiError
 from ocpi_modules.module import LookFor, Module
 from ocpi_modules.parties import Party
-from ocpi_modules.types import encode_json, fold
+from ocpi_modules.types import encode_decoded, fold
 
 OWNERS_MAX = 10
 OWNERS_COUNTED_MAX = 1000
@@ -139,14 +140,9 @@ class Copies:
 
     async def visible(self, query: PageQuery, look: LookFor) -> dict[Party, Copy]:
         """The objects with this id that a reader may see, by owner; more than one means that the id alone is ambiguous (G-06)."""
-        values = Values()
-        here = f"c.key = {values(fold(look.key))} and c.variant = {values(look.variant)}"
-        arms = " union all ".join(
-            f"(select {_COLUMNS}, c.seq from copy c where {arm} and {here})" for arm in scope(query, values)
-        )
-        rows = await self._direct.fetch(
-            f"select * from ({arms}) u order by seq limit {values(OWNERS_MAX)}", *values.all
-        )
+        statement, names = visible_statement(shape_of(query))
+        values = {**values_of(query), "key": fold(look.key), "variant": look.variant, "most": OWNERS_MAX}
+        rows = await self._direct.fetch(statement, *map(values.__getitem__, names))
         return {_party(row): _copy(row) for row in rows}
 
     async def owners(self, look: LookFor) -> frozenset[Party]:
@@ -156,23 +152,17 @@ class Copies:
 
     async def page(self, query: PageQuery) -> Page:
         """One page in the order in which objects were first seen (P-11), and the total (P-07)."""
-        values = Values()
-        statement = page_statement(query, values)
-        (row,) = await self._direct.fetch(statement, *values.all)
+        statement, names = page_statement(shape_of(query))
+        values = values_of(query)
+        (row,) = await self._direct.fetch(statement, *map(values.__getitem__, names))
         texts = tuple(map(unpack, row["packed"] or ()))
         return Page(texts[: query.limit], row["total"], row["last"] if len(texts) > query.limit else 0)
 
     async def count_visible(self, query: PageQuery) -> Visible:
         """How many objects the pages of a query hold in all, split by owner."""
-        values = Values()
-        arms = " union all ".join(
-            f"(select c.country_code, c.party_id from copy c where {arm})" for arm in scope(query, values)
-        )
-        counted = (
-            f"select country_code, party_id, count(*) as seen, sum(count(*)) over () as total from ({arms}) u "
-            f"group by country_code, party_id order by seen desc, country_code, party_id limit {values(OWNERS_COUNTED_MAX)}"
-        )
-        rows = await self._direct.fetch(counted, *values.all)
+        statement, names = split_statement(shape_of(query))
+        values = {**values_of(query), "most": OWNERS_COUNTED_MAX}
+        rows = await self._direct.fetch(statement, *map(values.__getitem__, names))
         return Visible(int(rows[0]["total"]) if rows else 0, {_party(row): row["seen"] for row in rows})
 
     async def is_private(self, module: Module, owner: Party, object_id: str, variant: str) -> bool:
@@ -213,12 +203,12 @@ class Copies:
     async def _commit(self, pushes: Sequence[_Push]) -> list[Kept | Exception]:
         changes = [push.change for push in pushes]
         keys = list({change.row_key for change in changes})
-        async with self._direct.connection(_TAKE, encode_json(keys).decode()) as (connection, rows):
+        wanted = encode_decoded(keys).decode()
+        async with self._direct.connection(_TAKE, wanted, afterwards=_GIVE_BACK) as (connection, rows):
             batch = _Batch({keys[row["n"] - 1]: _loaded(row) for row in rows})
             outcomes = [batch.apply(change) for change in changes]
             await _save(connection, batch, self._slot)
             await self._tell_all(pushes, outcomes)
-            await connection.execute(_GIVE_BACK)
         return outcomes
 
     async def _tell_all(self, pushes: Sequence[_Push], outcomes: Sequence[Kept | Exception]) -> None:
@@ -406,92 +396,156 @@ _DUE = (
 _CLAIMED_MODULES = {"cdrs": claim_of}
 
 
-class Values:
-    """The values of a statement, in the order in which it names them."""
+class Shape(NamedTuple):
+    """What the text of a statement depends on; everything else is a value of it."""
+
+    is_addressed: bool
+    sees_shared: bool
+    has_start: bool
+    has_end: bool
+    has_closed: bool
+
+
+class Names:
+    """The names of the values of a statement, in the order in which it numbers them."""
 
     def __init__(self) -> None:
-        self.all: list[Any] = []
+        self._numbers: dict[str, int] = {}
 
-    def __call__(self, value: Any) -> str:
-        """The name that a value has in the statement."""
-        self.all.append(value)
-        return f"${len(self.all)}"
+    def __call__(self, name: str) -> str:
+        """The number of a value, as it stands in the statement."""
+        return f"${self._numbers.setdefault(name, len(self._numbers) + 1)}"
+
+    def all(self) -> tuple[str, ...]:
+        """The names in order."""
+        return tuple(self._numbers)
 
 
-def scope(query: PageQuery, values: Values) -> list[str]:
+Statement = tuple[str, tuple[str, ...]]
+"""A statement, and the names of its values."""
+
+
+def shape_of(query: PageQuery) -> Shape:
+    """The shape of the statements of a query."""
+    has_start, has_end = query.date_from is not None, query.date_to is not None
+    return Shape(query.module.is_addressed, query.sees_shared, has_start, has_end, bool(query.closed))
+
+
+def values_of(query: PageQuery) -> dict[str, Any]:
+    """The values of the statements of a query, by name."""
+    return {
+        "module": query.module.id,
+        "reader": str(query.reader),
+        "country_code": query.reader.country_code,
+        "party_id": query.reader.party_id,
+        "start": query.date_from,
+        "end": query.date_to,
+        "closed": [str(party) for party in query.closed],
+        "after": query.after,
+        "offset": query.offset,
+        "last": query.offset + query.limit,
+        "beyond": query.offset + query.limit + 1,
+    }
+
+
+def scope(shape: Shape, names: Names) -> list[str]:
     """The SQL conditions for what a reader may see (G-03, G-04): the one place where an audience is decided. No row fits two of them.
 
     Objects with an addressee: the owner's own and those addressed to the reader. Others: what is meant for everybody, with what was sent
     to the reader alone in its place where there is both (X-13). What a full crawl of its owner no longer contained is not shown (X-29).
     """
-    shared, *others = _arms(query, values)
-    if query.sees_shared and not query.module.is_addressed:
+    shared, *others = _arms(shape, names)
+    if shape.sees_shared and not shape.is_addressed:
         mine = (
             "select 1 from copy p where p.module = c.module and p.country_code = c.country_code and p.party_id = c.party_id "
-            f"and p.key = c.key and p.variant = c.variant and p.audience = {values(str(query.reader))}"
+            f"and p.key = c.key and p.variant = c.variant and p.audience = {names('reader')}"
         )
         shared = f"{shared} and not exists ({mine})"
-    dates = "".join(
-        f" and c.last_updated {sign} {values(value)}"
-        for sign, value in ((">=", query.date_from), ("<", query.date_to))
-        if value is not None
-    )
-    return [f"{arm} and c.stale_at is null{dates}" for arm in (shared, *others)]
+    start = f" and c.last_updated >= {names('start')}" if shape.has_start else ""
+    end = f" and c.last_updated < {names('end')}" if shape.has_end else ""
+    return [f"{arm} and c.stale_at is null{start}{end}" for arm in (shared, *others)]
 
 
-def page_statement(query: PageQuery, values: Values) -> str:
+@cache
+def page_statement(shape: Shape) -> Statement:
     """One row: the packed texts of a page and of one object more, where the page ends, and the total.
 
     Each condition reads its rows in the order of the pages and stops as soon as there are enough.
     """
-    until = values(query.offset + query.limit + 1)
+    names = Names()
+    beyond, after, offset, last = (names(name) for name in ("beyond", "after", "offset", "last"))
     arms = " union all ".join(
-        f"(select c.seq, c.packed from copy c where {arm} and c.seq > {values(query.after)} order by c.seq limit {until})"
-        for arm in scope(query, values)
+        f"(select c.seq, c.packed from copy c where {arm} and c.seq > {after} order by c.seq limit {beyond})"
+        for arm in scope(shape, names)
     )
-    shown = f"select seq, packed, row_number() over (order by seq) as place from ({arms}) u order by seq limit {until}"
-    end = values(query.offset + query.limit)
-    return (
-        f"select array_agg(p.packed order by p.seq) as packed, max(p.seq) filter (where p.place <= {end}) "
-        f"as last, ({_total(query, values)})::bigint as total from ({shown}) p where p.place > {values(query.offset)}"
+    shown = f"select seq, packed, row_number() over (order by seq) as place from ({arms}) u order by seq limit {beyond}"
+    statement = (
+        f"select array_agg(p.packed order by p.seq) as packed, max(p.seq) filter (where p.place <= {last}) as last, "
+        f"({_total(shape, names)})::bigint as total from ({shown}) p where p.place > {offset}"
     )
+    return statement, names.all()
 
 
-def _total(query: PageQuery, values: Values) -> str:
+@cache
+def visible_statement(shape: Shape) -> Statement:
+    """The objects under one id that a reader may see."""
+    names = Names()
+    here = f"c.key = {names('key')} and c.variant = {names('variant')}"
+    arms = " union all ".join(
+        f"(select {_COLUMNS}, c.seq from copy c where {arm} and {here})" for arm in scope(shape, names)
+    )
+    return f"select * from ({arms}) u order by seq limit {names('most')}", names.all()
+
+
+@cache
+def split_statement(shape: Shape) -> Statement:
+    """How many objects a reader may see, by owner, and in all."""
+    names = Names()
+    arms = " union all ".join(
+        f"(select c.country_code, c.party_id from copy c where {arm})" for arm in scope(shape, names)
+    )
+    statement = (
+        f"select country_code, party_id, count(*) as seen, sum(count(*)) over () as total from ({arms}) u "
+        f"group by country_code, party_id order by seen desc, country_code, party_id limit {names('most')}"
+    )
+    return statement, names.all()
+
+
+def _total(shape: Shape, names: Names) -> str:
     """How many objects all pages hold: from the counts that are kept, so that it costs the same however many there are."""
-    if query.date_from is not None or query.date_to is not None:
-        return " + ".join(f"(select count(*) from copy c where {arm})" for arm in scope(query, values))
-    arms = " + ".join(f"(select coalesce(sum(c.n), 0) from copy_count c where {arm})" for arm in _arms(query, values))
-    if query.module.is_addressed or not query.sees_shared:
-        return arms
-    shared, mine = _arms(query, values)
+    if shape.has_start or shape.has_end:
+        return " + ".join(f"(select count(*) from copy c where {arm})" for arm in scope(shape, names))
+    arms = _arms(shape, names)
+    sums = " + ".join(f"(select coalesce(sum(c.n), 0) from copy_count c where {arm})" for arm in arms)
+    if shape.is_addressed or not shape.sees_shared:
+        return sums
+    shared, mine = arms
     twin = (
         "select 1 from copy c where c.module = p.module and c.country_code = p.country_code and c.party_id = p.party_id "
         f"and c.key = p.key and c.variant = p.variant and c.stale_at is null and {shared}"
     )
-    return f"{arms} - (select count(*) from copy p where {mine.replace('c.', 'p.')} and exists ({twin}))"
+    return f"{sums} - (select count(*) from copy p where {mine.replace('c.', 'p.')} and exists ({twin}))"
 
 
-def _arms(query: PageQuery, values: Values) -> list[str]:
+def _arms(shape: Shape, names: Names) -> list[str]:
     """Who sees what, in columns that copies and their counts have in common."""
-    module, reader = f"c.module = {values(query.module.id)}", values(str(query.reader))
-    if query.module.is_addressed:
-        own = _own(query, values)
+    module, reader = f"c.module = {names('module')}", names("reader")
+    if shape.is_addressed:
+        own = _own(names)
         # said so that the indexes of such rows alone can be used; each of them has one
         arms = [f"c.addressee <> '' and {own}", f"c.addressee <> '' and c.addressee = {reader} and not ({own})"]
-    elif query.sees_shared:
+    elif shape.sees_shared:
         arms = ["c.audience = ''", f"c.audience = {reader}"]
     else:
-        arms = [f"c.audience = '' and {_own(query, values)}", f"c.audience = {reader}"]
-    closed = ""
-    if query.closed:
-        parties = values([str(party) for party in query.closed])
-        closed = f" and not c.country_code || '/' || c.party_id = any({parties}::text[])"
+        arms = [f"c.audience = '' and {_own(names)}", f"c.audience = {reader}"]
+    closed = (
+        f" and not c.country_code || '/' || c.party_id = any({names('closed')}::text[])" if shape.has_closed else ""
+    )
     return [f"{module} and {arm}{closed}" for arm in arms]
 
 
-def _own(query: PageQuery, values: Values) -> str:
-    return f"c.country_code = {values(query.reader.country_code)} and c.party_id = {values(query.reader.party_id)}"
+def _own(names: Names) -> str:
+    return f"c.country_code = {names('country_code')} and c.party_id = {names('party_id')}"
 
 
 def _party(row: Record) -> Party:

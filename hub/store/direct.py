@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
+import structlog
 
 from hub.store.group import Interrupted
 
@@ -21,6 +22,8 @@ CONNECT_WAIT_SECONDS = 10
 CONNECTION_WAIT_SECONDS = 10
 STATEMENT_TIME_MAX_MILLISECONDS = 30_000
 ANSWER_WAIT_SECONDS = 35.0
+
+_log = structlog.get_logger()
 
 Answer = TypeVar("Answer")
 
@@ -56,19 +59,29 @@ class Direct:
         self._dsn = bare_url(url)
         self._idle: list[Connection] = []
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
+        self._ending: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
     @asynccontextmanager
-    async def connection(self, statement: str, *values: Any) -> AsyncIterator[tuple[Connection, Sequence[Record]]]:
-        """A connection with the rows of a first statement, which changes nothing; it ends when the block raises, and its locks with it.
+    async def connection(
+        self, statement: str, *values: Any, afterwards: str
+    ) -> AsyncIterator[tuple[Connection, Sequence[Record]]]:
+        """A connection with the rows of a first statement, which changes nothing but locks; it ends when the block raises.
 
-        Raises Unavailable when the database is not there or goes away.
+        `afterwards` is executed on it after the block, which does not wait for that: it gives back the locks. Raises Unavailable when
+        the database is not there or goes away.
         """
-        async with self._slot():
+        await self._take_slot()
+        try:
             connection, rows = await self._begun(lambda one: one.fetch(statement, *values))
             async with _whole(connection):
                 yield connection, rows
-            self._give_back(connection)
+        except BaseException:
+            self._slots.release()
+            raise
+        task = asyncio.create_task(self._end(connection, afterwards))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -93,6 +106,7 @@ class Direct:
     async def close(self) -> None:
         """Close the connections that are not in use, and each other one when its work is done."""
         self._is_closed = True
+        await asyncio.gather(*self._ending, return_exceptions=True)
         while self._idle:
             await self._idle.pop().close()
 
@@ -104,10 +118,26 @@ class Direct:
             self._give_back(connection)
             return rows
 
-    @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
+    async def _end(self, connection: Connection, statement: str) -> None:
+        try:
+            async with _whole(connection):
+                await connection.execute(statement)
+            self._give_back(connection)
+        except Unavailable:
+            _log.info("connection_lost")  # and its locks with it, which is all that was wanted
+        finally:
+            self._slots.release()
+
+    async def _take_slot(self) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return
         async with asyncio.timeout(CONNECTION_WAIT_SECONDS):
             await self._slots.acquire()
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        await self._take_slot()
         try:
             yield
         finally:

@@ -22,7 +22,8 @@ def unpack(packed: bytes) -> bytes:
     """The text of a stored object, byte for byte what was packed. Raises ValueError for anything else."""
     form = packed[:1]
     if form == LZ4:
-        return bytes(lz4.block.decompress(packed[1:]))
+        text: bytes = lz4.block.decompress(memoryview(packed)[1:])
+        return text
     if form == PLAIN:
         return packed[1:]
     raise ValueError("this is no packed text")

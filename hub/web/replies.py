@@ -8,7 +8,7 @@ from datetime import datetime
 from starlette.types import Scope, Send
 
 from hub.web.protocol import SEND, WHOLE_ANSWER, AnswerWhole
-from ocpi_modules.envelope import write_envelope
+from ocpi_modules.envelope import envelope_pieces
 from ocpi_modules.headers import routing_headers
 from ocpi_modules.message import Reply
 
@@ -20,10 +20,12 @@ async def write_reply(
 
     Its ids are those of the request (T-16, T-19), its routing headers those of the hub's decision (R-03, R-04).
     """
-    body = reply.raw if reply.raw is not None else write_envelope(now, reply.status_code, reply.message, reply.data)
+    pieces = (
+        (reply.raw,) if reply.raw is not None else envelope_pieces(now, reply.status_code, reply.message, reply.data)
+    )
     head = [
         _JSON,
-        (b"content-length", b"%d" % len(body)),
+        (b"content-length", b"%d" % sum(map(len, pieces))),
         (b"x-request-id", request_id.encode("latin-1")),
         (b"x-correlation-id", correlation_id.encode("latin-1")),
     ]
@@ -34,10 +36,10 @@ async def write_reply(
     scope, send = ways
     if (extension := scope.get("extensions", {}).get(WHOLE_ANSWER)) is not None:
         whole: AnswerWhole = extension[SEND]
-        await whole(reply.http_status, head, body)
+        await whole(reply.http_status, head, pieces)
         return
     await send({"type": "http.response.start", "status": reply.http_status, "headers": head})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": b"".join(pieces)})
 
 
 _JSON = (b"content-type", b"application/json")

@@ -74,6 +74,32 @@ async def test_a_connection_that_dies_in_the_middle_is_unavailable(direct: Direc
     assert await notes(direct) == []
 
 
+LOCK, UNLOCK, IS_FREE = (
+    "select pg_advisory_lock(7)",
+    "select pg_advisory_unlock_all()",
+    "select pg_try_advisory_xact_lock(7) as is_free",
+)
+
+
+async def is_free(direct: Direct) -> bool:
+    return bool((await direct.fetch(IS_FREE))[0]["is_free"])
+
+
+async def hold_and_fail(direct: Direct) -> None:
+    async with direct.connection(LOCK, afterwards=UNLOCK):
+        raise LookupError
+
+
+async def test_what_a_connection_holds_is_given_back_after_its_work_or_with_its_end(direct: Direct) -> None:
+    async with direct.connection(LOCK, afterwards=UNLOCK):
+        assert not await is_free(direct)
+    with pytest.raises(LookupError):
+        await hold_and_fail(direct)
+    async with asyncio.timeout(5):
+        while not await is_free(direct):
+            await asyncio.sleep(0.01)
+
+
 async def test_no_more_connections_are_made_than_may_be(direct: Direct) -> None:
     work = [direct.fetch("select pg_sleep(0.02), pg_backend_pid() as pid") for _ in range(4 * CONNECTIONS_MAX)]
     rows = await asyncio.gather(*work)
