@@ -74,7 +74,7 @@ def drive(port: int, feeds: Sequence[Feed], seconds: float, pause_seconds: float
 
 def fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """The event loop that uvicorn would choose here: uvloop, where it is to be had."""
-    return uvicorn.Config("", loop="auto").get_loop_factory()
+    return uvicorn.Config("", loop="auto", log_config=None).get_loop_factory()
 
 
 def is_success(head: bytes, body: bytes) -> bool:

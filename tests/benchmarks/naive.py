@@ -22,7 +22,7 @@ import httpx
 import uvicorn
 from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import JSON, Column, DateTime
+from sqlalchemy import JSON, Column, DateTime, MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import Field, SQLModel, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -245,7 +245,13 @@ class Envelope(BaseModel):
 # --- the tables ------------------------------------------------------------------------------
 
 
-class LocationRow(SQLModel, table=True):
+class Row(SQLModel):
+    """Apart from the hub's own tables, which migrations are compared with."""
+
+    metadata = MetaData()
+
+
+class LocationRow(Row, table=True):
     __tablename__ = "naive_location"
 
     id: str = Field(primary_key=True)
@@ -253,7 +259,7 @@ class LocationRow(SQLModel, table=True):
     content: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
-class CdrRow(SQLModel, table=True):
+class CdrRow(Row, table=True):
     __tablename__ = "naive_cdr"
 
     id: str = Field(primary_key=True)
@@ -270,11 +276,7 @@ receivers: list[str] = json.loads(os.environ.get("NAIVE_RECEIVERS", "[]"))
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with engine.begin() as connection:
-        await connection.run_sync(
-            lambda sync: SQLModel.metadata.create_all(
-                sync, tables=[SQLModel.metadata.tables[name] for name in ("naive_location", "naive_cdr")]
-            )
-        )
+        await connection.run_sync(Row.metadata.create_all)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     async with httpx.AsyncClient(
         timeout=TIMEOUT_SECONDS, limits=limits, verify=os.environ.get("SSL_CERT_FILE") or True
