@@ -500,14 +500,26 @@ class OcpiObject(BaseModel):
 
 
 def means_the_same(one: Any, other: Any) -> bool:
-    """Whether two decoded objects say the same: null, an empty list and no field at all are one (Y-08), 1 and 1.0 too."""
+    """Whether two decoded objects say the same: null, an empty list and no field at all are one (Y-08), 1 and 1.0, and a moment with and
+    without Z (Y-01).
+    """
     return bool(one == other or _said(one) == _said(other))
 
 
 def _said(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _said(item) for name, item in value.items() if item is not None and item != []}
-    return [_said(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_said(item) for item in value]
+    return _moment(value) if isinstance(value, str) and _is_moment(value) else value
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        parse_datetime(text)
+    except ValueError:
+        return False
+    return True
 
 
 class Price(OcpiObject):

@@ -124,7 +124,9 @@ class Deliverer:
         try:
             answer = await self._send(parcel.call)
         except RoutingFault as fault:
-            _log.warning("not_delivered", lane=parcel.name, reason=fault.message)
+            _log.warning(
+                "not_delivered", lane=parcel.name, reason=fault.message, correlation_id=_correlation_id(parcel)
+            )
             return is_there_after(fault, streak)
         streak.timeouts = 0
         self._heard(parcel.partner)
@@ -150,7 +152,18 @@ def _log_answer(parcel: Parcel, answer: Answer) -> None:
             "module": place.module_id if place else "",
             "path": place.suffix if place else "",
         }
-        _log.warning("refused", lane=parcel.name, **what, http=answer.http_status, said=refusal)
+        _log.warning(
+            "refused",
+            lane=parcel.name,
+            **what,
+            http=answer.http_status,
+            said=refusal,
+            correlation_id=_correlation_id(parcel),
+        )
+
+
+def _correlation_id(parcel: Parcel) -> str:
+    return parcel.call.headers.get("X-Correlation-ID", "")
 
 
 def refusal_in(answer: Answer) -> str | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 
 import structlog
@@ -132,7 +133,7 @@ class Lanes:
             self._drop(parcel.name, lane, "full")
         lane.waiting.push(parcel, now)
         if lane.task is None or lane.task.done():
-            lane.task = asyncio.create_task(self._run(parcel.name, lane))
+            lane.task = asyncio.create_task(self._run(parcel.name, lane), context=Context())
 
     async def push_all(self, parcels: Sequence[Parcel]) -> None:
         """Put calls at the ends of their lanes, in this order."""

@@ -22,6 +22,7 @@ TELL_EVERY_SECONDS = 1.0
 GONE_AFTER_SECONDS = 3.0
 DUE_PAUSE_SECONDS = 0.05
 ANSWERS_WAIT_SECONDS = 0.5
+CHANGE_WAIT_SECONDS = 0.5
 
 CHANGED, HEARD, DUE, PULL, LEFT = "changed", "heard", "due", "pull", "left"
 
@@ -111,7 +112,8 @@ class Peers:
         wire.listen(LEFT, self._take_left)
         wire.on_up(self._up)
         wire.on_down(lambda: roster.hears_of_changes(False))
-        roster.tell_changes(lambda: self._say(CHANGED, b""))
+        wire.answer(CHANGED, self._catch_up)
+        roster.tell_changes(self._tell_change)
 
     async def start(self) -> None:
         """Say every TELL_EVERY_SECONDS that this process is there."""
@@ -177,6 +179,17 @@ class Peers:
             moments = self._presence.untold()
             await self._wire.tell(HEARD, msgspec.msgpack.encode(Heard(self.name, moments)))
             await asyncio.sleep(TELL_EVERY_SECONDS)
+
+    async def _tell_change(self) -> None:
+        """Returns when the others have seen a change: an answer must not tell of what somebody else still denies."""
+        if self.others:
+            await self._wire.ask(CHANGED, self.others, CHANGE_WAIT_SECONDS)
+        else:
+            await self._wire.tell(CHANGED, b"")  # to whoever is not known yet
+
+    async def _catch_up(self) -> bytes:
+        await self._roster.catch_up()
+        return b""
 
     async def _up(self) -> None:
         self._roster.hears_of_changes(True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -40,7 +40,7 @@ class Roster:
         self._reading = asyncio.Lock()
         self._is_outdated = False
         self._catching_up: asyncio.Task[None] | None = None
-        self._tell: Callable[[], None] | None = None
+        self._tell: Callable[[], Awaitable[None]] | None = None
         self._read_every_seconds = READ_EVERY_SECONDS
         self._listeners: list[Listener] = []
         self.directory = Directory(hub)
@@ -50,8 +50,8 @@ class Roster:
         """Call `listener(before, now)` after each refresh."""
         self._listeners.append(listener)
 
-    def tell_changes(self, tell: Callable[[], None]) -> None:
-        """Call `tell()` whenever this process changed the tables: other processes have to read them again."""
+    def tell_changes(self, tell: Callable[[], Awaitable[None]]) -> None:
+        """Await `tell()` whenever this process changed the tables: other processes have to read them again. It takes a bounded time."""
         self._tell = tell
 
     def hears_of_changes(self, does: bool) -> None:
@@ -59,11 +59,17 @@ class Roster:
         self._read_every_seconds = READ_EVERY_SECONDS if does else READ_UNTOLD_EVERY_SECONDS
 
     async def refresh(self) -> Directory:
-        """Read the tables after they were changed here, and tell other processes."""
+        """Read the tables after they were changed here; when this returns, other processes have read them too (or are out of reach)."""
         directory = await self.reread()
         if self._tell is not None:
-            self._tell()
+            await self._tell()
         return directory
+
+    async def catch_up(self) -> None:
+        """Another process changed the tables and waits until they have been read here."""
+        self.changed_elsewhere()
+        if self._catching_up is not None:
+            await asyncio.shield(self._catching_up)
 
     def changed_elsewhere(self) -> None:
         """Another process changed the tables: they are read at once, and once more if that is said again meanwhile."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 
 import structlog
 
@@ -39,7 +40,7 @@ class Dues:
         self._ledger, self._roster, self._client = ledger, roster, client
         self._lost, self._new_id = lost, new_id
         self._woken: set[Party] = set()
-        self._resting: dict[tuple[Party, str], float] = {}
+        self._resting: dict[Party, dict[tuple[Party, str], float]] = {}
         self._tasks: dict[Party, asyncio.Task[None]] = {}
         self._loop: asyncio.Task[None] | None = None
 
@@ -50,12 +51,13 @@ class Dues:
         self._woken.add(payer)
         task = self._tasks.get(payer)
         if task is None or task.done():
-            self._tasks[payer] = asyncio.create_task(self._serve(payer))
+            self._tasks[payer] = asyncio.create_task(self._serve(payer), context=Context())
 
     def on_change(self, before: Directory, now: Directory) -> None:
         """A listener of the roster: whoever is connected now and was not before is served."""
         for member in now.members:
             if now.partner_of(member.party) and not before.partner_of(member.party):
+                self._resting.pop(member.party, None)  # what it did not take while it was ill it may take now
                 self.wake(member.party)
 
     def start(self) -> None:
@@ -98,8 +100,9 @@ class Dues:
 
     async def _offer_all(self, payer: Party, partner: Partner, url: str) -> None:
         now = asyncio.get_running_loop().time()
+        resting = self._resting.setdefault(payer, {})
         for due in await self._ledger.due(payer):
-            if self._resting.get((due.creditor, due.cdr_key), now) <= now:
+            if resting.get((due.creditor, due.cdr_key), now) <= now:
                 await self._offer(due, partner, url)
 
     async def _offer(self, due: Due, partner: Partner, url: str) -> None:
@@ -112,24 +115,26 @@ class Dues:
         except ReceiverNotConnected:
             raise
         except RoutingFault as fault:  # it may be this one CDR that the payer chokes on: it holds up no other
-            await self._rest(due, fault.message)
+            await self._rest(due, fault.message, RETRY_SECONDS)
             if isinstance(fault, ReceiverTimeout):
                 raise
             return
         envelope = read_envelope(answer.body)
         if envelope is not None and envelope.is_success and answer.http_status < 300:
             await self._ledger.settle_due(due)
-            self._resting.pop((due.creditor, due.cdr_key), None)
+            self._resting.get(due.payer, {}).pop((due.creditor, due.cdr_key), None)
             return
-        said = f"{envelope.status_code} {envelope.status_message or ''}" if envelope else f"HTTP {answer.http_status}"
-        await self._rest(due, said)
+        if envelope is None:  # a server in front of it, or one that is ill: that says nothing of this CDR
+            await self._rest(due, f"HTTP {answer.http_status}", RETRY_SECONDS)
+            return
+        await self._rest(due, f"{envelope.status_code} {envelope.status_message or ''}", pause_seconds(due.attempts))
 
-    async def _rest(self, due: Due, said: str) -> None:
+    async def _rest(self, due: Due, said: str, seconds: float) -> None:
         """Note why a CDR was not taken, and leave it alone for a while."""
         _log.warning("cdr_refused", payer=str(due.payer), creditor=str(due.creditor), cdr=due.cdr_key, answer=said)
         await self._ledger.refused_due(due, said)
-        until = asyncio.get_running_loop().time() + pause_seconds(due.attempts)
-        self._resting[due.creditor, due.cdr_key] = until
+        until = asyncio.get_running_loop().time() + seconds
+        self._resting.setdefault(due.payer, {})[due.creditor, due.cdr_key] = until
 
 
 def pause_seconds(attempts: int) -> float:

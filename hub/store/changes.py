@@ -28,6 +28,7 @@ from ocpi_modules.types import (
 )
 
 _DATED = "last_updated"
+_IDS = ("country_code", "party_id", "id")
 _CURRENCY = re.compile("[A-Za-z]{3}")
 
 
@@ -84,6 +85,21 @@ class Change:
             self.variant,
             audience,
         )
+
+    @property
+    def shared_key(self) -> tuple[str, str, str, str, str, str]:
+        """What identifies the copy that is meant for everybody."""
+        return (*self.row_key[:5], "")
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it changes something that has to be there."""
+        return self.purpose is Purpose.UPDATE or len(self.ids) > 1
+
+    @property
+    def keys(self) -> set[tuple[str, str, str, str, str, str]]:
+        """The copies that have to be known to decide it."""
+        return {self.row_key, self.shared_key} if self.is_partial else {self.row_key}
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +250,15 @@ def _decide_final(change: Change, stored: bytes | None, stored_addressee: str) -
     if stored is None:
         addressee = str(change.addressee) if change.addressee else ""
         return Decision(Result.CREATED, change.text, date, addressee)
-    if stored != change.text and not means_the_same(decode_json(stored), change.content):
+    if stored != change.text and not means_the_same(_named(decode_json(stored)), _named(change.content)):
         raise InvalidParameters(f"{change.module.id} {change.ids[0]} exists with other contents and never changes")
     return Decision(Result.UNCHANGED, stored, date, stored_addressee)
+
+
+def _named(content: Any) -> Any:
+    """The same object with its owner and id in one case: they are CiStrings (Y-04)."""
+    ids = {name: fold(content[name]) for name in _IDS if isinstance(content.get(name), str)}
+    return {**content, **ids}
 
 
 def _decide_removal(change: Change, stored: bytes | None) -> Decision:

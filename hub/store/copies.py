@@ -196,13 +196,13 @@ class Copies:
             return len(missing)
 
     async def count(self) -> dict[str, int]:
-        """How many objects the hub keeps, by module id."""
-        rows = await self._direct.fetch("select module, count(*) as kept from copy group by module order by module")
-        return {row["module"]: row["kept"] for row in rows}
+        """How many objects the hub keeps, by module id; those that are stale too."""
+        rows = await self._direct.fetch(_KEPT)
+        return {row["module"]: row["kept"] for row in rows if row["kept"]}
 
     async def _commit(self, pushes: Sequence[_Push]) -> list[Kept | Exception]:
         changes = [push.change for push in pushes]
-        keys = list({change.row_key for change in changes})
+        keys = list({key for change in changes for key in change.keys})
         wanted = encode_decoded(keys).decode()
         async with self._direct.connection(_TAKE, wanted, afterwards=_GIVE_BACK) as (connection, rows):
             batch = _Batch({keys[row["n"] - 1]: _loaded(row) for row in rows})
@@ -256,12 +256,19 @@ class _Batch:
         """Decide one change on the state that its forerunners in the batch left."""
         state = self.states.setdefault(change.row_key, _State())
         try:
-            decision = decide(change, state.text, state.addressee)
+            decision = decide(change, self._ground(change, state), state.addressee)
         except OcpiError as refused:
             return refused
         self._take(change, decision, state)
         addressee = Party.parse(decision.addressee) if decision.addressee else None
         return Kept(decision.result, addressee, decision.was_finished)
+
+    def _ground(self, change: Change, state: _State) -> bytes | None:
+        """What a change works on: what one party was told last, or what everybody was, where that party was told nothing else (X-13)."""
+        if state.text is not None or not change.is_partial:
+            return state.text
+        shared = self.states.get(change.shared_key)
+        return shared.text if shared is not None else None
 
     def _take(self, change: Change, decision: Decision, state: _State) -> None:
         if decision.result is Result.STALE:
@@ -312,19 +319,29 @@ def _add(counts: Counter[CountKey], key: RowKey, addressee: str | None, change: 
         counts[module, country_code, party_id, audience, addressee] += change
 
 
+def _module(table: str) -> str:
+    """The module of a row, hidden from the planner: objects are looked for by the primary key and nothing else (migration 4)."""
+    return f"{table}.module || ''"
+
+
+def _audience(table: str) -> str:
+    """The audience of a row, hidden likewise."""
+    return f"{table}.audience || ''"
+
+
 _COLUMNS = "c.country_code, c.party_id, c.packed, c.addressee, c.remote_url"
 
 _OWNED = (
-    f"select {_COLUMNS} from copy c where c.module = $1 and c.country_code = $2 and c.party_id = $3 "
-    "and c.key = $4 and c.variant = $5 and c.audience = ''"
+    f"select {_COLUMNS} from copy c where {_module('c')} = $1 and c.country_code = $2 and c.party_id = $3 "
+    f"and c.key = $4 and c.variant = $5 and {_audience('c')} = ''"
 )
 
 _PRIVATE = (
-    "select audience <> '' as is_private from copy where module = $1 and country_code = $2 "
+    f"select audience <> '' as is_private from copy where {_module('copy')} = $1 and country_code = $2 "
     "and party_id = $3 and key = $4 and variant = $5"
 )
 
-_OWNERS = "select distinct country_code, party_id from copy where module = $1 and key = $2 and variant = $3 limit $4"
+_OWNERS = f"select distinct country_code, party_id from copy where {_module('copy')} = $1 and key = $2 and variant = $3 limit $4"
 
 _KEYS = "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])"
 
@@ -355,6 +372,11 @@ _COUNT = (
     "from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $7::bigint[]) "
     "k(module, country_code, party_id, audience, addressee, n) "
     "on conflict (module, country_code, party_id, audience, addressee, slot) do update set n = copy_count.n + excluded.n"
+)
+
+_KEPT = (
+    "select module, sum(n)::bigint as kept from (select module, n from copy_count union all "
+    "select module, 1 from copy where stale_at is not null) counted group by module order by module"
 )
 
 _LAST_PUSH = (
@@ -457,8 +479,8 @@ def scope(shape: Shape, names: Names) -> list[str]:
     shared, *others = _arms(shape, names)
     if shape.sees_shared and not shape.is_addressed:
         mine = (
-            "select 1 from copy p where p.module = c.module and p.country_code = c.country_code and p.party_id = c.party_id "
-            f"and p.key = c.key and p.variant = c.variant and p.audience = {names('reader')}"
+            f"select 1 from copy p where {_module('p')} = c.module and p.country_code = c.country_code "
+            f"and p.party_id = c.party_id and p.key = c.key and p.variant = c.variant and {_audience('p')} = {names('reader')}"
         )
         shared = f"{shared} and not exists ({mine})"
     start = f" and c.last_updated >= {names('start')}" if shape.has_start else ""
@@ -492,7 +514,7 @@ def visible_statement(shape: Shape) -> Statement:
     names = Names()
     here = f"c.key = {names('key')} and c.variant = {names('variant')}"
     arms = " union all ".join(
-        f"(select {_COLUMNS}, c.seq from copy c where {arm} and {here})" for arm in scope(shape, names)
+        f"(select {_COLUMNS}, c.seq from copy c where {_hidden(arm)} and {here})" for arm in scope(shape, names)
     )
     return f"select * from ({arms}) u order by seq limit {names('most')}", names.all()
 
@@ -512,7 +534,10 @@ def split_statement(shape: Shape) -> Statement:
 
 
 def _total(shape: Shape, names: Names) -> str:
-    """How many objects all pages hold: from the counts that are kept, so that it costs the same however many there are."""
+    """How many objects all pages hold: from the counts that are kept, so that it costs the same however many there are.
+
+    Between two dates they are counted.
+    """
     if shape.has_start or shape.has_end:
         return " + ".join(f"(select count(*) from copy c where {arm})" for arm in scope(shape, names))
     arms = _arms(shape, names)
@@ -521,8 +546,8 @@ def _total(shape: Shape, names: Names) -> str:
         return sums
     shared, mine = arms
     twin = (
-        "select 1 from copy c where c.module = p.module and c.country_code = p.country_code and c.party_id = p.party_id "
-        f"and c.key = p.key and c.variant = p.variant and c.stale_at is null and {shared}"
+        "select 1 from copy c where c.country_code = p.country_code and c.party_id = p.party_id and c.key = p.key "
+        f"and c.variant = p.variant and c.stale_at is null and {_hidden(shared)}"
     )
     return f"{sums} - (select count(*) from copy p where {mine.replace('c.', 'p.')} and exists ({twin}))"
 
@@ -542,6 +567,10 @@ def _arms(shape: Shape, names: Names) -> list[str]:
         f" and not c.country_code || '/' || c.party_id = any({names('closed')}::text[])" if shape.has_closed else ""
     )
     return [f"{module} and {arm}{closed}" for arm in arms]
+
+
+def _hidden(arm: str) -> str:
+    return arm.replace("c.module =", f"{_module('c')} =").replace("c.audience =", f"{_audience('c')} =")
 
 
 def _own(names: Names) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from contextvars import Context
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -21,6 +22,9 @@ CONNECTIONS_MAX = 6
 CONNECT_WAIT_SECONDS = 10
 CONNECTION_WAIT_SECONDS = 10
 STATEMENT_TIME_MAX_MILLISECONDS = 30_000
+IDLE_TIME_MAX_MILLISECONDS = (
+    30_000  # the locks of a process that stands still, or whose machine is gone, end with its connections
+)
 ANSWER_WAIT_SECONDS = 35.0
 
 _log = structlog.get_logger()
@@ -79,7 +83,7 @@ class Direct:
         except BaseException:
             self._slots.release()
             raise
-        task = asyncio.create_task(self._end(connection, afterwards))
+        task = asyncio.create_task(self._end(connection, afterwards), context=Context())
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
@@ -165,7 +169,11 @@ class Direct:
                 self._dsn,
                 timeout=CONNECT_WAIT_SECONDS,
                 command_timeout=ANSWER_WAIT_SECONDS,
-                server_settings={"timezone": "UTC", "statement_timeout": str(STATEMENT_TIME_MAX_MILLISECONDS)},
+                server_settings={
+                    "timezone": "UTC",
+                    "statement_timeout": str(STATEMENT_TIME_MAX_MILLISECONDS),
+                    "idle_session_timeout": str(IDLE_TIME_MAX_MILLISECONDS),
+                },
             )
         except (*_LOST, TimeoutError) as exc:
             raise Unavailable from exc
@@ -202,6 +210,8 @@ _LOST = (
     asyncpg.exceptions.CrashShutdownError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.exceptions.IdleSessionTimeoutError,
+    asyncpg.LockNotAvailableError,  # somebody else holds what this needs for too long: nothing was done
 )
 
 

@@ -68,7 +68,7 @@ class Ledger:
 
 
 _DUE_FOR = text(
-    "select d.creditor, d.cdr_key, d.attempts, c.packed from due d join copy c on c.module = 'cdrs' and c.audience = '' "
+    "select d.creditor, d.cdr_key, d.attempts, c.packed from due d join copy c on c.module || '' = 'cdrs' and c.audience || '' = '' "
     "and c.variant = '' and c.key = d.cdr_key and c.country_code || '/' || c.party_id = d.creditor "
     "where d.payer = :payer order by d.attempts, d.created_at, c.seq limit :most"
 )

@@ -102,16 +102,31 @@ class CopyRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_copy_page", "module", "audience", "seq"),
         Index("ix_copy_changed", "module", "last_updated"),
-        Index("ix_copy_key", "module", "key"),
+        Index("ix_copy_stale", "module", postgresql_where=text("stale_at is not null")),
         # only what has an addressee is read by owner or addressee: others would pay for these with each write
         Index("ix_copy_addressee", "module", "addressee", "seq", postgresql_where=text("addressee <> ''")),
         Index("ix_copy_owner", "module", "country_code", "party_id", "seq", postgresql_where=text("addressee <> ''")),
+        Index(
+            "ix_copy_addressee_changed",
+            "module",
+            "addressee",
+            "last_updated",
+            postgresql_where=text("addressee <> ''"),
+        ),
+        Index(
+            "ix_copy_owner_changed",
+            "module",
+            "country_code",
+            "party_id",
+            "last_updated",
+            postgresql_where=text("addressee <> ''"),
+        ),
     )
 
+    key: str = Field(primary_key=True)
     module: str = Field(primary_key=True)
     country_code: str = Field(primary_key=True)
     party_id: str = Field(primary_key=True)
-    key: str = Field(primary_key=True)
     variant: str = Field(default="", primary_key=True)
     audience: str = Field(default="", primary_key=True)
     seq: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), nullable=False))

@@ -27,6 +27,7 @@ from hub.partners.roster import Roster
 from hub.routing.paging import Paging, page_headers
 from hub.routing.router import Router
 from hub.routing.routes import clear_sender, require_sender
+from hub.store.group import Interrupted
 from hub.store.partners import Partners
 from hub.store.secrets import token_hash
 from hub.web.registration import version_details, versions
@@ -128,6 +129,11 @@ class OcpiEndpoint:
         except OcpiError as error:
             headers = {"Allow": ", ".join(error.allowed)} if isinstance(error, MethodNotAllowed) else {}
             return self._refused(inbound, error, headers)
+        except Interrupted as exc:  # the database is away: one line, and not where it was noticed
+            _log.warning(
+                "database_unavailable", method=inbound.method, module=inbound.module_id, error=repr(exc.__cause__)
+            )
+            return self._refused(inbound, ServerFault(), {})
         except Exception:
             _log.exception("request_failed", method=inbound.method, module=inbound.module_id)
             return self._refused(inbound, ServerFault(), {})

@@ -530,3 +530,18 @@ async def test_a_cursor_goes_on_where_the_page_before_ended(copies: Copies, loca
     named = [[decode_json(text)["id"] for text in page.texts] for page in (first, second, third)]
     assert named == [["L0", "L1", "L2"], ["L3", "L4", "L5"], ["L6"]]
     assert [page.last > 0 for page in (first, second, third)] == [True, True, False]
+
+
+async def test_a_patch_for_one_party_works_on_what_everybody_was_told(
+    copies: Copies, location: Callable[..., Object]
+) -> None:
+    """X-13: that party alone sees the result; a PATCH of what nobody was told finds nothing."""
+    await copies.keep(push("locations", location(CP1, "L1", T, name="for all")))
+    fields = {"name": "for one", "last_updated": format_datetime(T + SECOND)}
+    kept = await copies.keep(push("locations", fields, owner=CP1, ids=("L1",), purpose=Purpose.UPDATE, audience=MS1))
+    assert kept.result is Result.UPDATED
+    assert [one["name"] for one in await seen(copies, "locations", MS1)] == ["for one"]
+    assert [one["name"] for one in await seen(copies, "locations", MS2)] == ["for all"]
+    assert (await copies.page(query("locations", MS1))).total == 1
+    absent = push("locations", fields, owner=CP1, ids=("L2",), purpose=Purpose.UPDATE, audience=MS1)
+    assert (await refused(copies, absent)).http_status == 404

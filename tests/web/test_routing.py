@@ -358,6 +358,21 @@ async def test_a_cdr_waits_for_a_payer_that_is_away(bench: Bench, cdr: Object) -
     assert seen.content["id"] == "CDR1"
 
 
+async def test_a_cdr_that_an_ill_payer_did_not_take_is_offered_when_it_is_back(bench: Bench, cdr: Object) -> None:
+    """B-11: what a gateway said while its server was ill is nothing that the CDR has to rest for."""
+    ill = web_page()
+    bench.p3.faults.append(ill)
+    assert (await bench.p1.post_cdr(cdr, receiver=HUB)).is_success
+    await bench.p3.wait_until_seen(is_push)
+    async with bench.p3.down():
+        assert (await bench.p1.post_cdr({**cdr, "id": "CDR2"}, receiver=HUB)).is_success
+        await asyncio.sleep(0.2)
+    bench.p3.faults.remove(ill)
+    await bench.p3.get_all("locations", sender=MS1, receiver=HUB)
+    seen = await bench.p3.wait_until_seen(is_push, 3)
+    assert {entry.content["id"] for entry in seen[1:]} == {"CDR1", "CDR2"}
+
+
 async def test_a_session_reaches_its_own_emsp_and_patches_follow_it(bench: Bench, session: Object) -> None:
     """SE-07, SE-08, O-03: a PATCH without cdr_token finds the eMSP of the stored session."""
     assert (await bench.p1.push("sessions", CP1, ("S1",), session, receiver=HUB)).http_status == 201

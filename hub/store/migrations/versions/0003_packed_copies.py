@@ -13,7 +13,7 @@ depends_on = None
 BATCH_ROWS = 1000
 
 _HAS_ADDRESSEE = sa.text("addressee <> ''")
-_KEY = ["module", "country_code", "party_id", "key", "variant", "audience"]
+_KEY = ["key", "module", "country_code", "party_id", "variant", "audience"]
 
 
 def upgrade() -> None:
@@ -27,11 +27,22 @@ def upgrade() -> None:
     op.drop_constraint("copy_pkey", "copy", type_="primary")
     op.drop_constraint("copy_module_country_code_party_id_key_variant_audience_key", "copy", type_="unique")
     op.create_primary_key("copy_pkey", "copy", _KEY)
+    op.drop_index("ix_copy_key", table_name="copy")
     op.drop_index("ix_copy_addressee", table_name="copy")
     op.create_index("ix_copy_addressee", "copy", ["module", "addressee", "seq"], postgresql_where=_HAS_ADDRESSEE)
     op.create_index(
         "ix_copy_owner", "copy", ["module", "country_code", "party_id", "seq"], postgresql_where=_HAS_ADDRESSEE
     )
+    op.create_index(
+        "ix_copy_addressee_changed", "copy", ["module", "addressee", "last_updated"], postgresql_where=_HAS_ADDRESSEE
+    )
+    op.create_index(
+        "ix_copy_owner_changed",
+        "copy",
+        ["module", "country_code", "party_id", "last_updated"],
+        postgresql_where=_HAS_ADDRESSEE,
+    )
+    op.create_index("ix_copy_stale", "copy", ["module"], postgresql_where=sa.text("stale_at is not null"))
     op.create_table(
         "copy_count",
         sa.Column("module", sa.String(), nullable=False),
