@@ -132,7 +132,6 @@ FOOTPRINT = {
     "pg_session_us": _found(560, "µs", "PostgreSQL CPU of a Session PUT, one in a transaction (64 together: 80)"),
     "pg_page_us": _found(600, "µs", "PostgreSQL CPU of a page of 50 CDRs without a filter"),
     "pg_counted_us": _found(1.5, "µs", "PostgreSQL CPU of a row that `date_from` counts for the total of each page"),
-    "pg_scanned_us": _found(0.129, "µs", "PostgreSQL CPU of a row in the count of all copies on the operator's page"),
     "due_us": _found(1843, "µs", "hub CPU of a due CDR, read and settled, without HTTP"),
     "pg_due_us": _found(210, "µs", "PostgreSQL CPU of the same"),
     "due_wait_us": _found(1992, "µs", "time of the same, for the next CDR of this payer waits for it"),
@@ -365,7 +364,6 @@ def limits(traffic: Traffic, given: Mapping[str, float]) -> list[Limit]:
     peak = average(traffic).at(traffic.peak_to_average)
     count = processes(sum(hub_cores(peak, given).values()))
     payer_ms = traffic.answer_milliseconds + given["due_wait_us"] / 1000
-    kept = CDRS_A_MONTH * traffic.months_kept
     waiting = traffic.location_receivers * given["lane_messages"] * given["nats_put_bytes"]
     busy = (peak.statuses + peak.puts) * traffic.share_told + peak.sessions * traffic.largest_payer_share
     counted = objects_of_pull(traffic)[2] * given["pg_counted_us"] / US
@@ -386,12 +384,6 @@ def limits(traffic: Traffic, given: Mapping[str, float]) -> list[Limit]:
             CORE_SHARE,
         ),
         Limit("a page of CDRs by `date_from`: its total", "s", counted, given["statement_seconds"]),
-        Limit(
-            "the operator's page: its count of all copies",
-            "s",
-            (2 * kept + traffic.tokens) * given["pg_scanned_us"] / US,
-            given["statement_seconds"],
-        ),
         Limit(
             "the statement of a month, in the memory of one process",
             "GB",
