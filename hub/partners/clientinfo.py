@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from hub.partners.client import Call, Place, join_url
-from hub.partners.delivery import LanesPort, partner_lane
+from hub.partners.delivery import LanesPort, Parcel, partner_lane
 from hub.partners.directory import Directory, Member, Partner
 from ocpi_modules.catalog import MODULES
 from ocpi_modules.headers import id_headers
@@ -72,8 +72,9 @@ class ClientInfoNews:
         if url is None or not partner.is_joined or directory.is_offline(partner):
             return
         for member in members:
-            name, call = partner_lane(partner), self._call(url, partner, member)
-            self._lanes.push(name, partner, call, once=news_id(partner, member))
+            call = self._call(url, partner, member)
+            once = news_id(partner, member)
+            self._lanes.push(Parcel(name=partner_lane(partner), partner=partner, call=call, once=once))
 
     def _call(self, url: str, partner: Partner, member: Member) -> Call:
         place = Place(_MODULE.id, Interface.RECEIVER, f"{member.party.country_code}/{member.party.party_id}")

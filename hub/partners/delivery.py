@@ -57,17 +57,8 @@ class LanesPort(Protocol):
     dropped_messages: int
     superseded_messages: int
 
-    def push(
-        self,
-        name: str,
-        partner: Partner,
-        call: Call,
-        *,
-        is_bulk: bool = False,
-        supersedes: Update | None = None,
-        once: str = "",
-    ) -> None:
-        """Put a call at the end of a lane and return at once."""
+    def push(self, parcel: Parcel) -> None:
+        """Put a call at the end of its lane and return at once."""
         ...
 
     async def push_all(self, parcels: Sequence[Parcel]) -> None:

@@ -19,9 +19,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from hub.partners.client import Call
 from hub.partners.delivery import LAGGING_SECONDS, Deliverer, Heard, Lost, Parcel, Send, Streak, Update
-from hub.partners.directory import Directory, Partner
+from hub.partners.directory import Directory
 
 ROOM_WAIT_SECONDS = 2.0
 ROOM_LOOK_SECONDS = 0.05
@@ -104,21 +103,8 @@ class Lanes:
         self.dropped_messages = self.superseded_messages = 0
         self._is_closed = False
 
-    def push(
-        self,
-        name: str,
-        partner: Partner,
-        call: Call,
-        *,
-        is_bulk: bool = False,
-        supersedes: Update | None = None,
-        once: str = "",
-    ) -> None:
-        """Put a call at the end of a lane and return at once. What comes in bulk leaves half of a lane to others."""
-        parcel = Parcel(name=name, partner=partner, call=call, is_bulk=is_bulk, supersedes=supersedes, once=once)
-        self._push(parcel)
-
-    def _push(self, parcel: Parcel) -> None:
+    def push(self, parcel: Parcel) -> None:
+        """Put a call at the end of its lane and return at once. What comes in bulk leaves half of a lane to others."""
         if self._is_closed:
             self.dropped_messages += 1
             return
@@ -138,7 +124,7 @@ class Lanes:
     async def push_all(self, parcels: Sequence[Parcel]) -> None:
         """Put calls at the ends of their lanes, in this order."""
         for parcel in parcels:
-            self._push(parcel)
+            self.push(parcel)
 
     def depths(self) -> dict[str, int]:
         """How many calls wait, by lane."""

@@ -25,8 +25,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolic
 from nats.js.errors import APIError, NotFoundError
 
 from hub.clock import Clock
-from hub.partners.client import Call
-from hub.partners.delivery import LAGGING_SECONDS, Deliverer, Heard, Lost, Parcel, Send, Streak, Update
+from hub.partners.delivery import LAGGING_SECONDS, Deliverer, Heard, Lost, Parcel, Send, Streak
 from hub.partners.directory import Directory, Partner
 from hub.partners.packed import Packed, lanes_of, pack, read_packed, supersedes_token, token_of, unpack
 from hub.partners.roster import Roster
@@ -129,21 +128,11 @@ class StreamLanes:
 
     # --- into the lanes ---
 
-    def push(
-        self,
-        name: str,
-        partner: Partner,
-        call: Call,
-        *,
-        is_bulk: bool = False,
-        supersedes: Update | None = None,
-        once: str = "",
-    ) -> None:
-        """Put a call at the end of a lane and return at once."""
+    def push(self, parcel: Parcel) -> None:
+        """Put a call at the end of its lane and return at once."""
         if self._is_closed or len(self._queue) >= WAITING_TO_PUBLISH_MAX_MESSAGES:
             self.dropped_messages += 1
             return
-        parcel = Parcel(name=name, partner=partner, call=call, is_bulk=is_bulk, supersedes=supersedes, once=once)
         self._queue.append(parcel)
         if self._publishing is None or self._publishing.done():
             self._publishing = asyncio.create_task(self._publish_queue())

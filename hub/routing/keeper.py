@@ -117,15 +117,15 @@ class Keeper:
     def _parcels(self, message: Message, receivers: Collection[Party], is_bulk: bool) -> list[Parcel]:
         """A push for the lanes of its receivers."""
         update = update_of(message)
-        parcels = (self._parcel(message, receiver, update) for receiver in receivers)
-        return [replace(parcel, is_bulk=is_bulk) if is_bulk else parcel for parcel in parcels if parcel is not None]
+        parcels = (self._parcel(message, receiver, update, is_bulk=is_bulk) for receiver in receivers)
+        return [parcel for parcel in parcels if parcel is not None]
 
-    def _parcel(self, message: Message, receiver: Party, update: Update | None) -> Parcel | None:
+    def _parcel(self, message: Message, receiver: Party, update: Update | None, *, is_bulk: bool) -> Parcel | None:
         partner = self._directory.partner_of(receiver)
         if partner is None or partner.endpoint(message.module, Interface.RECEIVER) is None:
             return None
         call = call_for(message, partner, Hop(self._directory.hub, receiver, self._ports.new_id()))
-        return Parcel(name=str(receiver), partner=partner, call=call, supersedes=update)
+        return Parcel(name=str(receiver), partner=partner, call=call, is_bulk=is_bulk, supersedes=update)
 
     def _acknowledged(self, message: Message, kept: Kept) -> Reply:
         stale = kept.result is Result.STALE

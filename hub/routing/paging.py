@@ -56,19 +56,19 @@ class Paging:
 
 def page_headers(base: str, query: Query, window: Window, total: int) -> dict[str, str]:
     """The headers of a page of the list at `base`; a Link only where there is a next one (P-06 to P-10)."""
-    headers = {"X-Total-Count": str(total), "X-Limit": str(window.limit)}
-    if window.offset + window.limit < total:
-        headers["Link"] = next_link(next_page_url(base, query, window))
-    return headers
+    link = next_page_url(base, query, window) if window.offset + window.limit < total else None
+    return _headers(window, total, link)
 
 
 def cursor_headers(base: str, query: Query, window: Window, ended: tuple[int, int]) -> dict[str, str]:
     """The same for a list that is read by cursor; `ended` is the total, and where this page ended (0 for the last one)."""
     total, last = ended
+    return _headers(window, total, next_page_url(base, query, window, cursor=last) if last else None)
+
+
+def _headers(window: Window, total: int, next_page: str | None) -> dict[str, str]:
     headers = {"X-Total-Count": str(total), "X-Limit": str(window.limit)}
-    if last:
-        headers["Link"] = next_link(next_page_url(base, query, window, cursor=last))
-    return headers
+    return headers | ({"Link": next_link(next_page)} if next_page else {})
 
 
 def next_page_url(base: str, query: Query, window: Window, cursor: int = 0) -> str:

@@ -586,10 +586,9 @@ def _copy(row: Record) -> Copy:
     return Copy(unpack(row["packed"]), addressee, row["remote_url"])
 
 
-def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    """The same values column by column."""
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return columns or [[] for _ in range(width)]
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    """The same values column by column; there has to be a row."""
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _loaded(row: Record) -> _State:
@@ -613,14 +612,14 @@ async def _save(connection: Connection, batch: _Batch, slot: int) -> None:
         return
     await connection.execute("begin")
     if gone:
-        await connection.execute(_DELETE, *_columns(gone, 6))
+        await connection.execute(_DELETE, *_columns(gone))
     if kept:
         await connection.executemany(_UPSERT, kept)
     await _count(connection, counts, slot)
     if claims:
-        await connection.execute(_CLAIM, *_columns(claims, 10))
+        await connection.execute(_CLAIM, *_columns(claims))
     if dues:
-        await connection.execute(_DUE, *_columns(dues, 4))
+        await connection.execute(_DUE, *_columns(dues))
     await connection.execute("commit")
 
 
@@ -632,7 +631,7 @@ async def _count(connection: Connection, counts: Mapping[CountKey, int], slot: i
     """Add to the counts of one slot; two processes seldom share one, so that they seldom wait for each other's commit."""
     rows = sorted((*key, n) for key, n in counts.items())
     if rows:
-        *key_columns, ns = _columns(rows, 6)
+        *key_columns, ns = _columns(rows)
         await connection.execute(_COUNT, *key_columns, slot, ns)
 
 

@@ -29,6 +29,7 @@ import structlog
 
 from hub.partners.calls import Hop, call_for, update_of
 from hub.partners.client import PartnerClient
+from hub.partners.delivery import Parcel
 from hub.partners.directory import Partner
 from hub.partners.lanes import Lanes
 from ocpi_modules.catalog import MODULES
@@ -92,7 +93,7 @@ class Fleet:
         for partner in self.partners:
             receiver = Party("NL", f"{partner.id:03d}")
             call = call_for(message, partner, Hop(_HUB, receiver, str(uuid4())))
-            self.lanes.push(str(receiver), partner, call, supersedes=update)
+            self.lanes.push(Parcel(name=str(receiver), partner=partner, call=call, supersedes=update))
 
     async def answers(self, count: int) -> None:
         """Wait until so many deliveries were answered."""

@@ -344,7 +344,7 @@ async def test_what_is_to_be_told_once_is_told_once(start: Start) -> None:
     first, second = await start(), await start()
     for process in (first, second):
         receiver = process.roster.directory.partners[1]
-        process.lanes.push(LANE, receiver, call(1, receiver), once="news 1")
+        process.lanes.push(Parcel(name=LANE, partner=receiver, call=call(1, receiver), once="news 1"))
     await first.push(2)
     await until(lambda: 2 in first.numbers)
     await asyncio.sleep(0.2)

@@ -12,6 +12,7 @@ import pytest
 
 from hub.partners.client import Answer, Call
 from hub.partners.clientinfo import ClientInfoNews, client_info, news, others
+from hub.partners.delivery import Parcel
 from hub.partners.directory import Directory, Member, Partner, Presence
 from hub.partners.lanes import Lanes
 from ocpi_modules.hubclientinfo import ClientInfo
@@ -150,9 +151,9 @@ class Told:
         told = self
 
         class Noting(Lanes):
-            def push(self, name: str, partner: Partner, call: Call, **more: Any) -> None:
-                told.calls.append((name, partner.id, call))
-                told.once.append(more["once"])
+            def push(self, parcel: Parcel) -> None:
+                told.calls.append((parcel.name, parcel.partner.id, parcel.call))
+                told.once.append(parcel.once)
 
         return Noting(self._send, self._lost, lambda _: None, max_messages=1)
 

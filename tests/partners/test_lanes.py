@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import structlog
 
 from hub.partners.client import Answer, Call
-from hub.partners.delivery import LAGGING_SECONDS, TIMEOUTS_IN_A_ROW_MAX, Update
+from hub.partners.delivery import LAGGING_SECONDS, TIMEOUTS_IN_A_ROW_MAX, Parcel, Update
 from hub.partners.directory import Partner
 from hub.partners.lanes import FIELD_SETS_MAX, Lanes
 from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
@@ -24,6 +25,10 @@ def partner(number: int) -> Partner:
 
 def call(name: str, number: int) -> Call:
     return Call(method="PUT", url=f"https://{name}.example/{number}", headers={})
+
+
+def parcel(name: str, number: int) -> Parcel:
+    return Parcel(name=name, partner=partner(int(name[1:])), call=call(name, number))
 
 
 class World:
@@ -58,7 +63,7 @@ class World:
 
     def push(self, name: str, *numbers: int) -> None:
         for number in numbers:
-            self.lanes.push(name, partner(int(name[1:])), call(name, number))
+            self.lanes.push(parcel(name, number))
 
     def hold(self, name: str) -> asyncio.Event:
         return self.gates.setdefault(name, asyncio.Event())
@@ -236,7 +241,7 @@ class Lagging(World):
 
     def update(self, number: int, target: str, fields: frozenset[str], *, is_bulk: bool = False) -> None:
         update = Update(target, fields)
-        self.lanes.push("p1", partner(1), call("p1", number), is_bulk=is_bulk, supersedes=update)
+        self.lanes.push(replace(parcel("p1", number), is_bulk=is_bulk, supersedes=update))
 
     async def sent_in_the_end(self, gate: asyncio.Event) -> list[int]:
         gate.set()
@@ -371,7 +376,7 @@ async def test_what_a_receiver_refuses_is_logged_and_what_it_takes_is_not(
     world = World()
     lanes = Lanes(send, world._lose, lambda heard: world.heard.append(heard.id), max_messages=5)
     with structlog.testing.capture_logs() as lines:
-        lanes.push("p1", partner(1), call("p1", 1))
+        lanes.push(parcel("p1", 1))
         await until(lambda: world.heard)
         await asyncio.sleep(0)
     assert [line["said"] for line in lines] == ([] if refused is None else [refused])
