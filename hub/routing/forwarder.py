@@ -20,7 +20,7 @@ from hub.routing.ports import Ports
 from hub.routing.reader import Reader
 from hub.routing.replies import place_at, read_reply, returned, understood
 from hub.routing.routes import Forward, forward_to, require_addressee
-from hub.store.changes import not_there
+from hub.store.changes import not_there, says_the_same
 from ocpi_modules.envelope import read_envelope
 from ocpi_modules.errors import (
     InvalidParameters,
@@ -34,7 +34,6 @@ from ocpi_modules.headers import next_link
 from ocpi_modules.message import Message, Reply, judge_object
 from ocpi_modules.module import Interface, Purpose
 from ocpi_modules.parties import Party
-from ocpi_modules.types import decode_json, means_the_same
 
 HOPS_MAX = 50  # identical messages under one correlation id at the same moment; a caller's own repetitions stay below
 ALIKE_MAX = 200  # the same under any id, for a platform that makes a new one each time round
@@ -209,7 +208,7 @@ class Forwarder:
         if not message.module.is_final or not message.purpose.is_push:
             return
         known = await self._reader.owned(message)
-        if known is not None and not means_the_same(decode_json(known.text), message.content):
+        if known is not None and not says_the_same(known.text, message.content):
             raise InvalidParameters(
                 f"{message.module.id} {message.object_keys[0]} exists with other contents and never changes"
             )

@@ -250,9 +250,14 @@ def _decide_final(change: Change, stored: bytes | None, stored_addressee: str) -
     if stored is None:
         addressee = str(change.addressee) if change.addressee else ""
         return Decision(Result.CREATED, change.text, date, addressee)
-    if stored != change.text and not means_the_same(_named(decode_json(stored)), _named(change.content)):
+    if stored != change.text and not says_the_same(stored, change.content):
         raise InvalidParameters(f"{change.module.id} {change.ids[0]} exists with other contents and never changes")
     return Decision(Result.UNCHANGED, stored, date, stored_addressee)
+
+
+def says_the_same(stored: bytes, content: Any) -> bool:
+    """Whether an object that never changes was sent once more: spelling, empty fields and the case of ids make no difference (CD-05)."""
+    return means_the_same(_named(decode_json(stored)), _named(content))
 
 
 def _named(content: Any) -> Any:

@@ -347,6 +347,18 @@ async def test_a_forwarded_cdr_is_read_where_its_receiver_keeps_it(
     assert (await bench.p3.get_all("cdrs", sender=MS1, receiver=HUB)).total == 1
 
 
+async def test_a_cdr_sent_again_in_another_spelling_is_the_same_one(bench: Bench, cdr: Object) -> None:
+    """CD-05, X-45, Y-04: ids are CiStrings; what is another CDR does not even reach the receiver."""
+    respelt = {**cdr, "country_code": cdr["country_code"].lower(), "total_energy": float(cdr["total_energy"])}
+    for content in (cdr, respelt):
+        await bench.send(bench.p1, "POST", "receiver/cdrs", sender=CP1, receiver=MS1, content=content)
+    changed = {**respelt, "total_energy": 1}
+    other = await bench.send(bench.p1, "POST", "receiver/cdrs", sender=CP1, receiver=MS1, content=changed)
+    assert (other.json()["status_code"], len(pushes(bench.p3))) == (2001, 2)
+    kept = await bench.send(bench.p1, "POST", "receiver/cdrs", sender=CP1, receiver=HUB, content=respelt)
+    assert kept.json()["status_code"] == 1000
+
+
 async def test_a_cdr_waits_for_a_payer_that_is_away(bench: Bench, cdr: Object) -> None:
     """Decision 5: what the hub accepted stays due until the payer has it."""
     async with bench.p3.down():
