@@ -1,0 +1,61 @@
+"""The one place where money is rounded: an exact amount becomes what is settled.
+
+OCPI leaves rounding to law, contract and currency (mod_tariffs, Tariff object). Here an amount is rounded once, at the end.
+"""
+
+from __future__ import annotations
+
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from fractions import Fraction
+from typing import Literal
+
+RoundingMode = Literal["half_away_from_zero", "half_even", "half_towards_zero", "away_from_zero", "towards_zero"]
+
+DEFAULT_EXPONENT = 2
+EXPONENTS = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND"), 0),
+    **dict.fromkeys(("VUV", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}
+"""The decimals of currencies that do not have two (ISO 4217, list one). HUF has two, although its cash has none."""
+
+_EXACT = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)
+
+
+def currency_exponent(currency: str) -> int:
+    """How many decimals amounts of a currency have (ISO 4217)."""
+    return EXPONENTS.get(currency.upper(), DEFAULT_EXPONENT)
+
+
+def rounded(
+    amount: Decimal | Fraction | int,
+    currency: str,
+    mode: RoundingMode = "half_away_from_zero",
+    exponent: int | None = None,
+) -> Decimal:
+    """`amount` in whole minor units of its currency, or with `exponent` decimals where a contract says so."""
+    decimals = currency_exponent(currency) if exponent is None else exponent
+    units = _whole(Fraction(amount) * 10**decimals, mode)
+    return Decimal(units).scaleb(-decimals, _EXACT)
+
+
+def _whole(units: Fraction, mode: RoundingMode) -> int:
+    size, over = divmod(abs(units), 1)
+    whole = int(size) + _goes_up(int(size), over, mode)
+    return whole if units >= 0 else -whole
+
+
+def _goes_up(size: int, over: Fraction, mode: RoundingMode) -> bool:
+    half = Fraction(1, 2)
+    match mode:
+        case "half_away_from_zero":
+            return over >= half
+        case "half_towards_zero":
+            return over > half
+        case "half_even":
+            return over > half or (over == half and size % 2 == 1)
+        case "away_from_zero":
+            return over > 0
+        case "towards_zero":
+            return False

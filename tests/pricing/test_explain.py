@@ -1,0 +1,262 @@
+"""The mistake that a claim was made with is named (the findings about amounts and tariffs, in their order)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.pricing.build import Content, at, cdr, component, element, period, priced, tariff
+
+D = Decimal
+
+
+def explained(charge: Content, excl: str, incl: str | None = None, *tariffs: Content, **more: Any) -> Content:
+    """The explanation of a claim."""
+    claim = {"excl_vat": D(excl)} if incl is None else {"excl_vat": D(excl), "incl_vat": D(incl)}
+    found: Content = priced({**charge, "total_cost": claim}, *tariffs, explain=True, **more)["explanation"]
+    return found
+
+
+ENERGY = tariff(element(component("ENERGY", "0.30", vat="20")))
+STEPS = tariff(element(component("ENERGY", "1", step=1000)))
+TIMED = tariff(element(component("TIME", "6", step=600)))
+DAY = tariff(
+    element(component("ENERGY", "0.5"), start_time="08:00", end_time="11:00"), element(component("ENERGY", "1"))
+)
+FEE = tariff(element(component("FLAT", "2", vat="20"), component("ENERGY", "1", vat="20")))
+LIMITED = tariff(element(component("ENERGY", "1")), min_price={"excl_vat": 5})
+CAPPED = tariff(element(component("ENERGY", "1")), max_price={"excl_vat": 5})
+NIGHT = tariff(
+    element(component("ENERGY", "1"), start_time="22:00", end_time="06:00", day_of_week=["SUNDAY"]),
+    element(component("ENERGY", "3")),
+)
+EVENING = tariff(
+    element(component("ENERGY", "0.5"), start_time="11:00", end_time="12:00"), element(component("ENERGY", "1"))
+)
+
+
+def energy(kwh: str, tariff: Content, **more: Any) -> Content:
+    return cdr(period(at(0), ENERGY=kwh), tariffs=[tariff], **more)
+
+
+@pytest.mark.parametrize(
+    ("charge", "excl", "kind", "counterfactual", "equal_if"),
+    [
+        pytest.param(
+            energy("41000", ENERGY), "12.30", "ENERGY_UNIT_ERROR", "energy_in_wh", "in Wh, not in kWh", id="Wh"
+        ),
+        pytest.param(
+            energy("41", ENERGY), "12300", "ENERGY_UNIT_ERROR", "energy_priced_as_wh", "priced as 1000 kWh", id="kWh"
+        ),
+        pytest.param(energy("10", DAY), "5", "WRONG_TIMEZONE", "windows_in_utc", "taken in UTC", id="windows in UTC"),
+        pytest.param(
+            energy("10", EVENING),
+            "5",
+            "WRONG_TIMEZONE",
+            "fixed_offset:+01:00",
+            "fixed +01:00 from UTC",
+            id="winter time",
+        ),
+        pytest.param(
+            energy("10.1", STEPS),
+            "10.10",
+            "STEP_SIZE_NOT_APPLIED",
+            "step_size:none",
+            "no step_size is applied",
+            id="no step",
+        ),
+        pytest.param(
+            cdr(period(at(0), TIME="0.1"), period(at(20), TIME="0.1"), period(at(40), TIME="0.1"), tariffs=[TIMED]),
+            "3",
+            "STEP_SIZE_APPLIED_PER_PERIOD",
+            "step_size:period",
+            "step_size is rounded in every period",
+            id="a step in every period",
+        ),
+        pytest.param(
+            energy("2", LIMITED),
+            "2",
+            "MIN_PRICE_NOT_APPLIED",
+            "limits:ignored",
+            "min_price is not applied",
+            id="minimum",
+        ),
+        pytest.param(
+            energy("7", CAPPED),
+            "7",
+            "MAX_PRICE_NOT_APPLIED",
+            "limits:ignored",
+            "max_price is not applied",
+            id="maximum",
+        ),
+        pytest.param(
+            energy("5", FEE),
+            "11",
+            "FLAT_COUNT_MISMATCH",
+            "flat_count:3",
+            "is due 3 times instead of 1",
+            id="a fee three times",
+        ),
+        pytest.param(
+            energy("5", FEE), "5", "FLAT_COUNT_MISMATCH", "flat_count:0", "is due 0 times instead of 1", id="no fee"
+        ),
+        pytest.param(
+            energy("10", STEPS, total_energy=12),
+            "12",
+            "ENERGY_SUM_MISMATCH",
+            "total_energy",
+            "total_energy is priced",
+            id="total_energy",
+        ),
+        pytest.param(
+            energy("10", NIGHT, start_date_time="2026-06-01T00:00:00Z", end_date_time=at(0))
+            | {"charging_periods": [period("2026-06-01T00:00:00Z", ENERGY=10)]},
+            "10",
+            "PRICE_MISMATCH",
+            "weekday_anchor:window_start",
+            "weekday_anchor is read as window_start (rule E3)",
+            id="another reading",
+        ),
+        pytest.param(energy("10", STEPS), "9", "PRICE_MISMATCH", None, "nothing explains it", id="nothing explains it"),
+        pytest.param(
+            energy("10", STEPS, credit=True, credit_reference_id="C0"),
+            "10",
+            "CREDIT_AMOUNT_MISMATCH",
+            "other_sign",
+            "sign",
+            id="credit",
+        ),
+        pytest.param(energy("10", STEPS), "10", "EXACT", None, "to the cent", id="equal"),
+        pytest.param(
+            energy("10", STEPS), "10.01", "ROUNDING_DIFFERENCE", None, "no more than rounding explains", id="a cent"
+        ),
+    ],
+)
+def test_a_mistake_is_named(charge: Content, excl: str, kind: str, counterfactual: str | None, equal_if: str) -> None:
+    found = explained(charge, excl)
+    assert (found["kind"], found["counterfactual"]) == (kind, counterfactual)
+    assert equal_if in found["sentence"]
+    assert found["sentence"].endswith(".")
+
+
+@pytest.mark.parametrize(("minutes", "opens"), [(60, "13:00"), (120, "14:00")])
+def test_a_clock_that_is_wrong_by_an_hour_or_two_is_named(minutes: int, opens: str) -> None:
+    window = element(component("ENERGY", "0.5"), start_time=opens, end_time=opens[:2] + ":30")
+    found = explained(energy("10", tariff(window, element(component("ENERGY", "1")))), "5")
+    assert (found["kind"], found["counterfactual"]) == ("WRONG_TIMEZONE", f"clock_shift_minutes:{minutes}")
+
+
+def test_another_version_of_the_tariff_is_named() -> None:
+    """T6."""
+    stored = tariff(element(component("ENERGY", "0.35", vat="20")), last_updated=at(60))
+    found = explained(energy("10", ENERGY), "3.50", "4.20", stored)
+    assert (found["kind"], found["counterfactual"]) == ("TARIFF_CONTENT_MISMATCH", "other_tariff_version")
+    assert "last updated 2026-06-01 11:00 UTC" in found["sentence"]
+
+
+def test_another_tariff_is_named() -> None:
+    """T3."""
+    found = explained(energy("10", ENERGY), "4.00", None, tariff(element(component("ENERGY", "0.40")), id="B"))
+    assert (found["kind"], found["counterfactual"]) == ("WRONG_TARIFF", "tariff:B")
+
+
+@pytest.mark.parametrize(
+    ("incl", "kind", "counterfactual"),
+    [
+        pytest.param("3.57", "VAT_MISMATCH", "vat:19", id="another rate"),
+        pytest.param("3.60", "EXACT", None, id="right"),
+        pytest.param(None, "EXACT", None, id="not stated is not compared"),
+        pytest.param("2.00", "VAT_MISMATCH", None, id="less than without VAT"),
+    ],
+)
+def test_another_rate_of_vat_is_named(incl: str | None, kind: str, counterfactual: str | None) -> None:
+    """V1, V3."""
+    found = explained(energy("10", ENERGY), "3", incl)
+    assert (found["kind"], found["counterfactual"]) == (kind, counterfactual)
+
+
+@pytest.mark.parametrize(
+    ("kwh", "excl", "incl", "counterfactual"),
+    [
+        pytest.param("9.38", "2.35", "2.82", "vat_on_rounded", id="VAT on the rounded amount"),
+        pytest.param("9.38", "2.34", "2.81", "rounding_mode:half_even", id="half even"),
+        pytest.param("9.39", "2.34", "2.81", "rounding_mode:towards_zero", id="cut"),
+    ],
+)
+def test_a_way_of_rounding_is_named(kwh: str, excl: str, incl: str, counterfactual: str) -> None:
+    """N2, N3."""
+    charge = energy(kwh, tariff(element(component("ENERGY", "0.25", vat="20"))))
+    found = explained(charge, excl, incl)
+    assert (found["kind"], found["counterfactual"]) == ("ROUNDING_DIFFERENCE", counterfactual)
+
+
+def test_many_rounded_lines_are_more_than_a_cent() -> None:
+    """N2."""
+    periods = [period(at(5 * index), ENERGY="1.004") for index in range(12)]
+    found = explained(cdr(*periods, tariffs=[tariff(element(component("ENERGY", "1")))]), "12")
+    assert (found["kind"], found["counterfactual"]) == ("ROUNDING_DIFFERENCE", "rounded_each_line")
+    assert found["difference"] == D("-0.05")
+
+
+@pytest.mark.parametrize(
+    ("currency", "claimed", "kind"),
+    [("JPY", "1001", "ROUNDING_DIFFERENCE"), ("JPY", "1002", "PRICE_MISMATCH"), ("KWD", "1000.002", "PRICE_MISMATCH")],
+)
+def test_the_tolerance_is_a_minor_unit_of_the_currency(currency: str, claimed: str, kind: str) -> None:
+    """N3."""
+    charged = tariff(element(component("ENERGY", "100")), currency=currency)
+    assert explained(energy("10", charged, currency=currency), claimed)["kind"] == kind
+
+
+def test_an_explanation_is_data_too() -> None:
+    found = explained(energy("10.1", STEPS), "10.10", "10.10")
+    assert found["claimed"] == {"excl_vat": D("10.1"), "incl_vat": D("10.1")}
+    assert found["computed"] == {"excl_vat": 11, "incl_vat": 11}
+    assert found["reproduced"] == {"excl_vat": D("10.1"), "incl_vat": D("10.1")}
+    assert found["difference"] == D("-0.9")
+    assert found["also"] == []
+
+
+@pytest.mark.parametrize(
+    ("parts", "also"),
+    [
+        pytest.param({"total_fixed_cost": "2", "total_energy_cost": "5"}, [], id="right"),
+        pytest.param(
+            {"total_fixed_cost": "3", "total_energy_cost": "4"}, ["PART_MISMATCH", "PART_MISMATCH"], id="wrong"
+        ),
+        pytest.param({"total_fixed_cost": "3"}, ["PART_MISMATCH"], id="one of them wrong"),
+        pytest.param(
+            {"total_fixed_cost": "2", "total_energy_cost": "5", "total_time_cost": "1"},
+            ["PART_MISMATCH", "TOTAL_NOT_SUM_OF_PARTS"],
+            id="one too many",
+        ),
+    ],
+)
+def test_parts_are_compared_beside_the_total(parts: dict[str, str], also: list[str]) -> None:
+    charge = energy("5", FEE) | {name: {"excl_vat": D(value)} for name, value in parts.items()}
+    assert [finding["kind"] for finding in explained(charge, "7")["also"]] == also
+
+
+def test_a_flat_may_stand_in_either_of_two_parts() -> None:
+    """F3."""
+    parking = tariff(element(component("FLAT", "3"), component("PARKING_TIME", "2")))
+    charge = energy("5", parking, total_fixed_cost={"excl_vat": 3})
+    assert explained(charge, "3")["also"] == []
+
+
+def test_without_a_claim_there_is_nothing_to_explain() -> None:
+    assert priced(energy("5", FEE), explain=True)["explanation"] is None
+    assert "explanation" not in priced(energy("5", FEE))
+
+
+def test_without_a_price_there_is_nothing_to_compare() -> None:
+    """T7."""
+    found = explained(cdr(period(at(0), ENERGY=1)), "5")
+    assert found["kind"] == "MISSING_TARIFF"
+    assert found["computed"] is None
+
+
+def test_a_claim_that_cannot_be_read_is_an_error() -> None:
+    assert "amounts" in priced({**energy("5", FEE), "total_cost": 5}, explain=True)["error"]
