@@ -14,6 +14,7 @@ from tests.benchmarks.forward import forward
 from tests.benchmarks.machine import Cores, describe, pin
 from tests.benchmarks.page import page
 from tests.benchmarks.page_of_figures import write_page
+from tests.benchmarks.price import price
 from tests.benchmarks.ruler import measure_ruler
 from tests.benchmarks.stage import Options, say
 
@@ -25,6 +26,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
     "forward": forward,
     "fanout": fanout,
     "crawl": crawl,
+    "price": price,
 }
 
 
