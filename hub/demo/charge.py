@@ -1,23 +1,27 @@
 """A charge in the live demo as values: where, who, how fast, and the Session and CDR that tell of it. Pure.
 
 A minute of a charge takes a second. So that no time lies in the future, a charge of n minutes begins n minutes before its end.
+It begins on a grid of nine seconds, which are exactly 0.0025 hours: volumes with four decimals are then exact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
-from hub.demo.prices import Charged, costs, is_plain
+from hub.demo.prices import costs
 from hub.demo.shelf import Object
 from hub.demo.world import Driver
 from ocpi_modules.parties import Party
 from ocpi_modules.types import format_datetime
 
-MINUTES_STEP = 3  # three minutes have an exact number of hours in four decimals
+MINUTES_STEP = 3
+GRID_SECONDS = 9
+HOUR_SECONDS = 3600
 MINUTES_MIN, MINUTES_MAX = 12, 75
 EFFICIENCY = Decimal("0.92")  # what a car takes of what it could
 WATTS = Decimal(1000)
@@ -73,11 +77,7 @@ class Charge:
 
     def kwh(self, minute: int) -> Decimal:
         """The energy up to a minute."""
-        return (self.kw * minute / 60).quantize(ENERGY_STEP)
-
-    def charged(self, minute: int) -> Charged:
-        """Energy and time up to a minute."""
-        return Charged(self.kwh(minute), (Decimal(minute) / 60).quantize(HOURS_STEP))
+        return self._kwh_at(minute * 60)
 
     def session(self, now: str) -> Object:
         """The Session as it begins."""
@@ -99,7 +99,7 @@ class Charge:
 
     def progress(self, minute: int, now: str) -> Object:
         """What has changed of the Session up to a minute."""
-        total = costs(self.spot.tariff, self.charged(minute))["total_cost"]
+        total = self._cdr_up_to(minute, now)["total_cost"]
         return {"kwh": self.kwh(minute), "total_cost": total, "last_updated": now}
 
     def ending(self, now: str) -> Object:
@@ -109,12 +109,15 @@ class Charge:
 
     def cdr(self, now: str) -> Object:
         """The CDR."""
-        charged = self.charged(self.minutes)
-        return {
+        return self._cdr_up_to(self.minutes, now)
+
+    def _cdr_up_to(self, minute: int, now: str) -> Object:
+        """The CDR as it would be if the charge ended at a minute."""
+        cdr: Object = {
             **_owner(self.spot.owner),
             "id": f"{self.id}-CDR",
             "start_date_time": format_datetime(self.start),
-            "end_date_time": format_datetime(self.end),
+            "end_date_time": format_datetime(self.start + timedelta(minutes=minute)),
             "session_id": self.id,
             "cdr_token": self._cdr_token(),
             "auth_method": self.auth_method,
@@ -122,21 +125,29 @@ class Charge:
             "cdr_location": self._cdr_location(),
             "currency": self.spot.tariff["currency"],
             "tariffs": [self.spot.tariff],
-            "charging_periods": [self._period(charged)],
-            "total_energy": charged.kwh,
-            "total_time": charged.hours,
-            **costs(self.spot.tariff, charged),
+            "charging_periods": [self._period(*piece) for piece in pieces(self.start, minute * 60)],
+            "total_energy": self.kwh(minute),
+            "total_time": _hours(minute * 60),
             "last_updated": now,
         }
+        return {**cdr, **costs(cdr, self.spot.location["time_zone"])}
 
-    def _period(self, charged: Charged) -> Object:
-        energy = {"type": "ENERGY", "volume": charged.kwh}
-        time = {"type": "TIME", "volume": charged.hours}
+    def _period(self, begin: int, end: int) -> Object:
+        """From one second of the charge to another."""
+        volumes = {
+            "ENERGY": self._kwh_at(end) - self._kwh_at(begin),
+            "TIME": _hours(end - begin),
+            "MIN_POWER": self.kw,
+            "MAX_POWER": self.kw,
+        }
         return {
-            "start_date_time": format_datetime(self.start),
-            "dimensions": [energy, time],
+            "start_date_time": format_datetime(self.start + timedelta(seconds=begin)),
+            "dimensions": [{"type": name, "volume": volume} for name, volume in volumes.items()],
             "tariff_id": self.spot.tariff["id"],
         }
+
+    def _kwh_at(self, second: int) -> Decimal:
+        return (self.kw * second / HOUR_SECONDS).quantize(ENERGY_STEP)
 
     def _cdr_token(self) -> Object:
         return {name: self.token[name] for name in _OF_TOKEN}
@@ -157,15 +168,31 @@ class Charge:
         }
 
 
+def pieces(start: datetime, seconds: int) -> list[tuple[int, int]]:
+    """A charge cut at whole hours, where the windows of the world's Tariffs open and close; in seconds since the start."""
+    first = -int(start.timestamp()) % HOUR_SECONDS
+    edges = [0, *(edge for edge in range(first, seconds, HOUR_SECONDS) if edge > 0), seconds]
+    return list(pairwise(edges))
+
+
+def on_grid(moment: datetime) -> datetime:
+    """The last moment of the grid that is not after this one."""
+    return datetime.fromtimestamp(int(moment.timestamp()) // GRID_SECONDS * GRID_SECONDS, UTC)
+
+
 def spots_of(owner: Party, locations: list[Object], tariffs: list[Object]) -> Iterator[Spot]:
-    """Where the live demo can charge: published EVSEs in working order whose first tariff is plain."""
-    plain = {tariff["id"]: tariff for tariff in tariffs if is_plain(tariff)}
+    """Where the live demo can charge: published EVSEs in working order, under the first tariff of their connector."""
+    known = {tariff["id"]: tariff for tariff in tariffs}
     for location in locations:
         for evse in location["evses"] if location["publish"] else ():
             connector = evse["connectors"][0]
-            tariff = plain.get((connector.get("tariff_ids") or [""])[0])
+            tariff = known.get((connector.get("tariff_ids") or [""])[0])
             if tariff is not None and evse["status"] in ("AVAILABLE", "CHARGING") and "evse_id" in evse:
                 yield Spot(owner, location, evse, connector, tariff)
+
+
+def _hours(seconds: int) -> Decimal:
+    return (Decimal(seconds) / HOUR_SECONDS).quantize(HOURS_STEP)
 
 
 def kw_of(spot: Spot, driver: Driver) -> Decimal:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from rich.console import Console
 from rich.live import Live as Display
 
-from hub.demo.charge import MINUTES_STEP, Charge, Spot, kw_of, minutes_for, spots_of
+from hub.demo.charge import MINUTES_STEP, Charge, Spot, kw_of, minutes_for, on_grid, spots_of
 from hub.demo.remote import PlatformFailed, Push, Remote, Said
 from hub.demo.shelf import Object
 from hub.demo.stage import HUB, Stage
@@ -121,7 +121,7 @@ class Live:
         kw = kw_of(spot, driver)
         minutes = minutes_for(self._random.choice(SHARES), driver.battery_kwh, kw)
         ahead = self._stage.script.clock_offset_seconds + minutes * SECONDS_PER_MINUTE - minutes * 60
-        start = (datetime.now(UTC) + timedelta(seconds=ahead)).replace(microsecond=0)
+        start = on_grid(datetime.now(UTC) + timedelta(seconds=ahead))
         return Charge(f"live-{uuid.uuid4().hex[:20]}", driver, token, spot, *let_in, start, minutes, kw)
 
     async def _carry_out(self, charge: Charge) -> None:

@@ -2,101 +2,98 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
-from hub.demo.charge import MINUTES_MAX, MINUTES_MIN, MINUTES_STEP, Charge, Spot, kw_of, minutes_for, spots_of
-from hub.demo.prices import Charged, costs, is_plain
+from hub.demo.charge import (
+    MINUTES_MAX,
+    MINUTES_MIN,
+    MINUTES_STEP,
+    Charge,
+    Spot,
+    kw_of,
+    minutes_for,
+    on_grid,
+    pieces,
+    spots_of,
+)
+from hub.demo.prices import costs
 from hub.demo.world import read_casts, read_drivers, read_objects
 from ocpi_modules.cdrs import CDR
+from ocpi_modules.parties import Party
 from ocpi_modules.sessions import Session
 from ocpi_modules.types import decode_json, encode_json, validate_partial
 
 NOW = "2026-11-20T12:00:00Z"
-
-Component = dict[str, Any]
-
-
-def component(kind: str, price: str, vat: str | None = "20", step_size: int = 1) -> Component:
-    made: Component = {"type": kind, "price": Decimal(price), "step_size": step_size}
-    return made if vat is None else {**made, "vat": Decimal(vat)}
+SATURDAY_EVENING = datetime(2026, 11, 21, 20, 30, 9, tzinfo=UTC)  # 21:30 in Berlin, Vienna and Paris
 
 
-def tariff(*components: Component, **more: Any) -> dict[str, Any]:
-    return {"elements": [{"price_components": list(components)}], **more}
-
-
-def charged(kwh: str, hours: str) -> Charged:
-    return Charged(Decimal(kwh), Decimal(hours))
+def charge_under(tariff_id: str, start: datetime, minutes: int, kw: str) -> Charge:
+    """A charge at a place of the world, under a Tariff of its CPO."""
+    spot = next(spot for spot in _spots())
+    tariff = next(one for one in read_objects(Party("DE", "VST"), "tariffs") if one["id"] == tariff_id)
+    driver = read_drivers()[0]
+    token = next(t for t in read_objects(driver.party, "tokens") if t["uid"] == driver.token_uid)
+    return Charge("live-1", driver, token, replace(spot, tariff=tariff), "WHITELIST", None, start, minutes, Decimal(kw))
 
 
 @pytest.mark.parametrize(
-    ("priced", "what", "excl_vat", "incl_vat"),
+    ("tariff_id", "kw", "excl_vat"),
     [
-        pytest.param(tariff(component("ENERGY", "0.50")), charged("10", "1"), "5", "6", id="energy"),
-        pytest.param(tariff(component("TIME", "3")), charged("10", "0.5"), "1.5", "1.8", id="time"),
-        pytest.param(tariff(component("FLAT", "1")), charged("10", "1"), "1", "1.2", id="a flat part once"),
-        pytest.param(
-            tariff(component("FLAT", "1"), component("ENERGY", "0.5", "10")),
-            charged("2", "1"),
-            "2",
-            "2.3",
-            id="parts are added, each with its own VAT",
-        ),
-        pytest.param(
-            tariff(component("ENERGY", "1", "20", 500)), charged("1.001", "1"), "1.5", "1.8", id="energy in steps"
-        ),
-        pytest.param(tariff(component("TIME", "6", "20", 600)), charged("1", "0.2"), "2", "2.4", id="time in steps"),
-        pytest.param(
-            tariff(component("ENERGY", "0.27", None)),
-            charged("10", "1"),
-            "2.7",
-            None,
-            id="without VAT it is not stated",
-        ),
-        pytest.param(
-            tariff(component("ENERGY", "0.5"), min_price={"excl_vat": Decimal(4), "incl_vat": Decimal("4.8")}),
-            charged("1", "1"),
-            "4",
-            "4.8",
-            id="at least the least price",
-        ),
-        pytest.param(
-            tariff(component("ENERGY", "0.5"), max_price={"excl_vat": Decimal(3), "incl_vat": Decimal("3.6")}),
-            charged("9", "1"),
-            "3",
-            "3.6",
-            id="at most the highest",
-        ),
+        pytest.param("VST-FREE", "11", "0", id="free"),
+        pytest.param("VST-AC", "11", "5.39", id="energy: 11 kWh at 0.49"),
+        pytest.param("VST-AC-NIGHT", "12", "5.7458", id="a window from 22:00: 0.35 + 5.97 kWh at 0.52 + 6.03 at 0.38"),
+        pytest.param("VST-HPC", "50", "31.5", id="a tier of power: 50 kWh at 0.63"),
+        pytest.param("VST-DC", "5", "4", id="at least the least price"),
+        pytest.param("VST-AC-CITY", "60", "14", id="at most the highest"),
     ],
 )
-def test_a_charge_costs(priced: dict[str, Any], what: Charged, excl_vat: str, incl_vat: str | None) -> None:
-    total = costs(priced, what)["total_cost"]
-    assert total["excl_vat"] == Decimal(excl_vat)
-    assert total.get("incl_vat") == (None if incl_vat is None else Decimal(incl_vat))
+def test_a_charge_costs_what_its_tariff_says(tariff_id: str, kw: str, excl_vat: str) -> None:
+    cdr = charge_under(tariff_id, SATURDAY_EVENING, 60, kw).cdr(NOW)
+    assert cdr["total_cost"]["excl_vat"] == Decimal(excl_vat)
+
+
+def test_parts_are_stated_beside_the_total_and_so_is_vat() -> None:
+    cdr = charge_under("VST-AC-CITY", SATURDAY_EVENING, 30, "8").cdr(NOW)
+    assert cdr["total_energy_cost"] == {"excl_vat": Decimal("1.76"), "incl_vat": Decimal("2.0944")}
+    assert cdr["total_time_cost"] == {"excl_vat": Decimal("0.3"), "incl_vat": Decimal("0.357")}
+    assert "total_parking_cost" not in cdr
+
+
+def test_a_session_costs_more_with_every_step_and_in_the_end_as_much_as_its_cdr() -> None:
+    charge = charge_under("VST-AC", SATURDAY_EVENING, 30, "11")
+    totals = [charge.progress(minute, NOW)["total_cost"] for minute in range(MINUTES_STEP, 31, MINUTES_STEP)]
+    assert totals == sorted(totals, key=lambda total: total["excl_vat"])
+    assert totals[-1] == charge.cdr(NOW)["total_cost"]
+
+
+def test_a_charge_without_a_price_is_not_made_up() -> None:
+    charge = charge_under("VST-AC", SATURDAY_EVENING, 30, "11")
+    with pytest.raises(ValueError, match="live-1-CDR has no price"):
+        costs({**charge.cdr(NOW), "tariffs": []}, "Europe/Berlin")
 
 
 @pytest.mark.parametrize(
-    ("elements", "plain"),
+    ("start", "seconds", "expected"),
     [
-        pytest.param([{"price_components": [component("ENERGY", "1")]}], True, id="no restriction"),
+        pytest.param(datetime(2026, 11, 20, 10, 5, tzinfo=UTC), 1800, [(0, 1800)], id="within an hour"),
+        pytest.param(datetime(2026, 11, 20, 10, 50, tzinfo=UTC), 1800, [(0, 600), (600, 1800)], id="over the hour"),
+        pytest.param(datetime(2026, 11, 20, 10, tzinfo=UTC), 3600, [(0, 3600)], id="the whole hour"),
         pytest.param(
-            [{"price_components": [component("ENERGY", "1")], "restrictions": {"min_power": 50}}],
-            False,
-            id="a tier of power",
-        ),
-        pytest.param(
-            [{"price_components": [component("PARKING_TIME", "1")], "restrictions": {"min_duration": 9}}],
-            True,
-            id="parking, which nobody does here",
+            datetime(2026, 11, 20, 10, 59, 51, tzinfo=UTC), 3700, [(0, 9), (9, 3609), (3609, 3700)], id="over two hours"
         ),
     ],
 )
-def test_only_tariffs_for_the_head_are_plain(elements: list[dict[str, Any]], plain: bool) -> None:
-    assert is_plain({"elements": elements}) is plain
+def test_a_charge_is_cut_at_whole_hours(start: datetime, seconds: int, expected: list[tuple[int, int]]) -> None:
+    assert pieces(start, seconds) == expected
+
+
+def test_charges_begin_on_a_grid_of_exact_hours() -> None:
+    begun = on_grid(datetime(2026, 11, 20, 10, 0, 17, 500_000, tzinfo=UTC))
+    assert begun == datetime(2026, 11, 20, 10, 0, 9, tzinfo=UTC)
 
 
 def test_every_cpo_has_places_to_charge_and_each_gives_good_objects() -> None:
@@ -115,6 +112,8 @@ def test_every_cpo_has_places_to_charge_and_each_gives_good_objects() -> None:
         validate_partial(Session, decode_json(encode_json(charge.ending(NOW))))
         cdr = CDR.model_validate(decode_json(encode_json(charge.cdr(NOW))))
         assert (cdr.end_date_time - cdr.start_date_time).total_seconds() == cdr.total_time * 3600
+        stated = [one for period in cdr.charging_periods for one in period.dimensions]
+        assert sum(one.volume for one in stated if one.type == "TIME") == cdr.total_time
         assert 0 < cdr.total_energy <= kw * cdr.total_time + Decimal("0.001")
 
 
