@@ -13,6 +13,7 @@ from typing import NoReturn, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from hub.clock import SystemClock
+from hub.commands.price import run_price
 from hub.logs import configure_logs
 from hub.partners.client import PartnerClient
 from hub.partners.natsserver import NatsServerError
@@ -143,6 +144,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--format", choices=("json", "csv"), default="json")
     command.set_defaults(run=_statement)
 
+    command = commands.add_parser(
+        "price",
+        help="what a CDR should have cost: JSON in, JSON out",
+        description='Price a CDR by its tariffs: {"cdr": …, "tariffs": […], "timezone": "Europe/Amsterdam"} on standard input.',
+    )
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--jsonl", action="store_true", help="one object a line, in and out, any number of lines")
+    form.add_argument("--explain", action="store_true", help="a table for people instead of JSON")
+    command.set_defaults(run=_price)
+
     command = commands.add_parser("secret", help="renew the key that seals outbound tokens: secret rotate")
     rotate = command.add_subparsers(required=True).add_parser(
         "rotate",
@@ -266,6 +277,10 @@ def _statement(options: argparse.Namespace, settings: Settings) -> int:
 
     sys.stdout.write(_with_database(text, settings))
     return 0
+
+
+def _price(options: argparse.Namespace, _: Settings) -> int:
+    return run_price(is_lines=options.jsonl, is_explained=options.explain)
 
 
 def _rotate_secret(options: argparse.Namespace, settings: Settings) -> int:

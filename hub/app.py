@@ -56,6 +56,7 @@ from hub.web.openapi import describe_ocpi
 from hub.web.pages import Figures, page_router
 from hub.web.recent import Recent
 from hub.web.registration import versions_url
+from hub.web.settlement import settlement_router
 from hub.web.shares import Share, merged_metrics, merged_rows, merged_waiting
 from hub.web.terms import TermsDesk, terms_router
 from hub.web.upkeep import UpkeepDesk, upkeep_router
@@ -217,6 +218,7 @@ class Hub:
         app.include_router(admin_router(self._desk(url), settings.admin_token_text()))
         app.include_router(terms_router(self._terms(), settings.admin_token_text()))
         app.include_router(upkeep_router(self._upkeep_desk(), settings.admin_token_text()))
+        app.include_router(settlement_router(settings.admin_token_text(), settings.max_body_bytes))
         app.include_router(metrics_router(self._measure, settings.admin_token_text()))
         describe_ocpi(app)
         add_docs(app)

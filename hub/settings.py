@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".hub"), description="Folder for the embedded server's data and the secret key.")
     pg_bin: Path | None = Field(None, description="Folder of PostgreSQL's programs; else those of the installed wheel.")
     admin_token: SecretStr | None = Field(
-        None, description="Opens `/admin` and `/metrics`; without it `/admin` is closed."
+        None, description="Opens `/admin`, `/settlement` and `/metrics`; without it the first two are closed."
     )
     secret_key: SecretStr | None = Field(
         None, description="Key that seals outbound tokens; else made once in the data folder."

@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from hub.app import create_app
+from hub.pricing.policy import settings as policy_settings
 from hub.settings import Settings
 from ocpi_modules import errors
 from ocpi_modules.catalog import MODULES, VERSION
 from tests.docs_modules import PAGE as MODULES_PAGE
 from tests.docs_modules import modules_page
+from tests.docs_policy import PAGE as POLICY_PAGE
+from tests.docs_policy import policy_page
 from tests.docs_settings import PAGE as SETTINGS_PAGE
 from tests.docs_settings import settings_page
 
@@ -104,6 +107,10 @@ def test_every_error_stands_in_its_table_with_its_http_status_and_code() -> None
 def test_the_page_of_settings_is_what_the_settings_give() -> None:
     expected = settings_page(Settings.model_fields, "HUB_")
     assert SETTINGS_PAGE.read_text(encoding="utf-8") == expected, "run: python -m tests.docs_settings"
+
+
+def test_the_page_of_pricing_policies_is_what_the_policy_gives() -> None:
+    assert POLICY_PAGE.read_text(encoding="utf-8") == policy_page(policy_settings()), "run: python -m tests.docs_policy"
 
 
 def test_every_setting_is_read_from_the_environment_under_its_name_on_the_page(
