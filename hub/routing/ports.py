@@ -14,6 +14,7 @@ from hub.partners.roster import Roster
 from hub.store.callbacks import Callbacks
 from hub.store.copies import Copies
 from hub.store.defects import Defects
+from hub.store.refusals import Refusals
 from hub.store.secrets import Safe
 from ocpi_modules.parties import Party
 
@@ -34,3 +35,4 @@ class Ports:
     payer_waits: Callable[[Party], None]
     callbacks: Callbacks
     defects: Defects
+    refusals: Refusals

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+import structlog
+
 from hub.partners.directory import Directory, Partner
 from hub.routing.forwarder import Forwarder
 from hub.routing.keeper import Keeper
@@ -13,10 +15,13 @@ from hub.routing.ports import Ports
 from hub.routing.reader import Reader
 from hub.routing.routes import Broadcast, Deliver, Forward, FromCopies, choose_route, question, require_owner
 from hub.store.changes import not_there
-from ocpi_modules.errors import InvalidParameters
+from hub.store.refusals import Refusal
+from ocpi_modules.errors import InvalidParameters, OcpiError
 from ocpi_modules.message import Message, Reply, judge_identity
 from ocpi_modules.module import Purpose
 from ocpi_modules.parties import Party
+
+_log = structlog.get_logger()
 
 
 class Router:
@@ -33,7 +38,30 @@ class Router:
         return self._ports.roster.directory
 
     async def handle(self, message: Message, caller: Partner) -> Reply:
-        """The reply to a message of a caller. Raises OcpiError for every refusal."""
+        """The reply to a message of a caller. Raises OcpiError for every refusal; of a CDR that is refused the bytes are kept."""
+        try:
+            return await self._handle(message, caller)
+        except OcpiError as refused:
+            if message.module.is_final and message.purpose is Purpose.ADD:
+                await self._keep_refused(message, caller, refused)
+            raise
+
+    async def _keep_refused(self, message: Message, caller: Partner, refused: OcpiError) -> None:
+        refusal = Refusal(
+            caller=caller.name,
+            owner=message.owner,
+            object_id=next(iter(message.object_keys), ""),
+            receiver=message.receiver,
+            text=message.body,
+            status_code=refused.status_code,
+            answer=refused.message,
+        )
+        try:
+            await self._ports.refusals.keep(refusal, self._ports.clock.now())
+        except Exception as exc:  # the caller is refused in any case
+            _log.warning("refused_cdr_not_kept", caller=caller.name, error=type(exc).__name__)
+
+    async def _handle(self, message: Message, caller: Partner) -> Reply:
         judge_identity(message)
         require_owner(message, self._directory, self._directory.parties_of(caller))
         if self._is_remote_cdr(message):

@@ -21,6 +21,7 @@ from hub.store.pack import pack, unpack
 from ocpi_modules.errors import OcpiError
 from ocpi_modules.module import LookFor, Module
 from ocpi_modules.parties import Party
+from ocpi_modules.splice import head_of
 from ocpi_modules.types import encode_decoded, fold
 
 OWNERS_MAX = 10
@@ -239,6 +240,8 @@ class _State:
     remote_url: str | None = None
     last_updated: datetime | None = None
     pushed_at: datetime | None = None
+    at: datetime | None = None
+    """When the last change came."""
     counted_as: str | None = None
     """The addressee under which the row is counted so far; None while it is not counted (not there, or stale)."""
 
@@ -286,7 +289,7 @@ class _Batch:
             decision.addressee,
             decision.last_updated,
         )
-        state.remote_url = remote_url or state.remote_url
+        state.remote_url, state.at = remote_url or state.remote_url, change.at
         state.pushed_at = state.pushed_at if change.is_pulled else change.at
 
     def counts(self) -> Counter[CountKey]:
@@ -405,8 +408,8 @@ _FOUND_AGAIN = _marking("null", f"stale_at is not null and {_SEEN}")
 _MISSING = _marking("$6", f"stale_at is null and not {_SEEN} and (pushed_at is null or pushed_at < $7::timestamptz)")
 
 _CLAIM = (
-    "insert into claim (creditor, cdr_key, cdr_id, debtor, currency, excl_vat, incl_vat, is_credit, end_date_time, accepted_at) "
-    "select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::numeric[], "
+    "insert into claim (creditor, cdr_key, cdr_id, debtor, currency, excl_vat, incl_vat, is_credit, end_date_time, accepted_at, failures) "
+    "select *, 0 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::numeric[], "
     "$8::bool[], $9::timestamptz[], $10::timestamptz[]) on conflict do nothing"
 )
 
@@ -416,6 +419,20 @@ _DUE = (
 )
 
 _CLAIMED_MODULES = {"cdrs": claim_of}
+
+VERSIONED_MODULES = frozenset({"tokens", "tariffs"})
+"""Of what prices and permits a charge every version is kept: what counts is what was true when a session began."""
+
+_COMPLETED = (
+    "insert into completed_session (creditor, session_key, debtor, completed_at) "
+    "select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) on conflict do nothing"
+)
+
+_VERSION = (
+    "insert into version (module, country_code, party_id, key, variant, audience, since, known_at, packed) "
+    "select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], "
+    "$8::timestamptz[], $9::bytea[])"
+)
 
 
 class Shape(NamedTuple):
@@ -606,7 +623,9 @@ async def _save(connection: Connection, batch: _Batch, slot: int) -> None:
     kept = [_row(key, state, state.text) for key, state in written if state.text is not None]
     gone = [key for key, state in written if state.text is None]
     counts, claims, dues = batch.counts(), batch.claims(), batch.dues()
-    if not (gone or counts or claims or dues):
+    versions = [_version_row(key, state) for key, state in written if key[0] in VERSIONED_MODULES]
+    completed = [_completed_row(key, state) for key, state in written if _is_completed(key, state)]
+    if not (gone or counts or claims or dues or versions or completed):
         if kept:
             await connection.executemany(_UPSERT, kept)  # all of it or nothing, by itself
         return
@@ -620,7 +639,25 @@ async def _save(connection: Connection, batch: _Batch, slot: int) -> None:
         await connection.execute(_CLAIM, *_columns(claims))
     if dues:
         await connection.execute(_DUE, *_columns(dues))
+    if versions:
+        await connection.execute(_VERSION, *_columns(versions))
+    if completed:
+        await connection.execute(_COMPLETED, *_columns(completed))
     await connection.execute("commit")
+
+
+def _is_completed(key: RowKey, state: _State) -> bool:
+    """Whether this is a session for which a CDR is to follow (SE-10)."""
+    return key[0] == "sessions" and state.text is not None and head_of(state.text).status == "COMPLETED"
+
+
+def _completed_row(key: RowKey, state: _State) -> tuple[Any, ...]:
+    _, country_code, party_id, session_key, _, _ = key
+    return (f"{country_code}/{party_id}", session_key, state.addressee, state.at)
+
+
+def _version_row(key: RowKey, state: _State) -> tuple[Any, ...]:
+    return (*key, state.last_updated, state.at, None if state.text is None else pack(state.text))
 
 
 def _row(key: RowKey, state: _State, text: bytes) -> tuple[Any, ...]:

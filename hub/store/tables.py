@@ -12,11 +12,13 @@ from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
+    ForeignKey,
     Identity,
     Index,
     LargeBinary,
     Numeric,
     Text,
+    UniqueConstraint,
     text,
 )
 from sqlmodel import Field, SQLModel
@@ -157,9 +159,15 @@ class CopyCountRow(SQLModel, table=True):
 
 
 class ClaimRow(SQLModel, table=True):
-    """What a CDR claims: the index from which a statement is made. Amounts in `currency`; `incl_vat` may be missing."""
+    """What a CDR claims: the index from which a statement is made. Amounts in `currency`; `incl_vat` may be missing.
+
+    `examined_at` is empty until settlement has looked at it, `failures` how often it tried to in vain.
+    """
 
     __tablename__ = "claim"
+    __table_args__ = (
+        Index("ix_claim_waiting", "failures", "accepted_at", postgresql_where=text("examined_at is null")),
+    )
 
     creditor: str = Field(primary_key=True)
     cdr_key: str = Field(primary_key=True)
@@ -171,6 +179,8 @@ class ClaimRow(SQLModel, table=True):
     is_credit: bool
     end_date_time: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, index=True))
     accepted_at: datetime = Field(sa_column=_moment())
+    examined_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    failures: int = 0
 
 
 class DueRow(SQLModel, table=True):
@@ -251,6 +261,325 @@ class DefectRow(SQLModel, table=True):
     refused: int = 0
     last_id: str = ""
     last_at: datetime = Field(sa_column=_moment())
+
+
+class VersionRow(SQLModel, table=True):
+    """One version of a token or tariff: what its owner said, `since` when by its own date, and when the hub learned it.
+
+    Only ever added to. `packed` is empty where the owner took the object away.
+    """
+
+    __tablename__ = "version"
+    __table_args__ = (
+        Index("ix_version_object", "key", "module", "country_code", "party_id", "variant"),
+        Index("ix_version_owner", "module", "country_code", "party_id"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    module: str
+    country_code: str
+    party_id: str
+    key: str
+    variant: str
+    audience: str
+    since: datetime = Field(sa_column=_moment())
+    known_at: datetime = Field(sa_column=_moment())
+    packed: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+
+
+class CompletedSessionRow(SQLModel, table=True):
+    """A session that its CPO called COMPLETED, and when the hub learned it: a CDR is to follow."""
+
+    __tablename__ = "completed_session"
+    __table_args__ = (Index("ix_completed_session_at", "completed_at"),)
+
+    creditor: str = Field(primary_key=True)
+    session_key: str = Field(primary_key=True)
+    debtor: str
+    completed_at: datetime = Field(sa_column=_moment())
+
+
+class RefusedCdrRow(SQLModel, table=True):
+    """A CDR that was refused at the door: its bytes, their SHA-256, the answer, and how often it came. Never billed.
+
+    `creditor` and `cdr_key` are what it says of itself, empty where it says nothing that can be read.
+    """
+
+    __tablename__ = "refused_cdr"
+    __table_args__ = (
+        Index("ix_refused_cdr_name", "creditor", "cdr_key"),
+        Index("ix_refused_cdr_last", "last_at"),
+    )
+
+    caller: str = Field(primary_key=True)
+    digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    creditor: str = ""
+    cdr_key: str = ""
+    receiver: str = ""
+    packed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    status_code: int
+    answer: str
+    first_at: datetime = Field(sa_column=_moment())
+    last_at: datetime = Field(sa_column=_moment())
+    times: int = 1
+
+
+# --- the books of settlement --------------------------------------------------------------------------------
+
+
+def _id() -> Column[int]:
+    return Column(BigInteger, Identity(), primary_key=True)
+
+
+def _amount(*, nullable: bool = False) -> Column[Decimal]:
+    return Column(Numeric, nullable=nullable)
+
+
+def _text() -> Column[str]:
+    return Column(Text, nullable=False)
+
+
+class PeriodRow(SQLModel, table=True):
+    """A settlement period ([starts_at, ends_at), UTC) and how far it is: open, cut_off, advised, netted, closed, sealed.
+
+    `closed_by` names who closed it, once one and once two have.
+    """
+
+    __tablename__ = "period"
+
+    id: str = Field(primary_key=True)
+    starts_at: datetime = Field(sa_column=_moment())
+    ends_at: datetime = Field(sa_column=_moment())
+    closes_at: datetime = Field(sa_column=_moment())
+    state: str
+    changed_at: datetime = Field(sa_column=_moment())
+    closed_by: str = ""
+
+
+class SealRow(SQLModel, table=True):
+    """What a period came to for good: the Merkle root of its leaves, chained to the one before, signed. Never changes."""
+
+    __tablename__ = "seal"
+
+    period: str = Field(primary_key=True, foreign_key="period.id")
+    root: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    previous: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    leaves: int = Field(sa_column=Column(BigInteger, nullable=False))
+    content: str = Field(sa_column=_text())
+    signature: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sealed_at: datetime = Field(sa_column=_moment())
+
+
+class VerdictRow(SQLModel, table=True):
+    """What settlement makes of a CDR: its period, disposition and price, and the values by which others are related to it.
+
+    Made again whenever it is examined again. `turn` counts how often it was accepted; `token` and `plug` are what two charges cannot share
+    at the same time; `matches` says in JSON what it was matched with and how; `statement` is the advised one that bills it.
+    """
+
+    __tablename__ = "verdict"
+    __table_args__ = (
+        Index("ix_verdict_period", "period", "creditor", "debtor", "currency", "disposition"),
+        Index("ix_verdict_session", "creditor", "session_key"),
+        Index("ix_verdict_plug", "plug", "ends_at"),
+        Index("ix_verdict_token", "token", "ends_at"),
+        Index("ix_verdict_credit", "creditor", "credit_of", postgresql_where=text("credit_of is not null")),
+    )
+
+    creditor: str = Field(primary_key=True)
+    cdr_key: str = Field(primary_key=True)
+    cdr_id: str
+    debtor: str
+    period: str = Field(foreign_key="period.id")
+    disposition: str
+    turn: int = 0
+    currency: str
+    excl_vat: Decimal = Field(sa_column=_amount())
+    incl_vat: Decimal | None = Field(default=None, sa_column=_amount(nullable=True))
+    priced_excl_vat: Decimal | None = Field(default=None, sa_column=_amount(nullable=True))
+    priced_incl_vat: Decimal | None = Field(default=None, sa_column=_amount(nullable=True))
+    energy: Decimal | None = Field(default=None, sa_column=_amount(nullable=True))
+    starts_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    ends_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    received_at: datetime = Field(sa_column=_moment())
+    is_credit: bool
+    credit_of: str | None = None
+    session_key: str | None = None
+    token: str
+    plug: str
+    matches: str = Field(sa_column=_text())
+    examined_at: datetime = Field(sa_column=_moment())
+    statement: str | None = None
+
+
+class FindingRow(SQLModel, table=True):
+    """What a check found; `cleared_at` is set when it was examined again and is no longer so. `cause` is what clusters it with others."""
+
+    __tablename__ = "finding"
+    __table_args__ = (Index("ix_finding_cause", "cause"), Index("ix_finding_period", "period", "kind"))
+
+    key: str = Field(primary_key=True)
+    check_id: str
+    kind: str
+    severity: str
+    disposition: str
+    cause: str
+    period: str
+    party: str
+    counterparty: str
+    currency: str
+    at_risk: Decimal = Field(sa_column=_amount())
+    subject: str = Field(sa_column=_text())
+    details: str = Field(sa_column=_text())
+    sentence: str = Field(sa_column=_text())
+    raised_at: datetime = Field(sa_column=_moment())
+    cleared_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
+class FindingCdrRow(SQLModel, table=True):
+    """Which CDRs a finding is about."""
+
+    __tablename__ = "finding_cdr"
+    __table_args__ = (Index("ix_finding_cdr", "creditor", "cdr_key"),)
+
+    finding: str = Field(primary_key=True, foreign_key="finding.key", ondelete="CASCADE")
+    creditor: str = Field(primary_key=True)
+    cdr_key: str = Field(primary_key=True)
+
+
+class JournalEntryRow(SQLModel, table=True):
+    """One event in the journal; `key` makes sure that it is written once. Only ever added to."""
+
+    __tablename__ = "journal_entry"
+    __table_args__ = (Index("ix_journal_entry_reference", "reference"),)
+
+    id: int | None = Field(default=None, sa_column=_id())
+    key: str = Field(unique=True)
+    event: str
+    reference: str
+    actor: str = ""
+    reason: str = Field(default="", sa_column=_text())
+    known_at: datetime = Field(sa_column=_moment())
+
+
+class PostingRow(SQLModel, table=True):
+    """One side of an entry. The database refuses entries that do not add up to zero, changes, and closed periods."""
+
+    __tablename__ = "posting"
+    __table_args__ = (
+        Index("ix_posting_entry", "entry"),
+        Index("ix_posting_account", "period", "kind", "party", "counterparty", "currency"),
+    )
+
+    id: int | None = Field(default=None, sa_column=_id())
+    entry: int = Field(sa_column=Column(BigInteger, ForeignKey("journal_entry.id"), nullable=False))
+    kind: str
+    party: str
+    counterparty: str
+    period: str = Field(foreign_key="period.id")
+    currency: str
+    excl_vat: Decimal = Field(sa_column=_amount())
+    incl_vat: Decimal = Field(sa_column=_amount())
+
+
+class StatementRow(SQLModel, table=True):
+    """A statement of what one party owes another: drafts supersede each other, an advised one never changes."""
+
+    __tablename__ = "settlement_statement"
+    __table_args__ = (UniqueConstraint("period", "creditor", "debtor", "currency", "draft"),)
+
+    id: str = Field(primary_key=True)
+    period: str = Field(foreign_key="period.id")
+    creditor: str
+    debtor: str
+    currency: str
+    draft: int
+    state: str
+    excl_vat: Decimal = Field(sa_column=_amount())
+    incl_vat: Decimal = Field(sa_column=_amount())
+    cdrs: int = Field(sa_column=Column(BigInteger, nullable=False))
+    digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    made_at: datetime = Field(sa_column=_moment())
+
+
+class StatementLineRow(SQLModel, table=True):
+    """One CDR on a statement."""
+
+    __tablename__ = "statement_line"
+    __table_args__ = (Index("ix_statement_line_cdr", "cdr_creditor", "cdr_key"),)
+
+    statement: str = Field(primary_key=True, foreign_key="settlement_statement.id")
+    line: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    cdr_creditor: str
+    cdr_key: str
+    excl_vat: Decimal = Field(sa_column=_amount())
+    incl_vat: Decimal = Field(sa_column=_amount())
+
+
+class DecisionRow(SQLModel, table=True):
+    """What a person decided about a finding or a cause (`scope`, `target`): it holds until it is revoked."""
+
+    __tablename__ = "decision"
+    __table_args__ = (Index("ix_decision_target", "scope", "target"),)
+
+    id: int | None = Field(default=None, sa_column=_id())
+    scope: str
+    target: str
+    action: str
+    reason: str
+    note: str = Field(default="", sa_column=_text())
+    actor: str
+    decided_at: datetime = Field(sa_column=_moment())
+    revoked_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    revoked_by: str = ""
+
+
+class DisputeRow(SQLModel, table=True):
+    """A disputed amount of a CDR, and at which stage its dispute is; `due_at` is when silence decides."""
+
+    __tablename__ = "dispute"
+
+    id: int | None = Field(default=None, sa_column=_id())
+    creditor: str
+    debtor: str
+    cdr_key: str
+    currency: str
+    excl_vat: Decimal = Field(sa_column=_amount())
+    incl_vat: Decimal = Field(sa_column=_amount())
+    reason: str
+    state: str
+    due_at: datetime = Field(sa_column=_moment())
+    opened_at: datetime = Field(sa_column=_moment())
+
+
+class DisputeStepRow(SQLModel, table=True):
+    """One step of a dispute. Only ever added to."""
+
+    __tablename__ = "dispute_step"
+
+    id: int | None = Field(default=None, sa_column=_id())
+    dispute: int = Field(sa_column=Column(BigInteger, ForeignKey("dispute.id"), nullable=False))
+    state: str
+    actor: str
+    note: str = Field(default="", sa_column=_text())
+    made_at: datetime = Field(sa_column=_moment())
+
+
+class AgreementRow(SQLModel, table=True):
+    """A version of an agreement: proposed by one, activated by another; `content` is its JSON."""
+
+    __tablename__ = "agreement"
+
+    id: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    creditor: str
+    debtor: str
+    content: str = Field(sa_column=_text())
+    proposed_by: str
+    proposed_at: datetime = Field(sa_column=_moment())
+    activated_by: str = ""
+    activated_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    ended_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
 
 
 metadata = SQLModel.metadata

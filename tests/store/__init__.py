@@ -20,22 +20,22 @@ MS1, MS2 = Party("NL", "MS1"), Party("BE", "MS2")
 
 def push(
     module_id: str,
-    content: Object,
+    content: Object | None,
     *,
     owner: Party | None = None,
     purpose: Purpose = Purpose.REPLACE,
     ids: tuple[str, ...] = (),
     **fields: Any,
 ) -> Change:
-    """The push of an object (or of the part of it under `ids`), owned by the party in it, with the text that says so."""
+    """The push of an object (or of the part of it under `ids`), owned by the party in it, with the text that says so; None for a DELETE."""
     module = MODULES[module_id]
-    text = encode_json(content)
-    decoded = decode_json(text)
+    text = b"" if content is None else encode_json(content)
+    decoded: Any = None if content is None else decode_json(text)
     return Change(
         module=module,
         purpose=purpose,
-        owner=owner or Party.of(content["country_code"], content["party_id"]),
-        ids=ids or (content[module.key],),
+        owner=owner or Party.of(decoded["country_code"], decoded["party_id"]),
+        ids=ids or (decoded[module.key],),
         variant=module.variant_of({}, decoded),
         content=decoded,
         text=text,

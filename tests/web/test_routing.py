@@ -6,12 +6,17 @@ import asyncio
 import base64
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from hub.demo.faults import Fault, web_page
 from hub.partners.delivery import LAGGING_SECONDS
+from hub.store.database import Database
+from hub.store.ledger import Ledger
+from hub.store.pack import unpack
+from hub.store.refusals import Refusals
 from ocpi_modules.headers import authorization
 from ocpi_modules.parties import Party
 from tests.conftest import HUB
@@ -357,6 +362,24 @@ async def test_a_cdr_sent_again_in_another_spelling_is_the_same_one(bench: Bench
     assert (other.json()["status_code"], len(pushes(bench.p3))) == (2001, 2)
     kept = await bench.send(bench.p1, "POST", "receiver/cdrs", sender=CP1, receiver=HUB, content=respelt)
     assert kept.json()["status_code"] == 1000
+
+
+async def test_a_cdr_that_is_refused_is_kept_as_a_fact(bench: Bench, cdr: Object) -> None:
+    """A06, J01, CD-05: its bytes and the answer, for those who clear; it is never billed."""
+    wrong_credit = {**cdr, "id": "CDR2", "credit": True}
+    for content in (cdr, {**cdr, "total_energy": 1}, wrong_credit, wrong_credit):
+        await bench.send(bench.p1, "POST", "receiver/cdrs", sender=CP1, receiver=HUB, content=content)
+    await bench.send(bench.p1, "POST", "receiver/cdrs", sender=CP1, receiver=HUB, content=[])
+    database = Database(bench.world.database_url)
+    refused = {(row.cdr_key, row.status_code, row.times): row for row in await Refusals(database).load()}
+    claims = await Ledger(database).claims(datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+    await database.close()
+    assert sorted(refused) == [("", 2001, 1), ("CDR1", 2001, 1), ("CDR2", 2001, 2)]
+    row = refused["CDR2", 2001, 2]
+    assert json.loads(unpack(row.packed)) == wrong_credit
+    assert (row.caller, row.creditor, row.receiver) == ("CPO DE/CP1", "DE/CP1", "NL/HUB")
+    assert "credit_reference_id" in row.answer
+    assert [claim.cdr_key for claim in claims] == ["CDR1"]
 
 
 async def test_a_cdr_waits_for_a_payer_that_is_away(bench: Bench, cdr: Object) -> None:

@@ -1,0 +1,104 @@
+"""The journal as rows. The database holds its rules: entries add up to zero, only ever grow, and closed periods take nothing.
+
+That is so whoever writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from hub.store.direct import Connection, Direct
+
+
+@dataclass(frozen=True, slots=True)
+class PostingLine:
+    """One posting as it is kept: account kind, party, counterparty (``DE/ABC``), period, currency, exact amounts."""
+
+    kind: str
+    party: str
+    counterparty: str
+    period: str
+    currency: str
+    excl_vat: Decimal
+    incl_vat: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryLines:
+    """One entry as it is kept; `key` names it for good."""
+
+    key: str
+    event: str
+    reference: str
+    actor: str = ""
+    reason: str = ""
+    postings: tuple[PostingLine, ...]
+
+
+class JournalBook:
+    """Writes and reads the journal."""
+
+    def __init__(self, direct: Direct) -> None:
+        self._direct = direct
+
+    async def write(self, entries: Sequence[EntryLines], now: datetime) -> int:
+        """Write entries that are not there yet, all or none; returns how many those were. Raises CheckViolation of the driver."""
+        async with self._direct.transaction() as connection:
+            return await write_entries(connection, entries, now)
+
+    async def balances(self, period: str | None = None) -> list[PostingLine]:
+        """What every account holds, in the order of accounts; of one period or of all."""
+        rows = await self._direct.fetch(_BALANCES, period)
+        return [PostingLine(*row.values()) for row in rows]
+
+    async def of(self, reference: str) -> list[EntryLines]:
+        """The entries about one thing, the oldest first."""
+        rows = await self._direct.fetch(_OF, reference)
+        found: dict[str, list[PostingLine]] = {}
+        heads = {}
+        for row in rows:
+            found.setdefault(row["key"], []).append(PostingLine(*(row[name] for name in _POSTING)))
+            heads[row["key"]] = {name: row[name] for name in ("event", "reference", "actor", "reason")}
+        return [EntryLines(key=key, postings=tuple(postings), **heads[key]) for key, postings in found.items()]
+
+
+async def write_entries(connection: Connection, entries: Sequence[EntryLines], now: datetime) -> int:
+    """Write entries on a connection that has a transaction; those whose key is there are left as they are."""
+    if not entries:
+        return 0
+    heads = [[getattr(entry, name) for entry in entries] for name in ("key", "event", "reference", "actor", "reason")]
+    rows = await connection.fetch(_ENTRIES, *heads, now)
+    numbers = {row["key"]: row["id"] for row in rows}
+    lines = [(numbers[entry.key], posting) for entry in entries if entry.key in numbers for posting in entry.postings]
+    if lines:
+        columns = [[getattr(posting, name) for _, posting in lines] for name in _POSTING]
+        await connection.execute(_POSTINGS, [number for number, _ in lines], *columns)
+    return len(numbers)
+
+
+_POSTING = ("kind", "party", "counterparty", "period", "currency", "excl_vat", "incl_vat")
+
+_ENTRIES = (
+    "insert into journal_entry (key, event, reference, actor, reason, known_at) "
+    "select *, $6::timestamptz from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) "
+    "on conflict (key) do nothing returning id, key"
+)
+
+_POSTINGS = (
+    "insert into posting (entry, kind, party, counterparty, period, currency, excl_vat, incl_vat) "
+    "select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[], $8::numeric[])"
+)
+
+_BALANCES = (
+    "select kind, party, counterparty, period, currency, sum(excl_vat) as excl_vat, sum(incl_vat) as incl_vat from posting "
+    "where $1::text is null or period = $1 group by 1, 2, 3, 4, 5 having sum(excl_vat) <> 0 or sum(incl_vat) <> 0 "
+    "order by 1, 2, 3, 4, 5"
+)
+
+_OF = (
+    "select e.key, e.event, e.reference, e.actor, e.reason, p.kind, p.party, p.counterparty, p.period, p.currency, "
+    "p.excl_vat, p.incl_vat from journal_entry e join posting p on p.entry = e.id where e.reference = $1 order by e.id, p.id"
+)
