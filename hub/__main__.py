@@ -8,45 +8,21 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from hub.clock import SystemClock
-from hub.commands.price import run_price
 from hub.logs import configure_logs
-from hub.partners.client import PartnerClient
-from hub.partners.natsserver import NatsServerError
-from hub.partners.probe import Prober, Report
-from hub.partners.roster import Roster
-from hub.server import Listen, address, database_url, serve
 from hub.settings import Settings
-from hub.settlement.engine import statement_of
-from hub.settlement.statement import Month, as_csv, as_json
-from hub.store.database import Database
-from hub.store.embedded import EmbeddedPostgresError
-from hub.store.ledger import Ledger
-from hub.store.partners import LEFT, Partners, PartyRole
-from hub.store.permissions import PermissionRules
-from hub.store.rotation import adopt_key, prepare_key, read_key, reseal_tokens, resealing
-from hub.store.secrets import Safe
-from hub.web.admin import (
-    InvitationAsked,
-    InvitationMade,
-    InvitationShown,
-    InvitedRole,
-    PartnerShown,
-    RoleShown,
-    make_invitation,
-    show_invitation,
-    show_partner,
-)
-from hub.web.registration import versions_url
 from ocpi_modules.errors import OcpiError
 from ocpi_modules.parties import Party, Role
 
+if TYPE_CHECKING:  # each command imports what it needs: not every one is worth two seconds of web server and database
+    from hub.partners.probe import Report
+    from hub.store.database import Database
+    from hub.web.admin import InvitationMade, InvitationShown, InvitedRole, PartnerShown, RoleShown
+
 Result = TypeVar("Result")
-Work = Callable[[Database, Settings], Awaitable[Result]]
 
 STATUS_TERMINATED = 128 + signal.SIGTERM
 STATUS_INTERRUPTED = 128 + signal.SIGINT
@@ -66,13 +42,21 @@ def main(arguments: list[str] | None = None) -> int:
         status: int = options.run(options, settings)
     except ValidationError as error:
         return _complain(invalid_settings(error))
-    except (CommandFailed, ValueError, EmbeddedPostgresError, NatsServerError) as error:
+    except _refusals() as error:
         return _complain(str(error))
     except OcpiError as error:
         return _complain(error.message)
     except KeyboardInterrupt:
         return STATUS_INTERRUPTED
     return status
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What says by its text why a command cannot be carried out."""
+    from hub.partners.natsserver import NatsServerError
+    from hub.store.embedded import EmbeddedPostgresError
+
+    return (CommandFailed, ValueError, EmbeddedPostgresError, NatsServerError)
 
 
 def invalid_settings(error: ValidationError) -> str:
@@ -154,6 +138,21 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--explain", action="store_true", help="a table for people instead of JSON")
     command.set_defaults(run=_price)
 
+    command = commands.add_parser(
+        "settle", help="settle a month from a file, without server or database: settle run BUNDLE --out DIR"
+    )
+    settling = command.add_subparsers(required=True)
+    run = settling.add_parser(
+        "run", help="settle a bundle (a JSON file, or a folder of JSON-lines files) into a folder"
+    )
+    run.add_argument("bundle", type=Path, metavar="BUNDLE")
+    run.add_argument("--out", type=Path, required=True, metavar="DIR", help="an earlier output there is replaced")
+    run.add_argument("--agreements", type=Path, metavar="FILE", help="more agreements, as YAML or JSON")
+    run.set_defaults(run=_settle_run)
+    verify = settling.add_parser("verify", help="whether an output, or one statement of it, is as it was sealed")
+    verify.add_argument("path", type=Path, metavar="DIR|STATEMENT.json")
+    verify.set_defaults(run=_settle_verify)
+
     command = commands.add_parser("secret", help="renew the key that seals outbound tokens: secret rotate")
     rotate = command.add_subparsers(required=True).add_parser(
         "rotate",
@@ -168,6 +167,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace, settings: Settings) -> int:
+    from hub.server import Listen, serve
+
     if options.workers is not None:
         settings = Settings(workers=options.workers)  # judged like the setting
     try:
@@ -189,6 +190,12 @@ def _demo(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _invite(options: argparse.Namespace, settings: Settings) -> int:
+    from hub.clock import SystemClock
+    from hub.server import address
+    from hub.store.partners import Partners
+    from hub.web.admin import InvitationAsked, make_invitation
+    from hub.web.registration import versions_url
+
     asked = InvitationAsked(roles=read_roles(options.roles))
 
     async def work(database: Database, settings: Settings) -> InvitationMade:
@@ -207,6 +214,10 @@ def _invite(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _invitations(options: argparse.Namespace, settings: Settings) -> int:
+    from hub.clock import SystemClock
+    from hub.store.partners import Partners
+    from hub.web.admin import show_invitation
+
     async def work(database: Database, _: Settings) -> list[InvitationShown]:
         now = SystemClock().now()
         return [show_invitation(row, now) for row in await Partners(database).invitations()]
@@ -219,6 +230,9 @@ def _invitations(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _partners(options: argparse.Namespace, settings: Settings) -> int:
+    from hub.store.partners import LEFT, Partners
+    from hub.web.admin import show_partner
+
     async def work(database: Database, _: Settings) -> list[PartnerShown]:
         rows = await Partners(database).load()
         present = [row for row in rows.partners if row.state != LEFT]
@@ -232,6 +246,14 @@ def _partners(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _probe(options: argparse.Namespace, settings: Settings) -> int:
+    from hub.clock import SystemClock
+    from hub.partners.client import PartnerClient
+    from hub.partners.probe import Prober
+    from hub.partners.roster import Roster
+    from hub.store.partners import Partners
+    from hub.store.permissions import PermissionRules
+    from hub.store.secrets import Safe
+
     async def work(database: Database, settings: Settings) -> Report:
         partners, clock = Partners(database), SystemClock()
         safe = Safe(settings.secret_key_bytes())
@@ -260,6 +282,9 @@ def in_rows(report: Report) -> str:
 
 
 def _revoke(options: argparse.Namespace, settings: Settings) -> int:
+    from hub.clock import SystemClock
+    from hub.store.partners import Partners
+
     async def work(database: Database, settings: Settings) -> bool:
         return await Partners(database).revoke(options.id, SystemClock().now())
 
@@ -269,6 +294,10 @@ def _revoke(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _statement(options: argparse.Namespace, settings: Settings) -> int:
+    from hub.settlement.engine import statement_of
+    from hub.settlement.statement import Month, as_csv, as_json
+    from hub.store.ledger import Ledger
+
     month = Month.parse(options.month)
 
     async def text(database: Database, settings: Settings) -> str:
@@ -280,10 +309,27 @@ def _statement(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _price(options: argparse.Namespace, _: Settings) -> int:
+    from hub.commands.price import run_price
+
     return run_price(is_lines=options.jsonl, is_explained=options.explain)
 
 
+def _settle_run(options: argparse.Namespace, _: Settings) -> int:
+    from hub.commands.settle import run_settle
+
+    return run_settle(options.bundle, options.out, options.agreements)
+
+
+def _settle_verify(options: argparse.Namespace, _: Settings) -> int:
+    from hub.commands.settle import run_verify
+
+    return run_verify(options.path)
+
+
 def _rotate_secret(options: argparse.Namespace, settings: Settings) -> int:
+    from hub.server import database_url
+    from hub.store.rotation import adopt_key, prepare_key, read_key, reseal_tokens, resealing
+
     key_file = settings.secret_key_file
     if settings.secret_key is not None and options.old_key_file is None:
         raise CommandFailed(
@@ -301,6 +347,9 @@ def _rotate_secret(options: argparse.Namespace, settings: Settings) -> int:
 
 def read_roles(words: list[str]) -> list[InvitedRole]:
     """`["CPO", "DE/ABC", …]` as roles. Raises ValueError for anything else."""
+    from hub.store.partners import PartyRole
+    from hub.web.admin import InvitedRole
+
     if len(words) % 2:
         raise ValueError("roles and parties come in pairs: CPO DE/ABC")
     pairs = zip(words[::2], words[1::2], strict=True)
@@ -334,13 +383,17 @@ def _heard(partner: PartnerShown) -> str:
     return f"{partner.heard_at:%Y-%m-%d %H:%M:%SZ}" if partner.heard_at else "never"
 
 
-def _with_database(work: Work[Result], settings: Settings) -> Result:
+def _with_database(work: Callable[[Database, Settings], Awaitable[Result]], settings: Settings) -> Result:
     """Do something with the database: the outside one, the running hub's, or an embedded one for as long as it takes."""
+    from hub.server import database_url
+
     with database_url(settings, is_shared=True) as url:
         return asyncio.run(_use(url, lambda database: work(database, settings)))
 
 
 async def _use(url: str, work: Callable[[Database], Awaitable[Result]]) -> Result:
+    from hub.store.database import Database
+
     database = Database(url)
     try:
         await _require_answer(database)

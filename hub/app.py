@@ -37,6 +37,9 @@ from hub.routing.ports import Ports
 from hub.routing.pulling import Puller, PullPorts
 from hub.routing.router import Router
 from hub.settings import Settings
+from hub.settlement.agreements import Agreements
+from hub.settlement.engine import Settler, open_books
+from hub.settlement.engine.clearing import Clearing
 from hub.store.callbacks import Callbacks
 from hub.store.copies import Copies
 from hub.store.database import Database
@@ -46,6 +49,7 @@ from hub.store.ledger import Ledger
 from hub.store.partners import Partners
 from hub.store.permissions import PermissionRules
 from hub.store.pulls import Pulls
+from hub.store.refusals import Refusals
 from hub.store.secrets import Safe
 from hub.web.admin import Desk, admin_router
 from hub.web.docs import add_docs
@@ -141,6 +145,9 @@ class Hub:
             schedule_seconds=settings.pull_schedule_seconds,
         )
         self.roster.listen(self.puller.on_change)
+        self.books = open_books(self.database.direct)
+        hub = Party(settings.country_code, settings.party_id)
+        self.clearing = Clearing(Settler(self.books, clock, Agreements(hub=hub)), settings.settle_seconds)
         mark = key_mark(settings.secret_key_bytes())
         self.leadership = Leadership(database_url, mark, self._begin_duties, self._end_duties)
         self._tidying: asyncio.Task[None] | None = None
@@ -188,6 +195,7 @@ class Hub:
             payer_waits=self._payer_waits,
             callbacks=Callbacks(self.database),
             defects=self.defects,
+            refusals=Refusals(self.database),
         )
 
     def _pull_ports(self, router: Router, object_max_bytes: int) -> PullPorts:
@@ -265,12 +273,13 @@ class Hub:
         self.lanes.lead()
         self.dues.start()
         self.puller.start()
+        self.clearing.start()
 
     async def _end_duties(self) -> None:
         self.presence.follow()
         if self._tidying is not None:
             await ended(self._tidying)
-        await asyncio.gather(self.dues.close(), self.puller.close(), self.lanes.follow())
+        await asyncio.gather(self.dues.close(), self.puller.close(), self.clearing.close(), self.lanes.follow())
 
     async def _tidy(self) -> None:
         """Forget the registrations that other processes left open when they were killed."""

@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     pull_schedule_seconds: float = Field(
         3600.0, gt=0, le=31 * 86_400, description="How often what is pulled on a schedule is pulled."
     )
+    settle_seconds: float = Field(
+        10.0, gt=0, le=3600, description="How often new CDRs are priced, checked and posted, when none are under way."
+    )
     allow_private_partner_urls: bool = Field(False, description="Lets partners have private addresses and plain http.")
     max_body_bytes: int = Field(
         1024 * 1024, ge=1024, description="Largest body that is accepted; more is answered 413."

@@ -611,18 +611,22 @@ def validation_sentence(exc: ValidationError) -> str:
 
     Only the first fault is told, and never more than 60 characters of what was sent.
     """
-    error = exc.errors(include_url=False)[0]
+    return fault_sentence(exc.errors(include_url=False)[0])
+
+
+def fault_sentence(error: Any) -> str:
+    """One of the `errors()` of a ValidationError in the same words."""
     return _cut(f"{_subject(error)} {_reason(error)}", SENTENCE_MAX_CHARACTERS)
 
 
 def defect_sentences(exc: ValidationError) -> list[str]:
     """Every fault, without the place in a list and without what was sent, so that equal faults are equal sentences."""
-    errors = [error for error in exc.errors() if not _is_consequence(error)]
+    errors = [error for error in exc.errors() if not is_consequence(error)]
     return [_cut(f"{_kind_path(error)} {_reason(error)}", SENTENCE_MAX_CHARACTERS) for error in errors]
 
 
-def _is_consequence(error: Any) -> bool:
-    # a list whose first item is bad counts as empty, because judging stops there
+def is_consequence(error: Any) -> bool:
+    """Whether one of the `errors()` only follows from another: a list whose first item is bad counts as empty."""
     return error["type"] == "too_short" and bool(error["input"])
 
 

@@ -13,8 +13,13 @@ import pytest
 from hub.app import create_app
 from hub.pricing.policy import settings as policy_settings
 from hub.settings import Settings
+from hub.settlement.catalogue import CATALOGUE
 from ocpi_modules import errors
 from ocpi_modules.catalog import MODULES, VERSION
+from tests.docs_agreements import PAGE as AGREEMENTS_PAGE
+from tests.docs_agreements import agreements_page
+from tests.docs_checks import PAGE as CHECKS_PAGE
+from tests.docs_checks import checks_page
 from tests.docs_modules import PAGE as MODULES_PAGE
 from tests.docs_modules import modules_page
 from tests.docs_policy import PAGE as POLICY_PAGE
@@ -111,6 +116,14 @@ def test_the_page_of_settings_is_what_the_settings_give() -> None:
 
 def test_the_page_of_pricing_policies_is_what_the_policy_gives() -> None:
     assert POLICY_PAGE.read_text(encoding="utf-8") == policy_page(policy_settings()), "run: python -m tests.docs_policy"
+
+
+def test_the_page_of_checks_is_what_the_catalogue_gives() -> None:
+    assert CHECKS_PAGE.read_text(encoding="utf-8") == checks_page(CATALOGUE), "run: python -m tests.docs_checks"
+
+
+def test_the_page_of_agreements_is_what_the_models_give() -> None:
+    assert AGREEMENTS_PAGE.read_text(encoding="utf-8") == agreements_page(), "run: python -m tests.docs_agreements"
 
 
 def test_every_setting_is_read_from_the_environment_under_its_name_on_the_page(

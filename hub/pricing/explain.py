@@ -26,7 +26,7 @@ from hub.pricing.selection import TariffBook
 from hub.pricing.tariff import CompiledTariff, Component, compile_tariff
 
 OTHER_TARIFFS_MAX = 200
-FLATS_MAX = 20
+FLATS_LEAST_MAX = 3
 CLOCK_SHIFTS_MINUTES = (60, -60, 120, -120)
 VAT_STEPS_PER_PERCENT = 10
 
@@ -307,13 +307,14 @@ def _other_vat(case: Case, plain: Priced) -> Iterator[Guess]:
 
 
 def _other_flats(case: Case, plain: Priced) -> Iterator[Guess]:
-    """A fixed fee that is charged more often, or not at all (F1)."""
+    """A fixed fee that is charged more often, once a period at most (three times in any case), or not at all (F1)."""
+    most = max(FLATS_LEAST_MAX, len(plain.charge.periods))
     claimed, computed = case.claim.total, amount_of(plain.total_cost)
     for component in _flats(plain):
         fee = amount_of(plain.cost_of([Line(0, component, 1)]))
         due = sum(1 for line in plain.working.lines.flat if line.component is component)
         more = round((claimed.excl_vat - computed.excl_vat) / fee.excl_vat) if fee.excl_vat else 0
-        if more and -due <= more <= FLATS_MAX:
+        if more and 0 <= due + more <= most:
             amount = Amount(computed.excl_vat + more * fee.excl_vat, _plus(computed.incl_vat, fee.incl_vat, more))
             counted = f"the fee of {component.price} is due {due + more} times instead of {due}"
             yield Guess("FLAT_COUNT_MISMATCH", f"flat_count:{due + more}", counted, amount)

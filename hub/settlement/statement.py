@@ -14,15 +14,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, Inexact, InvalidOperation
+from decimal import Decimal, InvalidOperation
 
+from hub.settlement.amounts import EXACT
 from ocpi_modules.parties import Party
 from ocpi_modules.types import encode_json
 
 ROW_NAMES = ("creditor", "debtor", "currency", "cdrs", "credits", "excl_vat", "incl_vat", "cdrs_without_incl_vat")
 
 _ZERO = Decimal(0)
-_EXACT = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[Inexact, InvalidOperation])
 _IS_MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])").fullmatch
 _FORMULA_STARTS = tuple("=+-@\t\r")
 
@@ -92,8 +92,8 @@ class Totals:
         return Totals(
             self.cdrs + other.cdrs,
             self.credits + other.credits,
-            _EXACT.add(self.excl_vat, other.excl_vat),
-            _EXACT.add(self.incl_vat, other.incl_vat),
+            EXACT.add(self.excl_vat, other.excl_vat),
+            EXACT.add(self.incl_vat, other.incl_vat),
             self.cdrs_without_incl_vat + other.cdrs_without_incl_vat,
         )
 
@@ -172,7 +172,7 @@ def as_csv(statement: Statement) -> str:
     writer = csv.DictWriter(text, ROW_NAMES)
     writer.writeheader()
     for row in statement.rows:
-        writer.writerow({name: _cell(value) for name, value in _row_content(row).items()})
+        writer.writerow({name: spreadsheet_cell(value) for name, value in _row_content(row).items()})
     return text.getvalue()
 
 
@@ -197,8 +197,8 @@ def _negated(totals: Totals) -> Totals:
 
 
 def _moved(net: Net, totals: Totals) -> Net:
-    excl_vat = _EXACT.add(net.excl_vat, totals.excl_vat)
-    return replace(net, excl_vat=excl_vat, incl_vat=_EXACT.add(net.incl_vat, totals.incl_vat))
+    excl_vat = EXACT.add(net.excl_vat, totals.excl_vat)
+    return replace(net, excl_vat=excl_vat, incl_vat=EXACT.add(net.incl_vat, totals.incl_vat))
 
 
 def _row_content(row: Row) -> dict[str, object]:
@@ -210,7 +210,8 @@ def _net_content(net: Net) -> Mapping[str, object]:
     return asdict(net) | {"party": str(net.party)}
 
 
-def _cell(value: object) -> object:
+def spreadsheet_cell(value: object) -> object:
+    """A value for a CSV file: decimals without exponent, and no text that a spreadsheet would calculate."""
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, str) and value.startswith(_FORMULA_STARTS):

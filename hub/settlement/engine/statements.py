@@ -1,4 +1,4 @@
-"""Where settlement meets the store: the only part of it that reads and writes."""
+"""The statement of a month over what the ledger holds."""
 
 from __future__ import annotations
 

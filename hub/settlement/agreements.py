@@ -1,0 +1,152 @@
+"""What two parties agreed: dated, directional terms as data; without any, a default agreement makes the engine useful at once.
+
+Money terms are decimals in the currency of the agreement, moments of validity are half-open and in UTC, days are calendar days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from hub.pricing.policy import DEFAULT as DEFAULT_POLICY
+from hub.pricing.policy import Policy
+from hub.settlement.amounts import EXACT
+from hub.settlement.facts import CdrFact
+from hub.settlement.findings import Disposition, Finding, Severity
+from hub.settlement.netting import Amount, Obligation, Pair
+from ocpi_modules.parties import Party
+
+_ZERO = Decimal(0)
+_HUNDRED = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fee:
+    """What one of the two pays for a settled CDR, to the hub or to the other: per session, per kWh, and in percent of `excl_vat`.
+
+    `vat` is a percentage on the fee, None where no VAT applies.
+    """
+
+    payer: Literal["creditor", "debtor"]
+    payee: Literal["hub", "creditor", "debtor"] = "hub"
+    per_session: Decimal = _ZERO
+    per_kwh: Decimal = _ZERO
+    percent: Decimal = _ZERO
+    vat: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """How an agreement changes what a check means; None leaves it as the catalogue has it."""
+
+    severity: Severity | None = None
+    disposition: Disposition | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """Terms for CDRs of a creditor that a debtor pays; None stands for any party, in the default agreement only.
+
+    `countries` are those of the EVSE (alpha-3), `token_types` those of the token; empty means all. `cdr_deadline_days` is after the end of
+    a charge; None, here and for unknown times, means that nothing was agreed. `checks` are by id or kind.
+    """
+
+    id: str = "default"
+    version: int = 1
+    creditor: Party | None = None
+    debtor: Party | None = None
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    countries: frozenset[str] = frozenset()
+    token_types: frozenset[str] = frozenset()
+    currency: str | None = None
+    policy: Policy = DEFAULT_POLICY
+    fees: tuple[Fee, ...] = ()
+    allows_unknown_times: bool | None = None
+    bills_micro_sessions: bool = True
+    cdr_deadline_days: int | None = None
+    dispute_window_days: int = 30
+    netting: Literal["gross", "bilateral", "multilateral"] = "multilateral"
+    checks: Mapping[str, Override] = field(default_factory=dict)
+
+    def covers(self, cdr: CdrFact) -> bool:
+        """Whether a CDR is between its parties, in its time and within its scope."""
+        return (
+            self.creditor == cdr.owner
+            and self.debtor == cdr.to
+            and (self.valid_from is None or (cdr.start is not None and cdr.start >= self.valid_from))
+            and (self.valid_to is None or (cdr.start is not None and cdr.start < self.valid_to))
+            and (not self.countries or _country(cdr) in self.countries)
+            and (not self.token_types or cdr.token.type in self.token_types)
+        )
+
+
+DEFAULT = Agreement()
+HUB = Party("NL", "HUB")
+
+
+@dataclass(frozen=True, slots=True)
+class Agreements:
+    """All agreements of a run; `hub` receives the fees that are the hub's."""
+
+    known: tuple[Agreement, ...] = ()
+    hub: Party = HUB
+
+    def of(self, cdr: CdrFact) -> Agreement:
+        """The agreement that covers a CDR: the one in force last; the default where none does."""
+        covering = [one for one in self.known if one.covers(cdr)]
+        return max(covering, key=_rank) if covering else DEFAULT
+
+    def has_terms_for(self, cdr: CdrFact) -> bool:
+        """Whether the two parties of a CDR have agreed anything at all, for whatever time or scope."""
+        return any(one.creditor == cdr.owner and one.debtor == cdr.to for one in self.known)
+
+    def applied(self, finding: Finding) -> Finding:
+        """A finding of CDRs with what their agreement makes of its check."""
+        cdrs = finding.subject.cdrs
+        overrides = self.of(cdrs[0]).checks if cdrs else {}
+        override = overrides.get(finding.check.kind) or overrides.get(finding.check.id)
+        if override is None:
+            return finding
+        return replace(
+            finding,
+            severity=override.severity or finding.severity,
+            disposition=override.disposition or finding.disposition,
+        )
+
+    def fees(self, cdr: CdrFact) -> Iterable[Obligation]:
+        """What a settled CDR makes its parties pay beside its claim; a credit gives it back."""
+        for fee in self.of(cdr).fees:
+            payer, payee = self._party(fee.payer, cdr), self._party(fee.payee, cdr)
+            if payer != payee:
+                yield Obligation(Pair(payee, payer, cdr.currency), _charged(fee, cdr), cdrs=0)
+
+    def _party(self, seat: str, cdr: CdrFact) -> Party:
+        return {"hub": self.hub, "creditor": cdr.owner, "debtor": cdr.to}[seat]
+
+
+def _charged(fee: Fee, cdr: CdrFact) -> Amount:
+    sign = Decimal(-1 if cdr.is_credit else 1)
+    total = cdr.total.excl_vat if cdr.total is not None else _ZERO
+    parts = (
+        EXACT.multiply(sign, fee.per_session),
+        EXACT.multiply(sign, EXACT.multiply(fee.per_kwh, cdr.energy or _ZERO)),
+        EXACT.divide(EXACT.multiply(fee.percent, total), _HUNDRED),
+    )
+    excl_vat = EXACT.add(EXACT.add(parts[0], parts[1]), parts[2])
+    vat = EXACT.divide(EXACT.multiply(excl_vat, fee.vat or _ZERO), _HUNDRED)
+    return Amount(excl_vat, EXACT.add(excl_vat, vat))
+
+
+def _rank(agreement: Agreement) -> tuple[bool, float, int, str]:
+    since = agreement.valid_from
+    return (since is not None, since.timestamp() if since is not None else 0.0, agreement.version, agreement.id)
+
+
+def _country(cdr: CdrFact) -> str:
+    location = cdr.content.get("cdr_location")
+    country = location.get("country") if isinstance(location, Mapping) else None
+    return country.upper() if isinstance(country, str) else ""

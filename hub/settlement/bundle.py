@@ -1,0 +1,415 @@
+"""A bundle: what was said about one period by everybody, as JSON, read into evidence and agreements. No server is asked.
+
+The container is read strictly: every fault of it is told with file, place and field, and nothing is guessed. The OCPI objects in it are
+taken as they are: an impossible CDR is a finding of a check, not a fault of the bundle. Moments are ISO 8601, UTC where they name no zone;
+parties are `CC-PID` or objects with `country_code` and `party_id`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from hub.settlement.agreements import HUB, Agreement, Agreements
+from hub.settlement.evidence import (
+    Evidence,
+    SettlementPeriod,
+    Tolerances,
+    by_token,
+    by_version,
+    last_states,
+    texts_by_owner,
+)
+from hub.settlement.facts import (
+    CdrFact,
+    Cost,
+    Object,
+    SessionFact,
+    Version,
+    cost_of,
+    key_of,
+    party_of,
+    read_cdr,
+    read_session,
+    read_version,
+)
+from ocpi_modules.parties import Party, Role
+from ocpi_modules.types import fold, lenient_datetime
+
+FAULTS_TOLD_MAX = 20
+TOLERANCE_MAX = 100_000  # days, seconds, kWh: far beyond any use, and dates can still be reckoned with
+ECHO_MAX_CHARACTERS = 60
+NUMBER_MAX_DIGITS = 15
+
+HEAD = ("name", "settlement_period", "parties", "tolerances")
+"""The members of a bundle that are about the whole; `name` is for people."""
+
+LISTS = ("locations", "tariffs", "tokens", "sessions", "cdrs")
+"""The members of `input`; all but `cdrs` may be left out."""
+
+MEMBERS = (*HEAD, "agreements", "input", "emsp_view")
+
+_TOLERANCES = {one.name for one in fields(Tolerances)}
+_IS_DECIMAL = re.compile(r"[+-]?(\d{1,15}(\.\d{0,15})?|\.\d{1,15})").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a bundle, and where: `month.json: input.cdrs[3].received_at`."""
+
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.reason}"
+
+
+class MalformedBundle(ValueError):
+    """A bundle that cannot be read; the text has a line for each fault, `faults` are those lines as values."""
+
+    def __init__(self, faults: Iterable[Fault], untold: int = 0) -> None:
+        self.faults = tuple(faults)
+        more = [f"and {untold} more"] if untold else []
+        super().__init__("\n".join([*map(str, self.faults), *more]))
+
+
+@dataclass(slots=True)
+class Faults:
+    """The faults found so far; the first are kept, the others counted."""
+
+    kept: list[Fault] = field(default_factory=list)
+    untold: int = 0
+
+    def add(self, fault: Fault) -> None:
+        """Take note of one."""
+        if len(self.kept) < FAULTS_TOLD_MAX:
+            self.kept.append(fault)
+        else:
+            self.untold += 1
+
+    def raise_if_any(self) -> None:
+        """Raises MalformedBundle when something was found."""
+        if self.kept:
+            raise MalformedBundle(self.kept, self.untold)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place in a bundle: a file (or a line of one) and a path in it."""
+
+    faults: Faults
+    file: str
+    path: str = ""
+
+    def at(self, name: str) -> Spot:
+        """A member of the object here."""
+        return Spot(self.faults, self.file, f"{self.path}.{name}" if self.path else name)
+
+    def item(self, index: int) -> Spot:
+        """An item of the list here."""
+        return Spot(self.faults, self.file, f"{self.path}[{index}]")
+
+    def wrong(self, reason: str) -> None:
+        """Tell that what stands here is wrong; the reason completes a sentence that begins with the place."""
+        self.faults.add(Fault(f"{self.file}: {self.path}" if self.path else f"{self.file}:", reason))
+
+
+Section = Iterable[tuple[int, Spot, Any]]
+"""The items of one list: the place in the list, where that is for people, and the item."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """A bundle in parts, wherever each of them was found: the head, the lists of `input`, what eMSPs hold, and the agreements."""
+
+    head: Mapping[str, Any]
+    spot: Spot
+    lists: Mapping[str, Section]
+    views: Mapping[str, tuple[Spot, Section]] = field(default_factory=dict)
+    agreements: tuple[Agreement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A bundle that was read. `names` are those of the parties, where the bundle has them."""
+
+    name: str
+    evidence: Evidence
+    agreements: Agreements
+    names: Mapping[Party, str]
+
+
+def read_parts(parts: Parts, more: tuple[Agreement, ...] = ()) -> Bundle:
+    """The evidence and the agreements in a bundle, with more agreements from elsewhere. Raises MalformedBundle."""
+    spot, head = parts.spot, parts.head
+    refuse_unknown(head, HEAD, spot)
+    period = _period(head.get("settlement_period"), spot.at("settlement_period"))
+    roles, names = _parties(head.get("parties"), spot.at("parties"))
+    tolerances = _tolerances(head.get("tolerances", {}), spot.at("tolerances"))
+    collected = _collected(parts)
+    name = _name(head, spot)
+    spot.faults.raise_if_any()
+    assert period is not None  # else there is a fault
+    tariffs = by_version(collected.versions["tariffs"])
+    evidence = Evidence(
+        period=period,
+        tolerances=tolerances,
+        parties=roles,
+        cdrs=tuple(collected.cdrs),
+        sessions=last_states(collected.sessions),
+        tokens=by_token(collected.versions["tokens"]),
+        tariffs=tariffs,
+        tariff_texts=texts_by_owner(tariffs),
+        locations=by_version(collected.versions["locations"]),
+        views=collected.views,
+    )
+    return Bundle(
+        name=name, evidence=evidence, agreements=Agreements((*parts.agreements, *more), _hub(roles)), names=names
+    )
+
+
+def parts_of(content: Any, spot: Spot, agreements: tuple[Agreement, ...] = ()) -> Parts:
+    """The parts of a bundle that is one JSON value. Raises MalformedBundle when it has not even the outline of a bundle."""
+    if not isinstance(content, Mapping):
+        spot.wrong("it is no JSON object")
+        spot.faults.raise_if_any()
+    refuse_unknown(content, MEMBERS, spot)
+    given = _object(content.get("input"), spot.at("input"))
+    refuse_unknown(given, LISTS, spot.at("input"))
+    if "input" in content and "cdrs" not in given and isinstance(content["input"], Mapping):
+        spot.at("input").at("cdrs").wrong("is missing")
+    return Parts(
+        head={name: content[name] for name in HEAD if name in content},
+        spot=spot,
+        lists={name: _section(given[name], spot.at("input").at(name)) for name in LISTS if name in given},
+        views=_views(content.get("emsp_view", {}), spot.at("emsp_view")),
+        agreements=agreements,
+    )
+
+
+def refuse_unknown(content: Mapping[str, Any], known: Iterable[str], spot: Spot) -> None:
+    """Tell of every member that nobody would look at."""
+    for name in content:
+        if name not in known:
+            spot.at(shown(name)).wrong(f"is not known; known are {', '.join(known)}")
+
+
+def shown(text: str) -> str:
+    """A piece of a bundle as it may be repeated in a sentence."""
+    return ascii(text[:ECHO_MAX_CHARACTERS])[1:-1]
+
+
+def read_party(value: Any) -> Party | None:
+    """A party that is written `CC-PID`, `CC/PID`, or as an object; None for anything else."""
+    if isinstance(value, Mapping):
+        party = party_of(value)
+    elif isinstance(value, str) and value[2:3] in {"-", "/"}:
+        party = Party.of(value[:2], value[3:])
+    else:
+        return None
+    return party if party.is_well_formed else None
+
+
+def party_text(party: Party) -> str:
+    """A party as bundles and reports write it: `CC-PID`."""
+    return f"{party.country_code}-{party.party_id}"
+
+
+# --- the head ----------------------------------------------------------------------------------
+
+
+def _name(head: Mapping[str, Any], spot: Spot) -> str:
+    name = head.get("name", "")
+    if not isinstance(name, str):
+        spot.at("name").wrong("is no text")
+        return ""
+    return name
+
+
+def _period(value: Any, spot: Spot) -> SettlementPeriod | None:
+    content = _object(value, spot)
+    if not isinstance(value, Mapping):
+        return None
+    refuse_unknown(content, ("from", "to", "closes_at"), spot)
+    start, end, closes_at = (_moment(content, name, spot) for name in ("from", "to", "closes_at"))
+    if start is None or end is None or closes_at is None:
+        return None
+    if start >= end:
+        spot.at("to").wrong("is not after settlement_period.from")
+    if closes_at < end:
+        spot.at("closes_at").wrong("is before settlement_period.to")
+    return SettlementPeriod(start, end, closes_at)
+
+
+def _parties(value: Any, spot: Spot) -> tuple[dict[Party, frozenset[Role]], dict[Party, str]]:
+    roles: dict[Party, frozenset[Role]] = {}
+    names: dict[Party, str] = {}
+    for index, item in enumerate(_list(value, spot)):
+        here = spot.item(index)
+        party, its_roles = read_party(item), _roles(item, here)
+        if party is None:
+            here.wrong("names no party: two letters country_code and up to three characters party_id")
+        else:
+            roles[party] = roles.get(party, frozenset()) | its_roles
+            names |= {party: item["name"]} if isinstance(item, Mapping) and isinstance(item.get("name"), str) else {}
+    return roles, names
+
+
+def _roles(item: Any, spot: Spot) -> frozenset[Role]:
+    value = item.get("roles") if isinstance(item, Mapping) else None
+    if not isinstance(value, list) or not value:
+        spot.at("roles").wrong("is missing" if value is None else "is no list of roles")
+        return frozenset()
+    names = [fold(name) if isinstance(name, str) else "" for name in value]
+    if not set(names) <= set(Role):
+        spot.at("roles").wrong(f"has a role that is none of {', '.join(Role)}")
+    return frozenset(Role(name) for name in names if name in set(Role))
+
+
+def _tolerances(value: Any, spot: Spot) -> Tolerances:
+    content = _object(value, spot)
+    refuse_unknown(content, sorted(_TOLERANCES), spot)
+    read: dict[str, Any] = {}
+    for name in sorted(_TOLERANCES & content.keys()):
+        read[name] = _moment(content, name, spot) if name == "as_of" else _tolerance(content[name], spot.at(name))
+    return Tolerances(**{name: value for name, value in read.items() if value is not None})
+
+
+def _tolerance(value: Any, spot: Spot) -> Decimal | None:
+    number = decimal_of(value)
+    if number is None:
+        spot.wrong("is no number and no text of one")
+    elif not 0 <= number <= TOLERANCE_MAX:
+        spot.wrong(f"is not between 0 and {TOLERANCE_MAX}")
+    return number
+
+
+def decimal_of(value: Any) -> Decimal | None:
+    """A JSON number, or a text of one, as Decimal, of at most fifteen digits on each side; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        return None
+    if isinstance(value, Decimal) and abs(value.adjusted()) > NUMBER_MAX_DIGITS:
+        return None  # not even to be written out
+    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
+    return Decimal(text) if _IS_DECIMAL(text) else None
+
+
+def _hub(roles: Mapping[Party, frozenset[Role]]) -> Party:
+    return next((party for party in sorted(roles) if Role.HUB in roles[party]), HUB)
+
+
+# --- the lists ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Collected:
+    cdrs: list[CdrFact]
+    sessions: list[SessionFact]
+    versions: Mapping[str, list[Version]]
+    views: Mapping[Party, Mapping[str, Cost | None]]
+
+
+def _collected(parts: Parts) -> _Collected:
+    """Everything that the lists hold, as facts."""
+    lists = parts.lists
+    return _Collected(
+        cdrs=list(_cdrs(lists.get("cdrs", ()))),
+        sessions=[read_session(item) for item in _named(lists.get("sessions", ()), "id")],
+        versions={
+            name: [read_version(item, key_of(item[id_field])) for item in _named(lists.get(name, ()), id_field)]
+            for name, id_field in (("locations", "id"), ("tariffs", "id"), ("tokens", "uid"))
+        },
+        views=dict(_held(parts.views)),
+    )
+
+
+def _cdrs(section: Section) -> Iterator[CdrFact]:
+    """Every entry of `cdrs` that can be read, under its place in the list."""
+    for index, spot, item in section:
+        entry = _object(item, spot)
+        if not isinstance(item, Mapping):
+            continue
+        received_at, to = _moment(entry, "received_at", spot), _addressee(entry, spot)
+        cdr = entry.get("cdr")
+        if not isinstance(cdr, Mapping):
+            spot.at("cdr").wrong("is no JSON object" if "cdr" in entry else "is missing")
+        elif received_at is not None and to is not None:
+            yield read_cdr(index, received_at, to, cdr)
+
+
+def _addressee(entry: Mapping[str, Any], spot: Spot) -> Party | None:
+    to = read_party(entry.get("to"))
+    if to is None:
+        spot.at("to").wrong("names no party" if "to" in entry else "is missing")
+    return to
+
+
+def _named(section: Section, id_field: str) -> Iterator[Object]:
+    """The objects of a list that have an owner and an id; the others are faults."""
+    for _, spot, item in section:
+        content = _object(item, spot)
+        if not isinstance(item, Mapping):
+            continue
+        missing = [name for name in ("country_code", "party_id", id_field) if not key_of(content.get(name))]
+        for name in missing:
+            spot.at(name).wrong("is no text, or empty" if name in content else "is missing")
+        if not missing:
+            yield content
+
+
+def _views(value: Any, spot: Spot) -> dict[str, tuple[Spot, Section]]:
+    views = {}
+    for name, item in _object(value, spot).items():
+        here = spot.at(shown(name))
+        content = _object(item, here)
+        views[name] = (here, _section(content.get("cdrs"), here.at("cdrs")))
+    return views
+
+
+def _held(views: Mapping[str, tuple[Spot, Section]]) -> Iterator[tuple[Party, Mapping[str, Cost | None]]]:
+    """What each eMSP holds, by folded id; of a CDR that it holds twice the first one counts."""
+    for name, (spot, section) in views.items():
+        party = read_party(name)
+        if party is None:
+            spot.wrong("is no party; parties are written CC-PID")
+            continue
+        totals: dict[str, Cost | None] = {}
+        for _, here, item in section:
+            key = key_of(_object(item, here).get("id"))
+            if key:
+                totals.setdefault(key, cost_of(item.get("total_cost")))
+            elif isinstance(item, Mapping):
+                here.at("id").wrong("is no text, or empty" if "id" in item else "is missing")
+        yield party, totals
+
+
+# --- values ------------------------------------------------------------------------------------
+
+
+def _section(value: Any, spot: Spot) -> Section:
+    return [(index, spot.item(index), item) for index, item in enumerate(_list(value, spot))]
+
+
+def _object(value: Any, spot: Spot) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    spot.wrong("is missing" if value is None else "is no JSON object")
+    return {}
+
+
+def _list(value: Any, spot: Spot) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    spot.wrong("is missing" if value is None else "is no list")
+    return []
+
+
+def _moment(content: Mapping[str, Any], name: str, spot: Spot) -> datetime | None:
+    moment = lenient_datetime(content.get(name))
+    if moment is None:
+        spot.at(name).wrong("is no date and time (ISO 8601)" if content.get(name) is not None else "is missing")
+    return moment

@@ -1,0 +1,198 @@
+"""A01, A02, A03, A07, A14: what a CDR is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from pydantic import ValidationError
+
+from hub.settlement.case import Case, CaseCheck, PeriodCheck
+from hub.settlement.catalogue import ID_TOO_LONG, INVALID_CDR, NUMBER_PRECISION, OWNER_MISMATCH, TEXT_TOO_LONG
+from hub.settlement.facts import CdrFact, Object, cdr_moment, number_of, objects_in, periods_of
+from hub.settlement.findings import Finding, found, lowered_to_report, on
+from ocpi_modules.cdrs import CDR, ID_MAX_CHARACTERS
+from ocpi_modules.parties import Role
+from ocpi_modules.types import fault_sentence, is_consequence
+
+CREDIT_ID_MAX_CHARACTERS = 39
+PRECISION_DECIMALS = 4
+NUMBER_WHOLE_MAX = Decimal(10) ** 15
+
+_BILLED = frozenset(
+    {
+        "country_code",
+        "party_id",
+        "id",
+        "start_date_time",
+        "end_date_time",
+        "cdr_token",
+        "auth_method",
+        "currency",
+        "charging_periods",
+        "total_cost",
+        "total_energy",
+        "total_time",
+        "credit",
+        "credit_reference_id",
+    }
+)
+"""Who owes whom what for what: without these nothing can be billed."""
+
+_ABSENT = frozenset(
+    {
+        "missing",
+        "model_type",
+        "tuple_type",
+        "string_type",
+        "string_too_short",
+        "too_short",
+        "number",
+        "number_size",
+        "bool_type",
+    }
+)
+"""Faults that leave a field without any meaning; others leave it odd but readable."""
+
+_TOLD_BY_OTHERS = frozenset({"id", "credit_reference_id"})
+"""Fields whose rules are checks of their own (A07, J01)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is not as OCPI wants it; `is_grave` if nothing can be billed like that."""
+
+    field: str
+    sentence: str
+    is_length: bool
+    is_grave: bool
+
+
+def a01_a02_right_by_ocpi(case: Case) -> Iterable[Finding]:
+    """Held where a field that is billed by is missing or has no meaning; told where it is only written oddly.
+
+    Coordinates with four decimals, moments with an offset or an enumeration in lower case (all of them common) change no amount, and an
+    honest CDR is paid in spite of them. A text that is too long is A02, if nothing else is wrong.
+    """
+    cdr = case.cdr
+    if cdr.index in case.relations.copies:
+        return
+    faults = faults_in(cdr.content)
+    told = sorted((fault for fault in faults if not fault.is_length), key=lambda fault: not fault.is_grave)
+    fields = [fault.field for fault in faults]
+    if told:
+        finding = found(INVALID_CDR, on(cdr), f"CDR {cdr.id}: {told[0].sentence}.", field=told[0].field, fields=fields)
+        yield finding if told[0].is_grave else lowered_to_report(finding)
+    elif faults:
+        yield found(TEXT_TOO_LONG, on(cdr), f"CDR {cdr.id}: {faults[0].sentence}.", fields=fields)
+    elif case.pricing.charge is None:
+        yield found(INVALID_CDR, on(cdr), f"CDR {cdr.id} cannot be read: {case.pricing.refusal}.", fields=[])
+
+
+def faults_in(content: Object) -> list[Fault]:
+    """What OCPI has against a CDR (CD-08, CD-09, Y-09), in the order of its fields.
+
+    The costly part of A01: nothing but a validation, and needless for what the hub has validated at its door.
+    """
+    try:
+        CDR.model_validate(content)
+    except ValidationError as refused:
+        errors = refused.errors(include_url=False)
+        return [_fault(error) for error in errors if not is_consequence(error) and not _is_told_by_others(error)]
+    return []
+
+
+def _fault(error: Any) -> Fault:
+    path = [*error["loc"], error["ctx"]["field"]] if error["type"] == "rule" else error["loc"]
+    field = ".".join(map(str, path)) or "the CDR"
+    return Fault(field, fault_sentence(error), error["type"] == "string_too_long", _is_grave(error))
+
+
+def _is_told_by_others(error: Any) -> bool:
+    kind, path = error["type"], error["loc"]
+    if kind == "rule":
+        return bool(error["ctx"]["field"] in _TOLD_BY_OTHERS)
+    if kind == "number_size":  # too many decimals are A14
+        number = number_of(error["input"])
+        return number is not None and abs(number) < NUMBER_WHOLE_MAX
+    return bool(kind == "string_too_long" and path == ("id",))
+
+
+def _is_grave(error: Any) -> bool:
+    path, kind = error["loc"], error["type"]
+    is_billed_by = not path or path[0] in _BILLED or path == ("cdr_location",)
+    if kind == "date_time":
+        return is_billed_by and cdr_moment(error["input"]) is None
+    return is_billed_by and kind in _ABSENT
+
+
+def a03_owner_is_a_cpo(case: Case) -> Iterable[Finding]:
+    """Silent where the parties of the period, or the roles of the owner, are not known."""
+    owner, parties = case.cdr.owner, case.evidence.parties
+    roles = parties.get(owner)
+    if not parties or case.is_told_elsewhere or (roles is not None and (not roles or Role.CPO in roles)):
+        return
+    reason = "is none of the parties" if roles is None else f"is {', '.join(sorted(roles))} and no CPO"
+    yield found(OWNER_MISMATCH, on(case.cdr), f"{owner}, which CDR {case.cdr.id} is of, {reason}.", owner=str(owner))
+
+
+def a07_length_of_the_id(case: Case) -> Iterable[Finding]:
+    """CD-07."""
+    cdr = case.cdr
+    longest = CREDIT_ID_MAX_CHARACTERS if cdr.is_credit else ID_MAX_CHARACTERS
+    if len(cdr.id) > longest and cdr.index not in case.relations.copies:
+        sentence = f"The id of CDR {cdr.id} has {len(cdr.id)} characters where {longest} are allowed."
+        yield found(ID_TOO_LONG, on(cdr), sentence, characters=len(cdr.id), allowed=longest)
+
+
+def a14_decimals(case: Case) -> Iterable[Finding]:
+    """All digits count (N1), those of prices too; told once, of the original and not of its credit."""
+    if case.is_told_elsewhere:
+        return
+    fine = [name for name, value in _numbers(case.cdr) if _is_fine(value)] + _fine_tariffs(case)
+    if fine:
+        sentence = (
+            f"CDR {case.cdr.id} states {fine[0]} with more than {PRECISION_DECIMALS} decimals; all of them count."
+        )
+        yield found(NUMBER_PRECISION, on(case.cdr), sentence, fields=fine)
+
+
+def _numbers(cdr: CdrFact) -> Iterator[tuple[str, object]]:
+    for name, value in cdr.content.items():
+        if name.startswith("total_"):
+            yield from _in_cost(name, value) if isinstance(value, dict) else ((name, value),)
+    for index, period in enumerate(periods_of(cdr)):
+        for dimension in objects_in(period.get("dimensions")):
+            yield f"charging_periods.{index}.{dimension.get('type')}", dimension.get("volume")
+
+
+def _fine_tariffs(case: Case) -> list[str]:
+    """The tariffs that a CDR is priced with, where a price has decimals beyond the fourth."""
+    priced = case.pricing.priced
+    used = dict.fromkeys(
+        tariff for tariff in (priced.working.tariffs if priced is not None else ()) if tariff is not None
+    )
+    return [f"prices of tariff {tariff.id}" for tariff in used if tariff.has_fine_prices]
+
+
+def _in_cost(name: str, cost: Object) -> Iterator[tuple[str, object]]:
+    return ((f"{name}.{part}", cost.get(part)) for part in ("excl_vat", "incl_vat"))
+
+
+def _is_fine(value: object) -> bool:
+    """Whether a number has decimals beyond the fourth; zeros are none."""
+    if not isinstance(value, Decimal) or not value.is_finite():
+        return False
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and exponent < -PRECISION_DECIMALS and bool(_beyond(value, exponent))
+
+
+def _beyond(value: Decimal, exponent: int) -> bool:
+    digits = value.as_tuple().digits[exponent + PRECISION_DECIMALS :]
+    return any(digits)
+
+
+CASE_CHECKS: tuple[CaseCheck, ...] = (a01_a02_right_by_ocpi, a03_owner_is_a_cpo, a07_length_of_the_id, a14_decimals)
+PERIOD_CHECKS: tuple[PeriodCheck, ...] = ()

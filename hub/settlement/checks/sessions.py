@@ -1,0 +1,231 @@
+"""E, D05: CDRs and the sessions that they bill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from hub.pricing.comparison import Scale
+from hub.settlement.amounts import EXACT
+from hub.settlement.case import Case, CaseCheck, PeriodCheck
+from hub.settlement.catalogue import (
+    MISSING_SESSION,
+    SESSION_CDR_COST_MISMATCH,
+    SESSION_CDR_ENERGY_MISMATCH,
+    SESSION_CDR_IDENTITY_MISMATCH,
+    SESSION_CDR_TIME_MISMATCH,
+    SESSION_INVALID,
+    SESSION_WITHOUT_CDR,
+)
+from hub.settlement.claims import Closeness, compare, written
+from hub.settlement.evidence import Evidence, Name
+from hub.settlement.facts import CdrFact, Plug, SessionFact, TokenKey, dimensions_of, periods_of
+from hub.settlement.findings import Finding, Severity, Subject, found, on
+from hub.settlement.prices import Pricing
+from hub.settlement.relations import Relations
+from ocpi_modules.parties import Party
+from ocpi_modules.types import UNKNOWN_TIME
+
+COMPLETED, INVALID = "COMPLETED", "INVALID"
+SESSION_SECONDS = 60
+SAME_START_SECONDS = 120
+"""How far apart a session and a CDR that does not name it may begin (matching by token, EVSE and start)."""
+
+_ZERO = Decimal(0)
+
+
+# --- a CDR and its session -------------------------------------------------------------------
+
+
+def e01_session_is_known(case: Case) -> Iterable[Finding]:
+    """MISSING_SESSION: the named session was never pushed. Settles; of a CPO that pushes no sessions at all it is only information."""
+    if case.cdr.session_key is None or case.session is not None or not case.relations.is_open(case.cdr):
+        return
+    sentence = f"CDR {case.cdr.id} bills session {case.cdr.session_key}, which {case.cdr.owner} never sent."
+    finding = found(MISSING_SESSION, on(case.cdr), sentence, session_id=case.cdr.session_key)
+    is_expected = case.cdr.owner in case.relations.session_senders
+    yield finding if is_expected else replace(finding, severity=Severity.INFO)
+
+
+def e02_session_is_valid(case: Case) -> Iterable[Finding]:
+    """SESSION_INVALID: what a CPO called INVALID is not billed."""
+    if _is_billed(case) and case.session is not None and case.session.status == INVALID:
+        sentence = f"CDR {case.cdr.id} bills session {case.session.id}, which {case.cdr.owner} called INVALID."
+        yield found(SESSION_INVALID, on(case.cdr), sentence, session_id=case.session.id)
+
+
+def e03_energy(case: Case) -> Iterable[Finding]:
+    """SESSION_CDR_ENERGY_MISMATCH: more apart than 1 % or 0.05 kWh (`session_energy_rel`, `session_energy_abs_kwh`).
+
+    Where the periods of the CDR agree with the session, its total is what is wrong, and B02 tells that.
+    """
+    session = _completed(case)
+    if session is None or not _is_other_energy(case, session):
+        return
+    sentence = f"CDR {case.cdr.id} bills {case.cdr.energy:f} kWh, its session {session.id} took {session.energy or _ZERO:f} kWh."
+    yield found(
+        SESSION_CDR_ENERGY_MISMATCH, on(case.cdr), sentence, cdr_kwh=case.cdr.energy, session_kwh=session.energy
+    )
+
+
+def e04_time(case: Case) -> Iterable[Finding]:
+    """SESSION_CDR_TIME_MISMATCH: start or end more than a minute apart; unknown times (1970) are not compared."""
+    session = _completed(case)
+    if session is None:
+        return
+    start, end = _apart(case.cdr.start, session.start), _apart(case.cdr.end, session.end)
+    if max(start, end) > timedelta(seconds=SESSION_SECONDS):
+        sentence = (
+            f"CDR {case.cdr.id} and its session {session.id} begin {start.total_seconds():.0f} s apart, "
+            f"and end {end.total_seconds():.0f} s apart."
+        )
+        seconds = {"start_seconds": int(start.total_seconds()), "end_seconds": int(end.total_seconds())}
+        yield found(SESSION_CDR_TIME_MISMATCH, on(case.cdr), sentence, **seconds)
+
+
+def e05_cost(case: Case) -> Iterable[Finding]:
+    """SESSION_CDR_COST_MISMATCH: more than a minor unit apart, and neither another energy nor a wrong price is why."""
+    session = _completed(case)
+    if session is None or session.total is None or case.cdr.total is None or session.currency != case.cdr.currency:
+        return
+    off = EXACT.subtract(case.cdr.total.excl_vat, session.total.excl_vat).copy_abs()
+    unit = Scale.of(case.cdr.currency, case.agreement.policy, 1).tolerance
+    if off > unit and not _is_other_energy(case, session) and not _is_wrong_price(case):
+        claimed, said = case.cdr.total.excl_vat, session.total.excl_vat
+        words = written(claimed, case.cdr.currency), written(said, case.cdr.currency)
+        sentence = f"CDR {case.cdr.id} claims {words[0]}, its session {session.id} said {words[1]}."
+        yield found(SESSION_CDR_COST_MISMATCH, on(case.cdr), sentence, cdr_excl_vat=claimed, session_excl_vat=said)
+
+
+def e06_identity(case: Case) -> Iterable[Finding]:
+    """SESSION_CDR_IDENTITY_MISMATCH: another token or EVSE than that of the session, which no honest CDR has.
+
+    A token that no eMSP knows is told as that.
+    """
+    session = case.session
+    if session is None or session.status == INVALID or not _is_billed(case):
+        return
+    other = [*_other_token(case, session), *_other_evse(case.cdr.plug, session.plug)]
+    if other:
+        sentence = f"CDR {case.cdr.id} and its session {session.id} differ in {' and '.join(other)}."
+        yield found(SESSION_CDR_IDENTITY_MISMATCH, on(case.cdr), sentence, fields=other)
+
+
+def _is_billed(case: Case) -> bool:
+    """Whether a CDR is one that its session can be held against: no copy, no credit, not credited."""
+    return case.session is not None and case.relations.is_open(case.cdr)
+
+
+def _completed(case: Case) -> SessionFact | None:
+    """The session to compare a CDR with: one that is over."""
+    session = case.session
+    return session if session is not None and session.status == COMPLETED and _is_billed(case) else None
+
+
+def _is_other_energy(case: Case, session: SessionFact) -> bool:
+    cdr_energy, session_energy = case.cdr.energy, session.energy
+    if cdr_energy is None or session_energy is None or _agree(case, cdr_energy, session_energy):
+        return False
+    return not _agree(case, _energy_of_periods(case.cdr), session_energy)
+
+
+def _agree(case: Case, one: Decimal, other: Decimal) -> bool:
+    """Whether two quantities of energy are as close as a session and its CDR are; the larger one makes the percent."""
+    tolerances = case.evidence.tolerances
+    share = EXACT.multiply(tolerances.session_energy_rel, max(one.copy_abs(), other.copy_abs()))
+    return EXACT.subtract(one, other).copy_abs() <= max(share, tolerances.session_energy_abs_kwh)
+
+
+def _energy_of_periods(cdr: CdrFact) -> Decimal:
+    total = _ZERO
+    for period in periods_of(cdr):
+        total = EXACT.add(total, dimensions_of(period).get("ENERGY", _ZERO))
+    return total
+
+
+def _is_wrong_price(case: Case) -> bool:
+    priced = case.pricing.priced
+    comparison = None if priced is None else compare(case.cdr, priced)
+    return comparison is not None and comparison.worst is Closeness.WRONG
+
+
+def _apart(one: datetime | None, other: datetime | None) -> timedelta:
+    if one is None or other is None or UNKNOWN_TIME in {one, other}:
+        return timedelta()
+    return abs(one - other)
+
+
+def _other_token(case: Case, session: SessionFact) -> Iterable[str]:
+    cdr = case.cdr
+    is_known = case.token is not None or cdr.token_party not in case.relations.token_senders
+    if session.token.uid and is_known and (cdr.token, cdr.token_party) != (session.token, session.token_party):
+        yield "the token"
+
+
+def _other_evse(plug: Plug, other: Plug) -> Iterable[str]:
+    if plug.evse_uid and other.evse_uid and plug.evse_uid != other.evse_uid:
+        yield "the EVSE"
+
+
+# --- sessions without a CDR ------------------------------------------------------------------
+
+
+def d05_session_without_cdr(
+    evidence: Evidence, relations: Relations, pricings: Mapping[int, Pricing]
+) -> Iterable[Finding]:
+    """SESSION_WITHOUT_CDR: COMPLETED for more than `cdr_grace_days` at `as_of`, and no CDR, whatever became of it."""
+    latest = evidence.as_of - timedelta(days=float(evidence.tolerances.cdr_grace_days))
+    named, unnamed = _billed(evidence.cdrs)
+    for name, session in sorted(evidence.sessions.items()):
+        over = session.end or session.last_updated
+        is_due = session.status == COMPLETED and over is not None and over < latest
+        if is_due and name not in named and not _is_billed_unnamed(session, unnamed):
+            yield _without_cdr(session, evidence.as_of)
+
+
+Begun = tuple[Party, TokenKey, str]
+"""Owner, token and EVSE: what a CDR without a session id is found by."""
+
+
+def _billed(cdrs: Iterable[CdrFact]) -> tuple[set[Name], dict[Begun, list[datetime]]]:
+    """The sessions that CDRs name, and the starts of those that name none."""
+    named: set[Name] = set()
+    unnamed: dict[Begun, list[datetime]] = {}
+    for cdr in cdrs:
+        if cdr.session_key is not None:
+            named.add((cdr.owner, cdr.session_key))
+        elif cdr.start is not None:
+            unnamed.setdefault((cdr.owner, cdr.token, cdr.plug.evse_uid), []).append(cdr.start)
+    return named, unnamed
+
+
+def _is_billed_unnamed(session: SessionFact, unnamed: Mapping[Begun, list[datetime]]) -> bool:
+    starts = unnamed.get((session.owner, session.token, session.plug.evse_uid), [])
+    begun = session.start
+    return any(begun is not None and abs(start - begun) <= timedelta(seconds=SAME_START_SECONDS) for start in starts)
+
+
+def _without_cdr(session: SessionFact, as_of: datetime) -> Finding:
+    over = session.end or session.last_updated or as_of
+    sentence = f"Session {session.id} of {session.owner} was completed {(as_of - over).days} days ago and has no CDR."
+    return found(
+        SESSION_WITHOUT_CDR,
+        Subject(session_id=session.id, party=session.owner),
+        sentence,
+        owner=session.owner,
+        completed_at=over,
+        kwh=session.energy,
+    )
+
+
+CASE_CHECKS: tuple[CaseCheck, ...] = (
+    e01_session_is_known,
+    e02_session_is_valid,
+    e03_energy,
+    e04_time,
+    e05_cost,
+    e06_identity,
+)
+PERIOD_CHECKS: tuple[PeriodCheck, ...] = (d05_session_without_cdr,)

@@ -1,0 +1,148 @@
+"""All that is known when a period is settled, indexed: what was said about sessions, tokens, tariffs, locations, and what eMSPs hold."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from hub.settlement.facts import CdrFact, Cost, Object, SessionFact, TokenKey, Version, key_of, objects_in
+from ocpi_modules.parties import Party, Role
+from ocpi_modules.types import encode_decoded
+
+Name = tuple[Party, str]
+"""Owner and folded id."""
+
+Versions = Mapping[Name, tuple[Version, ...]]
+"""The versions of every object, the oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementPeriod:
+    """What is settled: CDRs that ended in [start, end) and were received before `closes_at`; all in UTC."""
+
+    start: datetime
+    end: datetime
+    closes_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerances:
+    """How far off is still right. Defaults as in pricing-semantics; `as_of` None means when the period closes."""
+
+    physical_margin: Decimal = Decimal("0.05")
+    overlap_seconds: Decimal = Decimal(60)
+    session_energy_rel: Decimal = Decimal("0.01")
+    session_energy_abs_kwh: Decimal = Decimal("0.05")
+    cdr_grace_days: Decimal = Decimal(14)
+    bias_min_count: Decimal = Decimal(10)
+    bias_mean_minor_units: Decimal = Decimal("0.5")
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a CDR was, as its owner published it: location, EVSE and connector, each None where it is not known."""
+
+    location: Object | None = None
+    evse: Object | None = None
+    connector: Object | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a run works on. Every collection is complete for the period; nothing is looked up anywhere else."""
+
+    period: SettlementPeriod
+    tolerances: Tolerances = Tolerances()
+    parties: Mapping[Party, frozenset[Role]] = field(default_factory=dict)
+    cdrs: tuple[CdrFact, ...] = ()
+    sessions: Mapping[Name, SessionFact] = field(default_factory=dict)
+    tokens: Mapping[TokenKey, Mapping[Party, tuple[Version, ...]]] = field(default_factory=dict)
+    tariffs: Versions = field(default_factory=dict)
+    tariff_texts: Mapping[Party, tuple[bytes, ...]] = field(default_factory=dict)
+    """The JSON texts of every version of the tariffs of an owner."""
+    locations: Versions = field(default_factory=dict)
+    senders: Mapping[str, frozenset[Party]] = field(default_factory=dict)
+    """Who sends objects of a module (``tokens``) at all, beside those of whom there are any here."""
+    views: Mapping[Party, Mapping[str, Cost | None]] = field(default_factory=dict)
+    """What eMSPs hold: folded CDR id to its total, for those that were asked."""
+
+    @property
+    def as_of(self) -> datetime:
+        """The moment at which the period is looked at."""
+        return self.tolerances.as_of or self.period.closes_at
+
+    def session_of(self, cdr: CdrFact) -> SessionFact | None:
+        """The session that a CDR names."""
+        return self.sessions.get((cdr.owner, cdr.session_key)) if cdr.session_key else None
+
+    def place_of(self, cdr: CdrFact) -> Place:
+        """Where a CDR was, as it was published when the session began."""
+        location = in_force(self.locations.get((cdr.owner, cdr.location_key), ()), cdr.start)
+        if location is None:
+            return Place()
+        evse = _named(location.content.get("evses"), "uid", cdr.plug.evse_uid)
+        connector = _named(evse.get("connectors"), "id", cdr.plug.connector_id) if evse is not None else None
+        return Place(location.content, evse, connector)
+
+    def token_of(self, cdr: CdrFact) -> Version | None:
+        """The token of a CDR at the party that the CDR names, as it was when the session began."""
+        return in_force(self.tokens.get(cdr.token, {}).get(cdr.token_party, ()), cdr.start)
+
+
+def in_force(versions: tuple[Version, ...], at: datetime | None) -> Version | None:
+    """The version that counted at a moment: the last one said until then, else the first one that is known at all."""
+    if not versions:
+        return None
+    until = [version for version in versions if at is None or version.since is None or version.since <= at]
+    return until[-1] if until else versions[0]
+
+
+def by_version(versions: Iterable[Version]) -> dict[Name, tuple[Version, ...]]:
+    """The versions of each object, the oldest first; of two with the same date the one that came later counts."""
+    found: defaultdict[Name, list[Version]] = defaultdict(list)
+    for version in versions:
+        found[version.owner, version.key].append(version)
+    return {name: _in_order(group) for name, group in found.items()}
+
+
+def by_token(versions: Iterable[Version]) -> dict[TokenKey, dict[Party, tuple[Version, ...]]]:
+    """The versions of each token, by the party whose it is."""
+    found: defaultdict[TokenKey, defaultdict[Party, list[Version]]] = defaultdict(lambda: defaultdict(list))
+    for version in versions:
+        key = TokenKey(version.key, key_of(version.content.get("type")))
+        found[key][version.owner].append(version)
+    return {key: {party: _in_order(group) for party, group in parties.items()} for key, parties in found.items()}
+
+
+def texts_by_owner(tariffs: Versions) -> dict[Party, tuple[bytes, ...]]:
+    """The JSON texts of all versions of all tariffs, by owner."""
+    found: defaultdict[Party, list[bytes]] = defaultdict(list)
+    for (owner, _), versions in tariffs.items():
+        found[owner] += (encode_decoded(version.content) for version in versions)
+    return {owner: tuple(texts) for owner, texts in found.items()}
+
+
+def last_states(sessions: Iterable[SessionFact]) -> dict[Name, SessionFact]:
+    """The last state of each session."""
+    found: dict[Name, SessionFact] = {}
+    for session in sessions:
+        before = found.get((session.owner, session.key))
+        if before is None or _moment(session.last_updated) >= _moment(before.last_updated):
+            found[session.owner, session.key] = session
+    return found
+
+
+def _in_order(versions: Iterable[Version]) -> tuple[Version, ...]:
+    return tuple(sorted(versions, key=lambda version: _moment(version.since)))
+
+
+def _moment(moment: datetime | None) -> float:
+    return moment.timestamp() if moment is not None else float("-inf")
+
+
+def _named(items: object, field_name: str, key: str) -> Object | None:
+    return next((item for item in objects_in(items) if key_of(item.get(field_name)) == key), None)

@@ -1,0 +1,184 @@
+"""How the CDRs of a run stand to each other: which is a copy of which, what credits what, who shares a session, a connector or a token."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from hub.settlement.evidence import Evidence, Name
+from hub.settlement.facts import CdrFact, Plug, TokenKey
+from ocpi_modules.parties import Party
+from ocpi_modules.types import UNKNOWN_TIME, means_the_same
+
+Key = TypeVar("Key", bound=Hashable)
+
+_IDS = ("country_code", "party_id", "id")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """CDRs in the order in which they start, all with a span; `longest` is how long the longest of them is."""
+
+    cdrs: tuple[CdrFact, ...] = ()
+    starts: tuple[datetime, ...] = ()
+    longest: timedelta = timedelta()
+
+    def starting(self, first: datetime, last: datetime) -> tuple[CdrFact, ...]:
+        """Those that start from one moment to another, both included."""
+        return self.cdrs[bisect_left(self.starts, first) : bisect_right(self.starts, last)]
+
+
+NO_TIMELINE = Timeline()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relations:
+    """Relations by the index of a CDR; whatever is 'later' is so by `CdrFact.order`."""
+
+    first_of: Mapping[Name, CdrFact]
+    """The CDR that counts under an owner and id: the first that came."""
+    copies: Mapping[int, CdrFact]
+    """Later CDRs under a known owner and id with the same content, and the one that they repeat."""
+    reused: Mapping[int, CdrFact]
+    """Later CDRs under a known owner and id with other content, and the one whose id they use."""
+    credited_by: Mapping[int, CdrFact]
+    """Originals, and the first right credit for each."""
+    by_session: Mapping[Name, tuple[CdrFact, ...]]
+    by_plug: Mapping[Plug, Timeline]
+    by_token: Mapping[tuple[Party, TokenKey], Timeline]
+    location_senders: frozenset[Party]
+    """Who sends Locations at all."""
+    session_senders: frozenset[Party]
+    """Who sends sessions at all."""
+    token_senders: frozenset[Party]
+    """Who sends tokens at all."""
+
+    def is_counted(self, cdr: CdrFact) -> bool:
+        """Whether a CDR is the one under its owner and id."""
+        return cdr.index not in self.copies and cdr.index not in self.reused
+
+    def is_open(self, cdr: CdrFact) -> bool:
+        """Whether a CDR is a counted one that is neither a credit nor credited: what two of cannot be for one charge.
+
+        What names a CDR that it credits is no charge either, whether it calls itself a credit or not (J01).
+        """
+        return (
+            self.is_counted(cdr) and not cdr.is_credit and cdr.credit_of is None and cdr.index not in self.credited_by
+        )
+
+    def original_of(self, credit: CdrFact) -> CdrFact | None:
+        """The CDR that a credit says it credits; None when it is not there."""
+        return self.first_of.get((credit.owner, credit.credit_of or ""))
+
+
+def relate(evidence: Evidence) -> Relations:
+    """The relations of all CDRs of a run; the order of the input does not matter."""
+    first_of: dict[Name, CdrFact] = {}
+    said: dict[tuple[Name, bytes], CdrFact] = {}
+    copies: dict[int, CdrFact] = {}
+    reused: dict[int, CdrFact] = {}
+    for cdr in sorted(evidence.cdrs, key=lambda cdr: cdr.order):
+        first = first_of.setdefault(cdr.name, cdr)
+        same = said.setdefault((cdr.name, cdr.digest), cdr)
+        if same is not cdr:
+            copies[cdr.index] = same
+        elif first is not cdr:
+            (copies if means_the_same(_plain(first), _plain(cdr)) else reused)[cdr.index] = first
+    counted = sorted(first_of.values(), key=lambda cdr: cdr.order)
+    return Relations(
+        first_of=first_of,
+        copies=copies,
+        reused=reused,
+        credited_by=_credits(counted, first_of),
+        location_senders=_senders(evidence, "locations", (owner for owner, _ in evidence.locations)),
+        by_session=_grouped(counted, lambda cdr: (cdr.owner, cdr.session_key) if cdr.session_key else None),
+        by_plug=_timelines(counted, lambda cdr: cdr.plug if _is_known(cdr.plug) else None),
+        by_token=_timelines(counted, lambda cdr: (cdr.token_party, cdr.token) if cdr.token.uid else None),
+        session_senders=_senders(evidence, "sessions", (owner for owner, _ in evidence.sessions)),
+        token_senders=_senders(
+            evidence, "tokens", (party for parties in evidence.tokens.values() for party in parties)
+        ),
+    )
+
+
+def _senders(evidence: Evidence, module: str, here: Iterable[Party]) -> frozenset[Party]:
+    return frozenset(here) | evidence.senders.get(module, frozenset())
+
+
+def overlapping(cdr: CdrFact, timeline: Timeline, tolerated: timedelta) -> Iterable[CdrFact]:
+    """Earlier CDRs (by `order`) whose half-open intervals share more than a tolerated time with that of a CDR."""
+    near = timeline.starting(moment(cdr.start) - timeline.longest, moment(cdr.end))
+    return (other for other in near if shared_time(cdr, other) > tolerated and other.order < cdr.order)
+
+
+def shared_time(one: CdrFact, other: CdrFact) -> timedelta:
+    """How long the intervals of two CDRs overlap; not above zero where they do not. Both have to have a span."""
+    return min(moment(one.end), moment(other.end)) - max(moment(one.start), moment(other.start))
+
+
+def moment(known: datetime | None) -> datetime:
+    """A moment of a CDR that `has_span`."""
+    assert known is not None
+    return known
+
+
+def has_span(cdr: CdrFact) -> bool:
+    """Whether a CDR says from when to when it was."""
+    return (
+        cdr.start is not None
+        and cdr.end is not None
+        and UNKNOWN_TIME not in {cdr.start, cdr.end}
+        and cdr.start < cdr.end
+    )
+
+
+def _is_known(plug: Plug) -> bool:
+    return plug.evse_uid not in {"", "#NA"}
+
+
+def _plain(cdr: CdrFact) -> dict[str, object]:
+    return {**cdr.content, **dict(zip(_IDS, (cdr.owner.country_code, cdr.owner.party_id, cdr.key), strict=True))}
+
+
+def credits_exactly(credit: CdrFact, original: CdrFact) -> bool:
+    """Whether nothing is left of a claim and its credit, without and with VAT."""
+    if credit.total is None or original.total is None or credit.currency != original.currency:
+        return False
+    return credit.total == -original.total
+
+
+def _credits(counted: Iterable[CdrFact], first_of: Mapping[Name, CdrFact]) -> dict[int, CdrFact]:
+    """Credits, of the whole amount, of an original that is there and no credit itself; of several the first.
+
+    One of another amount credits nothing: it is held, so that its original still stands.
+    """
+    credited: dict[int, CdrFact] = {}
+    for cdr in counted:
+        original = first_of.get((cdr.owner, cdr.credit_of or ""))
+        if cdr.is_credit and original is not None and not original.is_credit and credits_exactly(cdr, original):
+            credited.setdefault(original.index, cdr)
+    return credited
+
+
+def _grouped(cdrs: Iterable[CdrFact], key_of: Callable[[CdrFact], Key | None]) -> dict[Key, tuple[CdrFact, ...]]:
+    groups: defaultdict[Key, list[CdrFact]] = defaultdict(list)
+    for cdr in cdrs:
+        key = key_of(cdr)
+        if key is not None:
+            groups[key].append(cdr)
+    return {key: tuple(group) for key, group in groups.items()}
+
+
+def _timelines(cdrs: Iterable[CdrFact], key_of: Callable[[CdrFact], Key | None]) -> dict[Key, Timeline]:
+    groups = _grouped((cdr for cdr in cdrs if has_span(cdr)), key_of)
+    return {key: _timeline(group) for key, group in groups.items()}
+
+
+def _timeline(cdrs: Iterable[CdrFact]) -> Timeline:
+    ordered = sorted(cdrs, key=lambda cdr: (moment(cdr.start), cdr.order))
+    longest = max(moment(cdr.end) - moment(cdr.start) for cdr in ordered)
+    return Timeline(tuple(ordered), tuple(moment(cdr.start) for cdr in ordered), longest)
