@@ -10,7 +10,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from io import BufferedReader
+from io import BufferedReader, TextIOWrapper
 from typing import Any, BinaryIO
 
 import msgspec
@@ -18,12 +18,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hub.commands.waterfall import waterfall
-from hub.pricing.interface import price_line, price_object
+from hub.pricing.interface import BYTE_ORDER_MARK, price_line, price_object
 from ocpi_modules.types import decode_json, encode_json
 
 INPUT_MAX_BYTES = 16 * 1024 * 1024  # of one object
 CHUNK_BYTES = 256 * 1024
-PAGE_COLUMNS = 140  # where there is no terminal
+PAGE_LINES = 100  # nothing depends on it
+PIPE_COLUMNS = 1000  # where there is no terminal, nothing is folded
 STATUS_BROKEN_PIPE = 128 + 13
 
 TOO_LONG = f"it is longer than {INPUT_MAX_BYTES} bytes"
@@ -43,9 +44,17 @@ def run_price(*, is_lines: bool, is_explained: bool) -> int:
             _print_waterfall(text) if is_explained else _print_json(price_text(text))
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_nowhere()
         return STATUS_BROKEN_PIPE
+    except OSError as exc:
+        _write_nowhere()
+        raise ValueError(f"standard input or output: {exc.strerror}") from exc
     return 0
+
+
+def _write_nowhere() -> None:
+    """What is buffered would fail once more when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # --- one object ---
@@ -67,18 +76,23 @@ def _print_json(answer: bytes) -> None:
 
 
 def _print_waterfall(text: bytes) -> None:
+    text = text.removeprefix(BYTE_ORDER_MARK)
     price_text(text)  # what cannot be read is told here
     request: dict[str, Any] = decode_json(text)
     answer = price_object({**request, "explain": True})
-    console = Console(width=None if sys.stdout.isatty() else PAGE_COLUMNS)
-    for part in waterfall(answer, claim_in(request)):
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    width = page_columns(os.environ.get("COLUMNS", ""), is_terminal=sys.stdout.isatty())
+    console = Console(width=width, height=None if width is None else PAGE_LINES)  # without both, a dumb terminal has 80
+    for part in waterfall(answer):
         console.print(part)
 
 
-def claim_in(request: dict[str, Any]) -> dict[str, Any] | None:
-    """The total that the CDR of a request states."""
-    claimed = request["cdr"].get("total_cost")
-    return claimed if isinstance(claimed, dict) and "excl_vat" in claimed else None
+def page_columns(stated: str, *, is_terminal: bool) -> int | None:
+    """How wide a page is: as COLUMNS states, else as the terminal is (None), else as wide as it has to be."""
+    if stated.isdecimal() and int(stated):
+        return int(stated)
+    return None if is_terminal else PIPE_COLUMNS
 
 
 # --- many lines ---

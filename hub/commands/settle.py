@@ -54,11 +54,11 @@ def run_settle(bundle: Path, out: Path, agreements: Path | None = None) -> int:
     return 0
 
 
-def run_verify(path: Path) -> int:
-    """Whether an output, or a statement with its proof, is as it was sealed. Returns 0 when it is, 1 when it is not."""
+def run_verify(path: Path, key: str | None = None) -> int:
+    """Whether an output, a statement with its proof, or a seal is as it was sealed (by `key`). Returns 0 when it is, 1 when it is not."""
     console = _console()
     try:
-        found = differences(path)
+        found = differences(path, key)
     except NotSealed as error:
         found = [str(error)]
     for sentence in found:

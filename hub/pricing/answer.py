@@ -8,16 +8,17 @@ from typing import Any
 from hub.pricing.comparison import Amount
 from hub.pricing.exact import PER_ONE, Exact, quotient, to_decimal
 from hub.pricing.explain import Explanation
-from hub.pricing.limits import total_of
 from hub.pricing.pricer import Priced
 from hub.pricing.result import LimitApplied, Line, Money, Unpriceable, Warning
 from hub.pricing.rounding import rounded
 from hub.pricing.tariff import EXCL_UNITS, INCL_UNITS, PARTS
+from hub.pricing.unpriced import Unpriced, unpriced
 from ocpi_modules.types import format_datetime
 
 Content = dict[str, Any]
 
 _UNITS = {"ENERGY": "kWh", "FLAT": "1"}
+_PART_NAMES = {"ENERGY": "energy", "TIME": "time", "PARKING_TIME": "parking", "RESERVATION_TIME": "reservation"}
 _BILLED = {"energy_kwh": "ENERGY", "time_s": "TIME", "parking_s": "PARKING_TIME", "reservation_s": "RESERVATION_TIME"}
 
 
@@ -30,7 +31,7 @@ def _unpriceable(result: Unpriceable) -> Content:
     return {
         "unpriceable": result.kind,
         "detail": result.detail,
-        "warnings": [_warning(warning) for warning in result.warnings],
+        "warnings": [warning_content(warning) for warning in result.warnings],
         "policy": result.policy.as_content(),
     }
 
@@ -45,8 +46,10 @@ def _priced(priced: Priced) -> Content:
         "billed": {name: _number(priced.billed(dimension)) for name, dimension in _BILLED.items()},
         "vat_unknown": priced.vat_unknown,
         "lines": [_line(priced, line, has_incl_vat=priced.has_incl_vat) for line in priced.lines],
+        "unpriced": [_unpriced_line(priced, one) for one in unpriced(priced)],
         "limits": [_limit(limit) for limit in priced.total.limits],
-        "warnings": [_warning(warning) for warning in priced.warnings],
+        "warnings": [warning_content(warning) for warning in priced.warnings],
+        **({"credit": True} if priced.charge.is_credit else {}),
         **({"home_charging_compensation": True} if priced.charge.is_home_compensation else {}),
         "policy": priced.policy.as_content(),
     }
@@ -73,26 +76,44 @@ def _number(quantity: Exact) -> object:
 
 
 def _line(priced: Priced, line: Line, *, has_incl_vat: bool) -> Content:
-    component, cost = line.component, total_of([line])
-    start = priced.charge.periods[line.period].start
+    component, quantity = line.component, line.quantity
     return {
         "period": line.period,
-        "start_date_time": None if start is None else format_datetime(start),
+        "start_date_time": _start(priced, line.period),
         "dimension": component.dimension,
         "part": PARTS[component.part],
         "tariff_id": component.tariff,
         "element": component.element,
         "component": component.index,
         "restrictions": component.restrictions.stated,
-        "quantity": line.quantity if component.dimension == "FLAT" else _number(line.quantity),
+        "quantity": quantity if component.dimension == "FLAT" else _number(quantity),
         "unit": _UNITS.get(component.dimension, "s"),
         "price": component.price,
         **({} if component.vat is None else {"vat": component.vat}),
         "step_size": component.step_size,
-        "excl_vat": quotient(cost.excl, EXCL_UNITS),
-        "incl_vat": quotient(cost.incl, INCL_UNITS) if has_incl_vat else None,
+        "excl_vat": quotient(quantity * component.rate, EXCL_UNITS),
+        "incl_vat": quotient(quantity * component.rate_incl, INCL_UNITS) if has_incl_vat else None,
         **({"surplus": True} if line.is_surplus else {}),
         "rules": rules_of(line),
+    }
+
+
+def _start(priced: Priced, period: int) -> str | None:
+    start = priced.charge.periods[period].start
+    return None if start is None else format_datetime(start)
+
+
+def _unpriced_line(priced: Priced, one: Unpriced) -> Content:
+    return {
+        "period": one.period,
+        "start_date_time": _start(priced, one.period),
+        "dimension": one.dimension,
+        "part": _PART_NAMES[one.dimension],
+        "tariff_id": one.tariff,
+        "quantity": _number(one.quantity),
+        "unit": _UNITS.get(one.dimension, "s"),
+        "priced": False,
+        "rules": ["D1", one.rule],
     }
 
 
@@ -121,7 +142,8 @@ def _limit(limit: LimitApplied) -> Content:
     }
 
 
-def _warning(warning: Warning) -> Content:
+def warning_content(warning: Warning) -> Content:
+    """The content of a warning."""
     period = {} if warning.period is None else {"period": warning.period}
     return {
         "kind": warning.kind,
@@ -147,7 +169,7 @@ def explanation(found: Explanation) -> Content:
         "computed": _amount(found.computed),
         "difference": None if found.difference is None else to_decimal(found.difference),
         "reproduced": _amount(found.reproduced),
-        "also": [_warning(warning) for warning in found.also],
+        "also": [warning_content(warning) for warning in found.also],
     }
 
 

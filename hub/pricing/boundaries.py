@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from hub.pricing.charge import Period
 from hub.pricing.exact import PER_ONE, Exact
 from hub.pricing.moments import period_end, period_length
 from hub.pricing.restrictions import DAY_MINUTES, Moment, duration_of, local_time
@@ -44,12 +43,12 @@ def missing_boundaries(working: Working) -> Iterator[Warning]:
 
 
 def _missing(working: Working, index: int, tariff: CompiledTariff) -> Iterator[Warning]:
-    if _straddles(working.charge.periods[index], tariff):
+    if _straddles(working, index, tariff):
         detail = "Current or power lies on both sides of a threshold of the tariff within one period."
         yield Warning("MISSING_PERIOD_BOUNDARY", detail, index)
     cuts = _cuts(working, index, tariff)
     pieces = _pieces(working, index, cuts) if cuts else []
-    if any(_chosen(working, index, piece.moment) != _chosen(working, index, pieces[0].moment) for piece in pieces):
+    if any(_prices(working, index, piece.moment) != _prices(working, index, pieces[0].moment) for piece in pieces):
         yield _warning(working, index, pieces)
 
 
@@ -62,17 +61,27 @@ def _warning(working: Working, index: int, pieces: list[Piece]) -> Warning:
     return Warning("MISSING_PERIOD_BOUNDARY", detail, index, facts)
 
 
-def _straddles(period: Period, tariff: CompiledTariff) -> bool:
-    stated = period.electric or {}
-    return any(
-        low in stated and high in stated and stated[low] < limit <= stated[high]
-        for item in tariff.restrictions
-        for low, high, limits in (
-            ("MIN_CURRENT", "MAX_CURRENT", item.currents),
-            ("MIN_POWER", "MAX_POWER", item.powers),
-        )
-        for limit in limits
-    )
+def _straddles(working: Working, index: int, tariff: CompiledTariff) -> bool:
+    """Whether current or power has values within one period that have different prices (E5)."""
+    moment = working.moments[index]
+    stated = working.charge.periods[index].electric or {}
+    for name in ("CURRENT", "POWER"):
+        ends = stated.get(f"MIN_{name}"), stated.get(f"MAX_{name}")
+        if ends[0] is None or ends[1] is None or ends[0] >= ends[1]:
+            continue
+        inside = sorted(limit for limit in _electric_limits(tariff, name) if ends[0] < limit <= ends[1])
+        prices = [_prices(working, index, _at_value(moment, name, value)) for value in (ends[0], *inside)]
+        if any(other != prices[0] for other in prices):
+            return True
+    return False
+
+
+def _electric_limits(tariff: CompiledTariff, name: str) -> set[Exact]:
+    return {limit for item in tariff.restrictions for limit in (item.currents if name == "CURRENT" else item.powers)}
+
+
+def _at_value(moment: Moment, name: str, value: Exact) -> Moment:
+    return structs.replace(moment, electric={**(moment.electric or {}), f"MIN_{name}": value, f"MAX_{name}": value})
 
 
 # --- what is active in a piece ---------------------------------------------------------------
@@ -89,6 +98,17 @@ def _priced(working: Working, index: int) -> list[tuple[Components, Exact]]:
 def _chosen(working: Working, index: int, moment: Moment) -> list[Component | None]:
     chosen = [active(components, moment) for components, _ in _priced(working, index)]
     return chosen + [active(components, moment) for components in _unpaid_flats(working, index)]
+
+
+def _prices(working: Working, index: int, moment: Moment) -> list[tuple[Exact, Exact, Exact]]:
+    """What a period would be priced with; components that cost the same are the same."""
+    return [_terms(component) for component in _chosen(working, index, moment)]
+
+
+def _terms(component: Component | None) -> tuple[Exact, Exact, Exact]:
+    if component is None or not component.rate:
+        return 0, 0, 0
+    return component.rate, component.rate_incl, component.step
 
 
 def _unpaid_flats(working: Working, index: int) -> tuple[Components, ...]:

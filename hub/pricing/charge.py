@@ -16,12 +16,13 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
-from hub.pricing.exact import PER_ONE, Exact, half_up, millionths
+from hub.pricing.exact import PER_ONE, Exact, half_up, millionths, named_millionths
 from ocpi_modules.types import UNKNOWN_TIME, fold, lenient_datetime, parse_cdr_datetime
 
 QUICK_NUMBER_MAX_CHARACTERS = 15
 SECONDS_PER_HOUR = 3600
 FOUR_DECIMALS = 100  # millionths
+NAME_MAX_CHARACTERS = 60
 QUICK_NUMBER_END = 1e9
 
 N = TypeVar("N", float, Decimal)
@@ -51,10 +52,10 @@ class CdrPeriod(msgspec.Struct, Generic[N, T], gc=False):
 
 
 class Coordinates(msgspec.Struct, gc=False):
-    """Degrees as text, as OCPI writes them."""
+    """Degrees as they are written: as text, as OCPI wants them, or as numbers."""
 
-    latitude: str
-    longitude: str
+    latitude: Any = None
+    longitude: Any = None
 
 
 class CdrPlace(msgspec.Struct, gc=False):
@@ -103,6 +104,8 @@ class Period(msgspec.Struct, gc=False):
     parking: Exact | None = None
     reservation: Exact | None = None
     electric: dict[str, Exact] | None = None
+    unknown: list[str] | None = None
+    """Names of stated quantities that OCPI has no dimension for."""
 
     @property
     def is_reservation(self) -> bool:
@@ -159,22 +162,31 @@ def _read_quickly(text: bytes) -> Charge | None:
         cdr = _QUICK.decode(text)
         periods = [_quick_period(period) for period in cdr.charging_periods]
         return _charge(cdr, (_quick_moment(cdr.start_date_time), _quick_moment(cdr.end_date_time)), periods)
-    except (msgspec.ValidationError, _NotQuick):  # perhaps only a moment in a form of its own
+    except (msgspec.ValidationError, ValueError, _NotQuick):  # perhaps only a moment in a form of its own
         return None
 
 
 def _read_patiently(text: bytes) -> Charge:
     cdr = _PATIENT.decode(text)
+    ends = (
+        _named_moment(cdr.start_date_time, "$.start_date_time"),
+        _named_moment(cdr.end_date_time, "$.end_date_time"),
+    )
+    periods = [_patient_period(period, index) for index, period in enumerate(cdr.charging_periods)]
+    for name in ("total_energy", "total_time", "total_parking_time"):
+        if getattr(cdr, name) is not None:
+            named_millionths(getattr(cdr, name), f"$.{name}")
+    charge = _charge(cdr, ends, periods)
     moments = [cdr.start_date_time, cdr.end_date_time, *(period.start_date_time for period in cdr.charging_periods)]
-    periods = [_patient_period(period) for period in cdr.charging_periods]
-    charge = _charge(cdr, (_patient_moment(moments[0]), _patient_moment(moments[1])), periods)
     charge.has_offsets = any(map(_has_offset, moments))
     return charge
 
 
 def is_plain(text: bytes) -> bool:
-    """Whether no number in a JSON text has more than 15 significant digits, and no moment an offset of zero."""
-    return _TOO_LONG not in text.translate(_IS_DIGIT) and b'+00:00"' not in text
+    """Whether no number in a JSON text has more than 15 significant digits or is too small for a float, and no moment an offset of zero."""
+    digits = text.translate(_IS_DIGIT)
+    is_short = _TOO_LONG not in digits and b"0e-000" not in digits and b"0E-000" not in digits
+    return is_short and b'+00:00"' not in text
 
 
 def _charge(cdr: CdrText[N, T], ends: tuple[datetime | None, datetime | None], periods: list[Period]) -> Charge:
@@ -182,7 +194,7 @@ def _charge(cdr: CdrText[N, T], ends: tuple[datetime | None, datetime | None], p
     return Charge(
         cdr.id,
         None if country is None or party is None else (fold(country), fold(party)),
-        cdr.currency,
+        cdr.currency.upper(),
         ends[0],
         ends[1],
         in_time_order(periods),
@@ -225,10 +237,11 @@ def _quick_period(period: CdrPeriod[float, datetime]) -> Period:
     return made
 
 
-def _patient_period(period: CdrPeriod[Any, str]) -> Period:
-    made = Period(_patient_moment(period.start_date_time), period.tariff_id)
-    for dimension in period.dimensions:
-        _state(made, dimension.type, millionths(dimension.volume))
+def _patient_period(period: CdrPeriod[Any, str], index: int) -> Period:
+    place = f"$.charging_periods[{index}]"
+    made = Period(_named_moment(period.start_date_time, f"{place}.start_date_time"), period.tariff_id)
+    for at, dimension in enumerate(period.dimensions):
+        _state(made, dimension.type, named_millionths(dimension.volume, f"{place}.dimensions[{at}].volume"))
     return made
 
 
@@ -246,8 +259,11 @@ def _state(period: Period, kind: str, volume: Exact) -> None:
         period.parking = (period.parking or 0) + volume * SECONDS_PER_HOUR
     elif kind == "RESERVATION_TIME":
         period.reservation = (period.reservation or 0) + volume * SECONDS_PER_HOUR
+    elif kind not in _UNPRICED:
+        period.unknown = [*(period.unknown or ()), kind[:NAME_MAX_CHARACTERS]]
 
 
+_UNPRICED = frozenset({"CURRENT", "ENERGY_EXPORT", "ENERGY_IMPORT", "POWER", "STATE_OF_CHARGE"})
 _ELECTRIC = frozenset({"MIN_CURRENT", "MAX_CURRENT", "MIN_POWER", "MAX_POWER"})
 
 
@@ -278,6 +294,13 @@ def _quick_moment(stated: datetime) -> datetime | None:
     if stated.tzinfo is not UTC:
         raise _NotQuick
     return stated if stated.year != UNKNOWN_TIME.year or stated != UNKNOWN_TIME else None
+
+
+def _named_moment(stated: str, place: str) -> datetime | None:
+    try:
+        return _patient_moment(stated)
+    except ValueError as exc:
+        raise ValueError(f"{stated[:NAME_MAX_CHARACTERS]!r} is no moment: {exc} - at `{place}`") from exc
 
 
 def _patient_moment(stated: str) -> datetime | None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import msgspec
 
-from hub.pricing.exact import PER_ONE, Number, millionths
+from hub.pricing.exact import PER_ONE, Number, millionths, named_millionths
 from hub.pricing.policy import Policy
 from hub.pricing.result import Money
 from hub.pricing.rounding import currency_exponent, rounded
@@ -61,7 +61,9 @@ def read_claim(cdr: bytes) -> Claim | None:
     """What the JSON text of a CDR claims; None where it states no total. Raises NoClaim."""
     try:
         text = msgspec.convert(decode_json(cdr), ClaimText, builtin_types=(Decimal,))
-    except (msgspec.ValidationError, NotJsonText) as exc:
+        for name, price in msgspec.structs.asdict(text).items():
+            _check(price, f"$.{name}")
+    except (msgspec.ValidationError, NotJsonText, ValueError) as exc:
         raise NoClaim(f"the amounts of the CDR cannot be read: {exc}") from exc
     if text.total_cost is None:
         return None
@@ -75,6 +77,13 @@ def read_claim(cdr: bytes) -> Claim | None:
     return Claim(
         _amount(text.total_cost), {name: _amount(price) for name, price in stated.items() if price is not None}
     )
+
+
+def _check(price: PriceText | None, place: str) -> None:
+    if price is not None:
+        named_millionths(price.excl_vat, f"{place}.excl_vat")
+    if price is not None and price.incl_vat is not None:
+        named_millionths(price.incl_vat, f"{place}.incl_vat")
 
 
 def _amount(price: PriceText) -> Amount:

@@ -51,6 +51,14 @@ def _millionths_of(number: object) -> Exact:
     return simplest(Fraction(number) * PER_ONE)
 
 
+def named_millionths(number: Number, place: str) -> Exact:
+    """`millionths`, where a refusal says at which place of a JSON text the number stands."""
+    try:
+        return millionths(number)
+    except ValueError as exc:
+        raise ValueError(f"{exc} - at `{place}`") from exc
+
+
 def simplest(number: Exact) -> Exact:
     """The same number, as an int where it is whole."""
     return number.numerator if number.denominator == 1 else number
@@ -85,8 +93,11 @@ def _scale(units: int) -> tuple[int, int, int]:
 
 def _decimal(digits: int, decimals: int) -> Decimal:
     """`digits` with their last `decimals` behind the point, without zeros at the end."""
-    whole, behind = divmod(digits, 10**decimals)
-    return Decimal(whole) if behind == 0 else Decimal(digits).scaleb(-decimals, _EXACT).normalize(_EXACT)
+    if digits % 10**decimals == 0:
+        return Decimal(digits // 10**decimals)
+    text = f"{abs(digits):0{decimals + 1}d}"  # read as text, which is quicker than arithmetic with Decimals
+    sign = "-" if digits < 0 else ""
+    return Decimal(f"{sign}{text[:-decimals]}.{text[-decimals:].rstrip('0')}")
 
 
 def size(number: Exact) -> Exact:

@@ -9,7 +9,8 @@ from fractions import Fraction
 from msgspec import structs
 
 from hub.pricing.boundaries import missing_boundaries
-from hub.pricing.charge import FOUR_DECIMALS, SECONDS_PER_HOUR, Charge, Period
+from hub.pricing.charge import FOUR_DECIMALS, NAME_MAX_CHARACTERS, SECONDS_PER_HOUR, Charge, Period
+from hub.pricing.currencies import CURRENCIES
 from hub.pricing.exact import PER_ONE, Exact, size
 from hub.pricing.moments import HOUR, duration_since, period_length
 from hub.pricing.restrictions import Moment, Restrictions, evidence
@@ -30,11 +31,13 @@ HOURS_MAX_DECIMALS = 7  # half of the last unit is a whole number of microsecond
 def findings(working: Working) -> Iterator[Warning]:
     """All findings, those about the whole before those about periods."""
     yield from _times(working)
+    yield from _currency(working.stated)
     yield from _credit(working.stated)
     yield from _precision(working)
     yield from _energy(working.stated)
     yield from _hours(working.stated)
     yield from _outside(working.stated)
+    yield from _unknown_dimensions(working.stated)
     yield from _missing_time(working)
     yield from _evidence(working)
     yield from missing_boundaries(working)
@@ -73,6 +76,20 @@ def _outside(charge: Charge) -> Iterator[Warning]:
 # --- quantities ------------------------------------------------------------------------------
 
 
+def _currency(charge: Charge) -> Iterator[Warning]:
+    if charge.currency not in CURRENCIES:
+        shown = charge.currency[:NAME_MAX_CHARACTERS]
+        detail = f"The currency {shown!r} is not one of ISO 4217; its amounts are settled with two decimals."
+        yield Warning("TARIFF_INVALID", detail)
+
+
+def _unknown_dimensions(charge: Charge) -> Iterator[Warning]:
+    for index, period in enumerate(charge.periods):
+        for name in period.unknown or ():
+            detail = f"The period states {name!r}, which is no dimension of OCPI; nothing is billed for it."
+            yield Warning("DIMENSION_MISSING", detail, index, {"dimension": name})
+
+
 def _credit(charge: Charge) -> Iterator[Warning]:
     if charge.is_credit and charge.credit_reference_id is None:
         yield Warning("CREDIT_FLAG_INCONSISTENT", "A Credit CDR does not say what it credits.")
@@ -107,7 +124,7 @@ def _energy(charge: Charge) -> Iterator[Warning]:
     if added == total:
         return
     facts: dict[str, object] = {"sum_kwh": Fraction(added, PER_ONE), "total_energy": Fraction(total, PER_ONE)}
-    if _is_about(added, total * WH_PER_KWH) or _is_about(total, added * WH_PER_KWH):
+    if has_periods_in_wh(charge) or has_total_in_wh(charge):
         detail = "The energy of the periods and the total differ by a factor of 1000."
         yield Warning("ENERGY_UNIT_ERROR", detail, facts=facts)
     elif size(added - total) > _energy_tolerance(charge, total):
@@ -124,10 +141,21 @@ def _is_about(number: Exact, other: Exact) -> bool:
 
 def in_kwh(charge: Charge) -> Charge | None:
     """The same charge, if the energy of its periods is in Wh where kWh is meant (D4); else None."""
-    energies = [period.energy or 0 for period in charge.periods]
-    if charge.total_energy is None or not _is_about(sum(energies), charge.total_energy * WH_PER_KWH):
-        return None
-    return _divided(charge)
+    return _divided(charge) if has_periods_in_wh(charge) else None
+
+
+def has_periods_in_wh(charge: Charge) -> bool:
+    """Whether the energy of the periods is 1000 times the total, within 0.1 %."""
+    return charge.total_energy is not None and _is_about(_stated_energy(charge), charge.total_energy * WH_PER_KWH)
+
+
+def has_total_in_wh(charge: Charge) -> bool:
+    """Whether the total is 1000 times the energy of the periods, within 0.1 %."""
+    return charge.total_energy is not None and _is_about(charge.total_energy, _stated_energy(charge) * WH_PER_KWH)
+
+
+def _stated_energy(charge: Charge) -> Exact:
+    return sum(period.energy or 0 for period in charge.periods)
 
 
 def _divided(charge: Charge) -> Charge:

@@ -16,7 +16,6 @@ from hub.pricing.working import Tariffs
 
 HOUR = SECONDS_PER_HOUR * PER_ONE
 _ANY = Moment()
-_NO_TIME = timedelta()
 
 
 def moments_of(charge: Charge, tariffs: Tariffs, policy: Policy, zone: tzinfo | None) -> Sequence[Moment]:
@@ -58,8 +57,8 @@ def session_start(charge: Charge, policy: Policy) -> datetime | None:
 
 
 def length_between(start: datetime | None, moment: datetime) -> timedelta | None:
-    """How much later a moment is, nothing when it came first; None where the start is unknown."""
-    return None if start is None else moment - start if moment > start else _NO_TIME
+    """How much later a moment is, below zero when it came first (no minimum holds then); None where the start is unknown."""
+    return None if start is None else moment - start
 
 
 def duration_since(start: datetime | None, moment: datetime | None) -> int | None:

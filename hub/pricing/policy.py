@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Literal, TypeVar, get_args, get_type_hints
 
 Value = TypeVar("Value")
+
+POLICIES_KEPT_MAX = 256
 
 
 class UnknownSetting(ValueError):
@@ -128,6 +131,7 @@ class Policy:
     @classmethod
     def read(cls, content: Mapping[str, object]) -> Policy:
         """The policy in a mapping of settings, defaults for those that are not in it. Raises UnknownSetting."""
+        content = {name: _as_stated(name, value) for name, value in content.items()}
         for name, value in content.items():
             _check(name, value)
         return cls(**content)  # type: ignore[arg-type]  # checked against the same annotations a line above
@@ -138,7 +142,12 @@ class Policy:
 
     def as_content(self) -> dict[str, str]:
         """Every setting and its value."""
-        return {name: getattr(self, name) for name in _VALUES}
+        return dict(_content_of(self))
+
+
+@lru_cache(maxsize=POLICIES_KEPT_MAX)
+def _content_of(policy: Policy) -> dict[str, str]:
+    return {name: getattr(policy, name) for name in _VALUES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +178,15 @@ _SETTINGS = _read_settings()
 _VALUES = {setting.name: setting.values for setting in _SETTINGS}
 
 
+def _as_stated(name: str, value: object) -> object:
+    """The value of a setting; a number of decimals may be a number."""
+    return str(value) if name == "rounding_exponent" and type(value) is int else value
+
+
 def _check(name: str, value: object) -> None:
     if name not in _VALUES:
-        raise UnknownSetting(f"policy.{name[:60]} is not a setting")
-    if value not in _VALUES[name]:
+        raise UnknownSetting(f"policy.{name[:60]!r} is not a setting")
+    if not isinstance(value, str) or value not in _VALUES[name]:
         raise UnknownSetting(f"policy.{name} is not one of {', '.join(_VALUES[name])}")
 
 

@@ -105,12 +105,12 @@ def price(
 ) -> Priced | Unpriceable:
     """What the charge should have cost. Without `zone`, that of the Location, its coordinates tell it (E3).
 
-    Raises tariff.NotATariff for the text of a tariff that cannot be read.
+    Raises tariff.NotATariff where the tariff that prices it cannot be read; others that cannot are warned of.
     """
     stated, charge = charge, as_read(charge, policy)
     selected = select(charge, book, policy)
     if isinstance(selected, Missing):
-        return Unpriceable(selected.kind, selected.detail, stated, policy)
+        return Unpriceable(selected.kind, selected.detail, stated, policy, selected.warnings)
     tariffs = selected.tariffs
     if zone is None:
         zone = _zone_if_needed(charge, tariffs)
@@ -138,7 +138,7 @@ def _zone_if_needed(charge: Charge, tariffs: Tariffs) -> tzinfo | None:
 def zone_of(charge: Charge) -> tzinfo | None:
     """The zone at the coordinates of the charge; None where nobody knows it."""
     coordinates = charge.place.coordinates if charge.place is not None else None
-    return None if coordinates is None else zone_at(coordinates.latitude, coordinates.longitude)
+    return None if coordinates is None else zone_at(str(coordinates.latitude), str(coordinates.longitude))
 
 
 # --- which component prices what -------------------------------------------------------------

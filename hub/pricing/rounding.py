@@ -36,26 +36,27 @@ def rounded(
 ) -> Decimal:
     """`amount` in whole minor units of its currency, or with `exponent` decimals where a contract says so."""
     decimals = currency_exponent(currency) if exponent is None else exponent
-    units = _whole(Fraction(amount) * 10**decimals, mode)
+    numerator, denominator = amount.as_integer_ratio()
+    units = _whole(numerator * 10**decimals, denominator, mode)
     return Decimal(units).scaleb(-decimals, _EXACT)
 
 
-def _whole(units: Fraction, mode: RoundingMode) -> int:
-    size, over = divmod(abs(units), 1)
-    whole = int(size) + _goes_up(int(size), over, mode)
-    return whole if units >= 0 else -whole
+def _whole(numerator: int, denominator: int, mode: RoundingMode) -> int:
+    size, rest = divmod(abs(numerator), denominator)
+    whole = size + _goes_up(size, 2 * rest, denominator, mode)
+    return whole if numerator >= 0 else -whole
 
 
-def _goes_up(size: int, over: Fraction, mode: RoundingMode) -> bool:
-    half = Fraction(1, 2)
+def _goes_up(size: int, doubled: int, denominator: int, mode: RoundingMode) -> bool:
+    """Whether a rest, doubled to be compared with half, makes one unit more."""
     match mode:
         case "half_away_from_zero":
-            return over >= half
+            return doubled >= denominator
         case "half_towards_zero":
-            return over > half
+            return doubled > denominator
         case "half_even":
-            return over > half or (over == half and size % 2 == 1)
+            return doubled > denominator or (doubled == denominator and size % 2 == 1)
         case "away_from_zero":
-            return over > 0
+            return doubled > 0
         case "towards_zero":
             return False

@@ -7,7 +7,7 @@ the whole session (mod_cdrs, ChargingPeriod and CDR object; mod_tariffs, TariffT
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -16,10 +16,11 @@ import msgspec
 from hub.pricing.charge import Charge
 from hub.pricing.policy import DEFAULT, Policy
 from hub.pricing.result import Warning
-from hub.pricing.tariff import REGULAR, CompiledTariff, compile_tariff
+from hub.pricing.tariff import REGULAR, CompiledTariff, NotATariff, compile_tariff
 from ocpi_modules.types import fold
 
 BOOKS_KEPT_MAX = 1024
+UNREADABLE_TOLD_MAX = 20
 AD_HOC = "AD_HOC_PAYMENT"
 PROFILE = "PROFILE_"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -44,6 +45,7 @@ class Missing:
 
     kind: str
     detail: str
+    warnings: tuple[Warning, ...] = ()
 
 
 class Selected(msgspec.Struct, gc=False):
@@ -54,14 +56,17 @@ class Selected(msgspec.Struct, gc=False):
 
 
 def select(charge: Charge, book: TariffBook, policy: Policy) -> Selected | Missing:
-    """The tariff of every period. Raises tariff.NotATariff for a text that is none."""
-    embedded = [compile_tariff(text, policy) for text in charge.tariffs]
-    pushed = _pushed_by_default(book.texts) if policy is DEFAULT else pushed_by(book.texts, policy)
+    """The tariff of every period. Raises tariff.NotATariff for a text that is none and would have priced it."""
+    try:
+        embedded = [compile_tariff(text, policy) for text in charge.tariffs]
+        pushed = _pushed_by_default(book.texts) if policy is DEFAULT else pushed_by(book.texts, policy)
+    except NotATariff:  # perhaps one that nobody needs
+        return _Search(charge, book, policy).run()
     stated = charge.periods[0].tariff_id
     tariff = None if stated is None else _only(stated, charge, embedded, pushed)
     if tariff is not None and _is_beyond_doubt(tariff, charge, book):
         return Selected([tariff] * len(charge.periods), ())
-    return _Search(charge, book, policy, embedded).run()
+    return _Search(charge, book, policy).run()
 
 
 Pushed = Mapping[str, Sequence[CompiledTariff]]
@@ -120,9 +125,10 @@ def _is_beyond_doubt(tariff: CompiledTariff, charge: Charge, book: TariffBook) -
 class _Search:
     """One search: the places to look, in their order, and the warnings on the way."""
 
-    def __init__(self, charge: Charge, book: TariffBook, policy: Policy, embedded: list[CompiledTariff]) -> None:
-        self.charge, self.book, self.policy, self.embedded = charge, book, policy, embedded
-        pushed = [compile_tariff(text, policy) for text in book.texts]
+    def __init__(self, charge: Charge, book: TariffBook, policy: Policy) -> None:
+        self.charge, self.book, self.policy = charge, book, policy
+        self.embedded, self.unreadable_embedded = _read_all(charge.tariffs, policy, "the CDR")
+        pushed, self.unreadable_pushed = _read_all(book.texts, policy, "those beside the CDR")
         self.pushed = [tariff for tariff in pushed if _is_owned_by(tariff, charge.owner)]
         self.names = [None if period.tariff_id is None else fold(period.tariff_id) for period in charge.periods]
         self.warnings: list[Warning] = []
@@ -134,13 +140,19 @@ class _Search:
         for name in dict.fromkeys(names):
             found[name] = self._named(name) if name is not None else self._unnamed(names)
         missing = next((item for item in found.values() if isinstance(item, Missing)), None)
-        return missing or self._checked([found[name] for name in names])  # type: ignore[misc]  # none is Missing
+        if missing is not None:
+            return replace(missing, warnings=tuple(self._unread()))
+        return self._checked([found[name] for name in names])  # type: ignore[misc]  # none is Missing
 
     def _named(self, name: str) -> CompiledTariff | Missing:
-        for place in (self.embedded, self.pushed):
+        places = ((self.embedded, self.unreadable_embedded), (self.pushed, self.unreadable_pushed))
+        for place, unreadable in places:
             versions = [tariff for tariff in place if tariff.key == name]
             if versions:
                 return self._version(versions)
+            for refused in unreadable:
+                if refused.name is not None and fold(refused.name) == name:
+                    raise refused
         return Missing("MISSING_TARIFF", f"The tariff {name} is neither in the CDR nor known from its owner.")
 
     def _version(self, versions: list[CompiledTariff]) -> CompiledTariff:
@@ -163,6 +175,9 @@ class _Search:
 
     def _fallback(self) -> CompiledTariff | Missing:
         candidates = self._candidates()
+        unreadable = self.unreadable_embedded or (() if self.embedded else self.unreadable_pushed)
+        if not candidates and unreadable:
+            raise unreadable[0]
         if not candidates:
             return Missing(
                 "MISSING_TARIFF", "No period names a tariff, and none was valid at the start of the session."
@@ -176,7 +191,8 @@ class _Search:
 
     def _candidates(self) -> list[CompiledTariff]:
         """What may be the tariff of a session that names none (T3): one version of each, valid, of the fitting type."""
-        place = self.embedded or [tariff for tariff in self.pushed if self._is_offered(tariff)]
+        has_embedded = self.embedded or self.unreadable_embedded
+        place = self.embedded if has_embedded else [tariff for tariff in self.pushed if self._is_offered(tariff)]
         start = self.charge.start
         valid = [tariff for tariff in place if start is None or self._is_valid(tariff, start)]
         keys = dict.fromkeys(tariff.key for tariff in valid)
@@ -203,6 +219,7 @@ class _Search:
                 return Missing("CURRENCY_MISMATCH", detail)
         self.warnings += self._unnamed_periods()
         self.warnings += [warning for tariff in used for warning in self._doubts(tariff, tariffs)]
+        self.warnings += self._unread()
         return Selected(tariffs, tuple(self.warnings))
 
     def _unnamed_periods(self) -> list[Warning]:
@@ -212,6 +229,14 @@ class _Search:
         if len(unnamed) == len(self.charge.periods):
             return [Warning("TARIFF_ID_MISSING", "No period names a tariff.")]
         return [Warning("TARIFF_ID_MISSING", "The period names no tariff, others do.", index) for index in unnamed]
+
+    def _unread(self) -> Iterable[Warning]:
+        """The tariffs that nobody can read, and that nobody needed."""
+        for refused in [*self.unreadable_embedded, *self.unreadable_pushed][:UNREADABLE_TOLD_MAX]:
+            facts: dict[str, object] = {} if refused.name is None else {"tariff_id": refused.name}
+            yield Warning(
+                "TARIFF_INVALID", f"{str(refused)[:1].upper()}{str(refused)[1:]}; it prices nothing.", facts=facts
+            )
 
     def _doubts(self, tariff: CompiledTariff, tariffs: list[CompiledTariff | None]) -> Iterable[Warning]:
         facts: dict[str, object] = {"tariff_id": tariff.id}
@@ -244,6 +269,18 @@ class _Search:
             if version.key == tariff.key and (version.last_updated or _LONG_AGO) <= start
         ]
         return bool(known) and max(known, key=_updated).terms != tariff.terms
+
+
+def _read_all(texts: Iterable[bytes], policy: Policy, whose: str) -> tuple[list[CompiledTariff], list[NotATariff]]:
+    """What can be read of several texts, and what cannot."""
+    readable: list[CompiledTariff] = []
+    refused: list[NotATariff] = []
+    for place, text in enumerate(texts, 1):
+        try:
+            readable.append(compile_tariff(text, policy))
+        except NotATariff as exc:
+            refused.append(NotATariff(exc.reason, exc.name, f"tariff {place} of {whose}"))
+    return readable, refused
 
 
 def _is_owned_by(tariff: CompiledTariff, owner: tuple[str, str] | None) -> bool:

@@ -9,18 +9,20 @@ microsecond, one FLAT).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from typing import Annotated
 
 import msgspec
 
-from hub.pricing.charge import FOUR_DECIMALS
-from hub.pricing.exact import PER_ONE, Exact, Number, half_up, millionths, simplest
+from hub.pricing.charge import FOUR_DECIMALS, NAME_MAX_CHARACTERS
+from hub.pricing.exact import PER_ONE, Exact, Number, half_up, millionths, named_millionths, simplest
 from hub.pricing.policy import DEFAULT, Policy
 from hub.pricing.restrictions import Check, Restrictions, RestrictionsText, compile_restrictions
-from ocpi_modules.types import decode_json, fold, lenient_datetime
+from ocpi_modules.types import NotJsonText, decode_json, fold, lenient_datetime
 
 TARIFFS_KEPT_MAX = 4096
 REGULAR = "REGULAR"
@@ -37,7 +39,11 @@ _PART_OF = {"ENERGY": ENERGY, "TIME": TIME, "PARKING_TIME": PARKING, "FLAT": FIX
 
 
 class NotATariff(ValueError):
-    """This text is not a Tariff that can be read; the message is a sentence."""
+    """This text is not a Tariff that can be read; the message is a sentence. `name` is its id, None where it states none."""
+
+    def __init__(self, reason: str, name: str | None = None, where: str = "the tariff") -> None:
+        super().__init__(f"{where if name is None else f'the tariff {name}'} cannot be read: {reason}")
+        self.reason, self.name = reason, name
 
 
 # --- what is read ----------------------------------------------------------------------------
@@ -55,7 +61,7 @@ class ComponentText(msgspec.Struct, gc=False):
 class ElementText(msgspec.Struct, gc=False):
     """A tariff element as it is written."""
 
-    price_components: list[ComponentText]
+    price_components: Annotated[list[ComponentText], msgspec.Meta(min_length=1)]
     restrictions: RestrictionsText | None = None
 
 
@@ -71,7 +77,7 @@ class TariffText(msgspec.Struct, gc=False):
 
     id: str
     currency: str
-    elements: list[ElementText]
+    elements: Annotated[list[ElementText], msgspec.Meta(min_length=1)]
     country_code: str | None = None
     party_id: str | None = None
     type: str | None = None
@@ -132,6 +138,8 @@ class CompiledTariff(msgspec.Struct, gc=False, eq=False):
     start: datetime | None
     end: datetime | None
     last_updated: datetime | None
+    components: Components
+    """All of them, in list order."""
     flat: Components
     energy: Components
     time: Components
@@ -178,11 +186,41 @@ def _compile(text: bytes, policy: Policy) -> CompiledTariff:
     try:
         return _compiled(_read(text), policy)
     except (msgspec.ValidationError, ValueError, ArithmeticError) as exc:
-        raise NotATariff(f"the tariff cannot be read: {exc}") from exc
+        raise NotATariff(str(exc), _name_in(text)) from exc
 
 
 def _read(text: bytes) -> TariffText:
-    return msgspec.convert(decode_json(text), TariffText, builtin_types=(Decimal,))
+    tariff = msgspec.convert(decode_json(text), TariffText, builtin_types=(Decimal,))
+    tariff.currency = tariff.currency.upper()
+    for place, number in _numbers(tariff):
+        named_millionths(number, place)
+    return tariff
+
+
+def _name_in(text: bytes) -> str | None:
+    """The id that a Tariff states which cannot be read otherwise."""
+    try:
+        content = decode_json(text)
+    except NotJsonText:
+        return None
+    name = content.get("id") if isinstance(content, dict) else None
+    return name[:NAME_MAX_CHARACTERS] if isinstance(name, str) else None
+
+
+def _numbers(text: TariffText) -> Iterator[tuple[str, Number]]:
+    """Every number, and where it stands."""
+    for index, element in enumerate(text.elements):
+        for place, component in enumerate(element.price_components):
+            yield from _numbers_in(component, f"$.elements[{index}].price_components[{place}]")
+        yield from _numbers_in(element.restrictions, f"$.elements[{index}].restrictions")
+    yield from _numbers_in(text.min_price, "$.min_price")
+    yield from _numbers_in(text.max_price, "$.max_price")
+
+
+def _numbers_in(item: msgspec.Struct | None, place: str) -> Iterator[tuple[str, Number]]:
+    for name, value in msgspec.structs.asdict(item).items() if item is not None else ():
+        if isinstance(value, int | Decimal):
+            yield f"{place}.{name}", value
 
 
 def _compiled(text: TariffText, policy: Policy) -> CompiledTariff:
@@ -198,9 +236,10 @@ def _compiled(text: TariffText, policy: Policy) -> CompiledTariff:
         owner=(fold(text.country_code), fold(text.party_id)) if text.country_code and text.party_id else None,
         currency=text.currency,
         type=text.type,
-        start=_moment(text.start_date_time),
-        end=_moment(text.end_date_time),
-        last_updated=_moment(text.last_updated),
+        start=_moment(text.start_date_time, "start_date_time"),
+        end=_moment(text.end_date_time, "end_date_time"),
+        last_updated=_moment(text.last_updated, "last_updated"),
+        components=tuple(components),
         flat=_of("FLAT", normal),
         energy=_of("ENERGY", normal),
         time=_of("TIME", normal),
@@ -327,12 +366,12 @@ def _is_fine(component: ComponentText) -> bool:
     return millionths(component.price) % FOUR_DECIMALS != 0
 
 
-def _moment(text: str | None) -> datetime | None:
+def _moment(text: str | None, name: str) -> datetime | None:
     if text is None:
         return None
     moment = lenient_datetime(text)
     if moment is None:
-        raise ValueError(f"{text[:40]!r} is not a moment")
+        raise ValueError(f"{text[:NAME_MAX_CHARACTERS]!r} is no moment - at `$.{name}`")
     return moment.astimezone(UTC)
 
 
@@ -340,20 +379,37 @@ def _defects(text: TariffText) -> list[str]:
     """What is wrong with a Tariff that can be priced with all the same (E1, S7), as sentences."""
     return [
         sentence
-        for index, element in enumerate(text.elements)
-        for sentence in [*_doubles(index, element), *_stepless(index, element)]
+        for number, element in enumerate(text.elements, 1)
+        for sentence in [*_unknowns(number, element), *_doubles(number, element), *_oddly_stepped(number, element)]
     ]
 
 
-def _doubles(index: int, element: ElementText) -> list[str]:
+def _unknowns(number: int, element: ElementText) -> Iterator[str]:
+    for component in element.price_components:
+        if component.type not in _RATE_UNITS:
+            kind = component.type[:NAME_MAX_CHARACTERS]
+            yield f"Element {number} has a price for {kind!r}, which is no dimension of a price; it prices nothing."
+    reservation = element.restrictions.reservation if element.restrictions is not None else None
+    if reservation not in _RESERVATIONS:
+        kind = str(reservation)[:NAME_MAX_CHARACTERS]
+        yield f"Element {number} is for reservations of the unknown kind {kind!r}; it prices nothing."
+
+
+_RESERVATIONS = (None, "RESERVATION", "RESERVATION_EXPIRES")
+
+
+def _doubles(number: int, element: ElementText) -> Iterator[str]:
     kinds = [component.type for component in element.price_components]
-    doubled = sorted({kind for kind in kinds if kinds.count(kind) > 1})
-    return [f"Element {index} has more than one component of {kind}." for kind in doubled]
+    for kind in sorted({kind for kind in kinds if kinds.count(kind) > 1}):
+        yield f"Element {number} has more than one component of {kind[:NAME_MAX_CHARACTERS]}."
 
 
-def _stepless(index: int, element: ElementText) -> list[str]:
-    return [
-        f"Element {index} has no step_size for {component.type}, so nothing is rounded up."
-        for component in element.price_components
-        if component.type in _STEP_UNITS and (component.step_size is None or component.step_size <= 0)
-    ]
+def _oddly_stepped(number: int, element: ElementText) -> Iterator[str]:
+    for component in element.price_components:
+        step = component.step_size
+        if component.type not in _STEP_UNITS:
+            continue
+        if step is None or step <= 0:
+            yield f"Element {number} has no step_size for {component.type}, so nothing is rounded up."
+        elif step % 1:
+            yield f"Element {number} has a step_size for {component.type} that is not a whole number."

@@ -19,7 +19,7 @@ class UnknownZone(ValueError):
 def zone_named(name: str) -> ZoneInfo:
     """The zone of a name. Raises UnknownZone."""
     if name not in time_zones():
-        raise UnknownZone(f"{name[:60]!r} is not a time zone of the IANA database")
+        raise UnknownZone(f"timezone: {name[:60]!r} is not a time zone of the IANA database")
     return ZoneInfo(name)
 
 

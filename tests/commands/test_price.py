@@ -27,10 +27,27 @@ GOOD = json.dumps(EXAMPLE).encode()
 TOTAL = {"excl_vat": 5.5, "incl_vat": 6.6}
 
 
+@pytest.fixture(autouse=True)
+def no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The width of a terminal that the tests may run in is none of theirs."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+def environment() -> dict[str, str]:
+    """What is set here, and nothing that the readline library has set behind its back (COLUMNS)."""
+    return dict(os.environ)
+
+
 def run(*options: str, given: bytes) -> subprocess.CompletedProcess[bytes]:
     """The command over pipes."""
     return subprocess.run(
-        _command(*options), input=given, capture_output=True, timeout=WAIT_SECONDS, check=False, cwd=ROOT
+        _command(*options),
+        input=given,
+        capture_output=True,
+        timeout=WAIT_SECONDS,
+        check=False,
+        cwd=ROOT,
+        env=environment(),
     )
 
 
@@ -233,12 +250,109 @@ def test_the_waterfall_leads_from_quantities_to_the_total() -> None:
     assert ["settled", "5.50", "6.60"] in rows(page)
 
 
-def test_the_waterfall_tells_what_is_claimed_too_much() -> None:
+@pytest.mark.parametrize(
+    ("claim", "told"),
+    [
+        pytest.param({"excl_vat": 6}, [["claimed", "too", "much", "0.5000"]], id="more"),
+        pytest.param({"excl_vat": 3}, [["claimed", "too", "little", "2.5000"]], id="less"),
+        pytest.param(TOTAL, [], id="exact"),
+        pytest.param(
+            {"excl_vat": 6, "incl_vat": 6},
+            [["claimed", "too", "much", "0.5000"], ["claimed", "too", "little", "0.6000"]],
+            id="more without VAT and less with it",
+        ),
+    ],
+)
+def test_the_waterfall_tells_what_is_claimed_too_much_or_too_little(claim: Any, told: list[list[str]]) -> None:
     asked = decode_json(GOOD)
-    asked["cdr"]["total_cost"] = {"excl_vat": 6}
+    asked["cdr"]["total_cost"] = decode_json(json.dumps(claim).encode())
     page = explained(encode_json(asked))
-    assert ["claimed", "6.0000"] in rows(page)
-    assert ["claimed", "too", "much", "0.5000"] in rows(page)
+    assert [row for row in rows(page) if row[:2] == ["claimed", "too"]] == told
+    assert f"claimed{claim['excl_vat']:.4f}" in page.replace(" ", "")
+
+
+def test_the_waterfall_shows_what_nothing_prices() -> None:
+    words = ["no", "price", "for", "it,", "D1,", "E1", "3600", "s", "not", "priced"]
+    [row] = [row for row in rows(explained(GOOD)) if "TIME" in row]
+    assert row == ["1", "2026-10-02T20:10:00Z", "TIME", "EVENING", *words]
+
+
+def test_ids_and_texts_are_data() -> None:
+    asked = decode_json(GOOD)
+    for item in (*asked["cdr"]["charging_periods"],):
+        item["tariff_id"] = "[red]A[/red][/]\x1b[2J\u202e"
+    asked["tariffs"][0]["id"] = "[red]A[/red][/]\x1b[2J\u202e"
+    page = explained(encode_json(asked))
+    assert "[red]A[/red][/]\\u001b[2J\\u202e" in page
+    assert "\x1b" not in page
+
+
+def test_nothing_is_cut_where_there_is_no_terminal() -> None:
+    asked = decode_json(GOOD)
+    name = "EVENING-" * 12
+    asked["tariffs"][0]["id"] = name
+    for item in asked["cdr"]["charging_periods"]:
+        item["tariff_id"] = name
+    assert name in explained(encode_json(asked))
+
+
+def test_the_width_may_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "90")
+    page = explained(GOOD)
+    assert max(map(len, page.splitlines())) <= 90
+    assert "2.5000" in page
+
+
+def test_the_waterfall_of_a_credit_says_what_is_negated() -> None:
+    asked = decode_json(GOOD)
+    asked["cdr"] |= {"credit": True, "credit_reference_id": "CDR-0000", "total_cost": {"excl_vat": -6}}
+    page = explained(encode_json(asked))
+    assert "A credit: only the total is negated" in page
+    assert ["total,", "negated", "for", "the", "credit", "-5.5000", "-6.6000"] in rows(page)
+    assert ["energy", "2.5000", "3.0000"] in rows(page)
+
+
+def test_the_waterfall_shows_both_totals_where_energy_is_in_wh() -> None:
+    """D4"""
+    asked = decode_json(GOOD)
+    asked["cdr"]["charging_periods"][0]["dimensions"][0]["volume"] = 10_000
+    page = explained(encode_json(asked))
+    assert ["total", "if", "its", "energy", "is", "in", "Wh", "5.5000", "6.6000"] in rows(page)
+    assert "ENERGY_UNIT_ERROR" in page
+
+
+def test_warnings_name_their_periods_counted_from_one() -> None:
+    asked = decode_json(GOOD)
+    for item in asked["cdr"]["charging_periods"]:
+        item["dimensions"].append({"type": "BANANA", "volume": 1})
+    assert "DIMENSION_MISSING, periods 1, 2: The period states 'BANANA'" in explained(encode_json(asked))
+
+
+def test_a_claim_that_cannot_be_read_hinders_no_price() -> None:
+    page = explained(encode_json({**EXAMPLE, "cdr": {**EXAMPLE["cdr"], "total_cost": 3}}))
+    assert ["total", "5.5000", "6.6000"] in rows(page)
+    assert "The claim: the amounts of the CDR cannot be read" in page
+
+
+@pytest.mark.parametrize("options", [[], ["--explain"], ["--jsonl"]])
+def test_a_full_disk_is_one_sentence_and_status_1(options: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            _command(*options), input=GOOD, stdout=full, stderr=subprocess.PIPE, check=False, cwd=ROOT
+        )
+    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+    assert b"No space left" in done.stderr
+
+
+def test_a_terminal_of_ascii_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    asked = decode_json(GOOD)
+    asked["tariffs"][0]["max_price"] = {"excl_vat": 5}
+    assert "5.5000 \\u2192 5.0000" in explained(encode_json(asked))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
+    assert "5.5000" in explained(b"\xef\xbb\xbf" + GOOD)
 
 
 def test_the_waterfall_names_the_mistake_that_gives_the_claim() -> None:

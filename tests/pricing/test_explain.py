@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from hub.pricing.policy import settings
+from hub.pricing.readings import EQUAL_IF, rounding_words
 from tests.pricing.build import Content, at, cdr, component, element, period, priced, tariff
 
 D = Decimal
@@ -96,11 +98,16 @@ def energy(kwh: str, tariff: Content, **more: Any) -> Content:
             "11",
             "FLAT_COUNT_MISMATCH",
             "flat_count:3",
-            "is due 3 times instead of 1",
+            "the fee of 2.00 EUR is charged 3 times instead of once",
             id="a fee three times",
         ),
         pytest.param(
-            energy("5", FEE), "5", "FLAT_COUNT_MISMATCH", "flat_count:0", "is due 0 times instead of 1", id="no fee"
+            energy("5", FEE),
+            "5",
+            "FLAT_COUNT_MISMATCH",
+            "flat_count:0",
+            "the fee of 2.00 EUR is charged not at all instead of once",
+            id="no fee",
         ),
         pytest.param(
             energy("10", STEPS, total_energy=12),
@@ -116,7 +123,7 @@ def energy(kwh: str, tariff: Content, **more: Any) -> Content:
             "10",
             "PRICE_MISMATCH",
             "weekday_anchor:window_start",
-            "weekday_anchor is read as window_start (rule E3)",
+            "belongs to the weekday on which the night began",
             id="another reading",
         ),
         pytest.param(energy("10", STEPS), "9", "PRICE_MISMATCH", None, "nothing explains it", id="nothing explains it"),
@@ -258,5 +265,151 @@ def test_without_a_price_there_is_nothing_to_compare() -> None:
     assert found["computed"] is None
 
 
-def test_a_claim_that_cannot_be_read_is_an_error() -> None:
-    assert "amounts" in priced({**energy("5", FEE), "total_cost": 5}, explain=True)["error"]
+def test_a_claim_that_cannot_be_read_leaves_the_price() -> None:
+    answer = priced({**energy("5", FEE), "total_cost": 5}, explain=True)
+    assert answer["total_cost"]["excl_vat"] == 7
+    assert "the amounts of the CDR cannot be read" in answer["explanation"]["error"]
+
+
+# --- units (D4) ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("charge", "excl"),
+    [
+        pytest.param(energy("10", ENERGY), "0", id="a claim of nothing"),
+        pytest.param(
+            energy("10", tariff(element(component("ENERGY", "0.30"), component("FLAT", "2")))), "2", id="FLAT"
+        ),
+        pytest.param(energy("10", ENERGY), "0.01", id="a claim of a cent"),
+        pytest.param(energy("41000", ENERGY), "12.20", id="a ratio that is 1008"),
+        pytest.param(
+            cdr(period(at(0), TIME=1), tariffs=[tariff(element(component("TIME", "6")))]), "0", id="no energy"
+        ),
+    ],
+)
+def test_a_claim_near_to_nothing_is_no_error_of_units(charge: Content, excl: str) -> None:
+    """D4."""
+    assert explained(charge, excl)["kind"] != "ENERGY_UNIT_ERROR"
+
+
+@pytest.mark.parametrize(
+    ("excl", "words"),
+    [
+        pytest.param("3000", "every Wh is claimed at the price of a kWh; in kWh the price is 3.00 EUR", id="as stated"),
+        pytest.param("3", "equal if the energy of the periods is in Wh", id="in kWh"),
+        pytest.param("17", "in kWh the price is 3.00 EUR, which the claim is not either", id="neither"),
+    ],
+)
+def test_periods_in_wh_come_first_whatever_is_claimed(excl: str, words: str) -> None:
+    """D4."""
+    found = explained(energy("10000", ENERGY, total_energy=10), excl)
+    assert (found["kind"], found["counterfactual"]) == ("ENERGY_UNIT_ERROR", "energy_in_wh")
+    assert words in found["sentence"]
+    assert found["reproduced"] == {"excl_vat": 3, "incl_vat": D("3.6")}
+
+
+def test_wh_that_nothing_is_charged_for_change_no_price() -> None:
+    """D4."""
+    timed = tariff(element(component("TIME", "6")))
+    charge = cdr(period(at(0), TIME=1, ENERGY=10000), tariffs=[timed], total_energy=10)
+    assert explained(charge, "6")["kind"] == "EXACT"
+
+
+# --- tariffs of some periods (T1, T5) ------------------------------------------------------------
+
+A, B = (tariff(element(component("ENERGY", price)), id=name) for name, price in (("A", "0.30"), ("B", "0.50")))
+C = tariff(element(component("ENERGY", "0.70")), id="C")
+SWITCHED = cdr(
+    period(at(0), "A", ENERGY=10), period(at(20), "B", ENERGY=4), period(at(40), "A", ENERGY=1), tariffs=[A, B]
+)
+
+
+@pytest.mark.parametrize(
+    ("excl", "counterfactual", "words"),
+    [
+        pytest.param("4.50", "tariff:A", "the tariff A is used in every period", id="all under one"),
+        pytest.param("7.50", "tariff:B", "the tariff B is used in every period", id="all under the other"),
+        pytest.param("9.70", "tariff:C:for:A", "the tariff C is used in place of A", id="one in place of another"),
+        pytest.param("5.50", "tariff:B:period:2", "the tariff B is used in period 3", id="in one period"),
+        pytest.param("10.50", "tariff:C", "the tariff C is used.", id="one that the CDR does not name"),
+    ],
+)
+def test_a_tariff_that_some_periods_were_priced_with_is_named(excl: str, counterfactual: str, words: str) -> None:
+    found = explained(SWITCHED, excl, None, C)
+    assert (found["kind"], found["counterfactual"]) == ("WRONG_TARIFF", counterfactual)
+    assert words in found["sentence"]
+
+
+def test_a_tariff_out_of_a_large_book_is_not_tried_in_one_period() -> None:
+    """One of a hundred prices gives nearly any claim in some period."""
+    many = [tariff(element(component("ENERGY", f"0.{price}")), id=f"X{price}") for price in range(10, 99)]
+    assert explained(SWITCHED, "5.90", None, *many)["kind"] == "PRICE_MISMATCH"  # 1 kWh at 0.90
+
+
+# --- words -----------------------------------------------------------------------------------
+
+
+def test_every_reading_has_a_sentence_without_the_name_of_a_setting() -> None:
+    fields = {"step_size", "min_price", "max_price"}  # of OCPI
+    for setting in settings():
+        for value in setting.values if not setting.name.startswith("rounding_") else ():
+            words = EQUAL_IF[setting.name][value]
+            assert all("_" not in word or word in fields for word in words.replace(",", "").split()), words
+
+
+@pytest.mark.parametrize("mode", next(setting.values for setting in settings() if setting.name == "rounding_mode"))
+def test_every_way_of_rounding_has_a_sentence(mode: str) -> None:
+    assert "cent" in rounding_words(mode, 2)
+    assert "unit of the currency" in rounding_words(mode, 0)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "sentence"),
+    [
+        pytest.param("9", "The claim is 1.00 EUR less than the price, and nothing explains it.", id="less"),
+        pytest.param("11.105", "The claim is 1.105 EUR more than the price, and nothing explains it.", id="more"),
+    ],
+)
+def test_amounts_have_a_currency_and_its_decimals(claimed: str, sentence: str) -> None:
+    assert explained(energy("10", STEPS), claimed)["sentence"] == sentence
+
+
+# --- VAT (V1, M2) ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("incl", "counterfactual"),
+    [
+        pytest.param("105.50", "vat:5.5", id="half a percent"),
+        pytest.param("107.70", "vat:7.7", id="a tenth"),
+        pytest.param("127", "vat:27", id="the highest there is"),
+        pytest.param("128", None, id="no such rate"),
+        pytest.param("107.77", None, id="two decimals are no rate"),
+        pytest.param("142", "vat:42", id="but what a tariff states is one"),
+    ],
+)
+def test_a_rate_is_named_only_if_there_may_be_one(incl: str, counterfactual: str | None) -> None:
+    charged = tariff(element(component("ENERGY", "1", vat="20")), element(component("PARKING_TIME", "1", vat="42")))
+    found = explained(energy("100", charged), "100", incl)
+    assert (found["kind"], found["counterfactual"]) == ("VAT_MISMATCH", counterfactual)
+
+
+def test_a_limit_without_vat_that_leaves_the_amount_with_vat_is_no_other_rate() -> None:
+    """M2."""
+    capped = tariff(element(component("ENERGY", "1", vat="20")), max_price={"excl_vat": 50})
+    found = explained(energy("100", capped), "50", "120")
+    assert (found["kind"], found["counterfactual"]) == ("VAT_MISMATCH", "limit_without_incl:unlimited")
+
+
+# --- parts -----------------------------------------------------------------------------------------
+
+
+def test_parts_of_a_wrong_total_are_not_compared() -> None:
+    charge = energy("5", FEE) | {"total_energy_cost": {"excl_vat": 9}, "total_fixed_cost": {"excl_vat": 2}}
+    assert explained(charge, "11")["also"] == []
+
+
+def test_a_total_is_the_sum_of_its_parts_only_where_a_part_was_priced() -> None:
+    free = tariff(element(component("TIME", "1")))
+    assert explained(energy("5", free), "5")["also"] == []

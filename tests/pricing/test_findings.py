@@ -21,6 +21,14 @@ UNKNOWN = "1970-1-1T00:00:00Z"
     ("charge", "expected"),
     [
         pytest.param(cdr(period(at(0), ENERGY=1), total_energy=1, total_time=1), [], id="nothing odd"),
+        pytest.param(cdr(period(at(0), ENERGY=1, BANANA=3)), ["DIMENSION_MISSING"], id="no dimension"),
+        pytest.param(cdr(period(at(0), ENERGY=1, energy=3)), ["DIMENSION_MISSING"], id="one in small letters"),
+        pytest.param(cdr(period(at(0), ENERGY=1, STATE_OF_CHARGE=50, POWER=9)), [], id="one that is never priced"),
+        pytest.param(
+            cdr(period(at(0), ENERGY=1), currency="ZZZ", tariffs=[{**PER_KWH, "currency": "ZZZ"}]),
+            ["TARIFF_INVALID"],
+            id="a currency of nobody",
+        ),
         pytest.param(cdr(period(at(0), ENERGY=1), total_energy=2), ["ENERGY_SUM_MISMATCH"], id="ENERGY_SUM"),
         pytest.param(
             cdr(period(at(0), ENERGY=1), total_energy=Decimal("1.001")), [], id="ENERGY_SUM: tolerance of a Wh"
@@ -51,6 +59,27 @@ UNKNOWN = "1970-1-1T00:00:00Z"
 def test_a_finding(charge: Content, expected: list[str]) -> None:
     store = [] if "tariffs" in charge else [PER_KWH]
     assert kinds(priced(charge, *store)) == expected
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        pytest.param(element(component("BANANA", "1")), "Element 2 has a price for 'BANANA'", id="no dimension"),
+        pytest.param(element(component("energy", "1")), "Element 2 has a price for 'energy'", id="in small letters"),
+        pytest.param(
+            element(component("FLAT", "1"), reservation="MAYBE"), "reservations of the unknown kind 'MAYBE'", id="kind"
+        ),
+        pytest.param(
+            element({"type": "TIME", "price": 1, "step_size": Decimal("0.5")}), "not a whole number", id="half a step"
+        ),
+    ],
+)
+def test_a_tariff_that_says_what_nobody_understands_is_told(odd: Any, words: str) -> None:
+    """E1, S7: nothing is silently free."""
+    both = tariff(element(component("ENERGY", "1")), odd)
+    (warning,) = priced(cdr(period(at(0), ENERGY=1, TIME=1), tariffs=[both]))["warnings"]
+    assert warning["kind"] == "TARIFF_INVALID"
+    assert words in warning["detail"]
 
 
 def test_energy_in_wh_is_priced_both_ways() -> None:
@@ -110,6 +139,8 @@ SPRING = tariff(
     element(component("ENERGY", "1"), start_time="02:15", end_time="02:45"), element(component("ENERGY", "3"))
 )
 LATE_FLAT = tariff(element(component("FLAT", "5"), min_kwh=10), element(component("ENERGY", "1")))
+TWINS = tariff(element(component("ENERGY", "1"), max_kwh=10), element(component("ENERGY", "1")))
+FREE = tariff(element(component("TIME", "0"), max_duration=1800))
 SAME = tariff(element(component("TIME", "1"), start_time="13:00"), element(component("ENERGY", "1")))
 
 
@@ -134,6 +165,8 @@ SAME = tariff(element(component("TIME", "1"), start_time="13:00"), element(compo
         pytest.param(
             cdr(period(at(30), ENERGY=4), minutes=90, tariffs=[SAME]), None, id="nothing that is priced changes"
         ),
+        pytest.param(cdr(period(at(0), ENERGY=20), tariffs=[TWINS]), None, id="the other element costs the same"),
+        pytest.param(cdr(period(at(0), TIME=1), tariffs=[FREE]), None, id="from free to without a price"),
     ],
 )
 def test_a_price_that_changes_inside_a_period_is_told(charge: Content, expected: tuple[int, int] | None) -> None:
@@ -160,3 +193,77 @@ def test_a_clock_that_jumps_over_an_opening_opens_the_window_at_the_jump() -> No
     )
     night: Any = {"start_date_time": "2026-03-29T00:30:00Z", "end_date_time": "2026-03-29T01:30:00Z"}
     assert boundary(cdr(period("2026-03-29T00:30:00Z", ENERGY=4), tariffs=[later], **night)) == (12, 8)
+
+
+@pytest.mark.parametrize(
+    ("price", "expected"),
+    [pytest.param("1", [], id="same"), pytest.param("3", ["MISSING_PERIOD_BOUNDARY"], id="other")],
+)
+def test_currents_on_both_sides_matter_only_where_the_price_differs(price: str, expected: list[str]) -> None:
+    """E5, E6."""
+    fast = tariff(element(component("ENERGY", price), min_current=32), element(component("ENERGY", "1")))
+    assert kinds(priced(cdr(period(at(0), ENERGY=1, MIN_CURRENT=16, MAX_CURRENT=40), tariffs=[fast]))) == expected
+
+
+def test_no_least_duration_holds_before_the_session() -> None:
+    """E4, X3."""
+    later = tariff(element(component("ENERGY", "5"), min_duration=0), element(component("ENERGY", "1")))
+    early = cdr(period(at(-20), ENERGY=1), period(at(0), ENERGY=1), tariffs=[later])
+    assert priced(early)["total_cost"]["excl_vat"] == 6
+
+
+# --- what a connector can give -----------------------------------------------------------------
+
+AC_16 = {"power_type": "AC_3_PHASE", "max_voltage": 230, "max_amperage": 16}
+
+
+@pytest.mark.parametrize(
+    ("connector", "kwh", "minutes", "expected"),
+    [
+        pytest.param({"max_electric_power": 11000}, "11.55", 60, [], id="5 % more"),
+        pytest.param({"max_electric_power": 11000}, "11.56", 60, ["ENERGY_ABOVE_PHYSICAL_LIMIT"], id="and no more"),
+        pytest.param({"max_electric_power": 11000}, "1.06", 5, [], id="0.1 kWh more in a short time"),
+        pytest.param(
+            {"max_electric_power": 11000}, "1.07", 5, ["ENERGY_ABOVE_PHYSICAL_LIMIT"], id="and no more either"
+        ),
+        pytest.param(AC_16, "11.5", 60, [], id="three phases"),
+        pytest.param(AC_16, "11.6", 60, ["ENERGY_ABOVE_PHYSICAL_LIMIT"], id="three phases and no more"),
+        pytest.param({}, "999", 60, [], id="nobody knows"),
+        pytest.param({"max_electric_power": "much"}, "999", 60, [], id="nobody can read it"),
+    ],
+)
+def test_energy_above_the_power_of_the_connector_is_told(
+    connector: Any, kwh: str, minutes: int, expected: list[str]
+) -> None:
+    place: Any = {"evse_uid": "E1", "connector_id": "1"}
+    location = {"evses": [{"uid": "E1", "connectors": [{"id": "1", "tariff_ids": ["T1"], **connector}]}]}
+    charge = cdr(period(at(0), ENERGY=kwh), minutes=minutes, cdr_location=place)
+    assert kinds(priced(charge, PER_KWH, location=location)) == expected
+
+
+def test_a_period_alone_may_have_too_much_energy() -> None:
+    place: Any = {"evse_uid": "E1", "connector_id": "1"}
+    connector = {"id": "1", "tariff_ids": ["T1"], "max_electric_power": 11000}
+    location = {"evses": [{"uid": "E1", "connectors": [connector]}]}
+    charge = cdr(period(at(0), ENERGY=1), period(at(30), ENERGY=7), cdr_location=place)
+    (warning,) = priced(charge, PER_KWH, location=location)["warnings"]
+    assert (warning["kind"], warning["period"], warning["power_w"]) == ("ENERGY_ABOVE_PHYSICAL_LIMIT", 1, 11000)
+    assert (warning["energy_kwh"], warning["limit_kwh"]) == (7, Decimal("5.775"))
+
+
+# --- what nothing prices -------------------------------------------------------------------------
+
+
+def test_what_nothing_prices_is_shown() -> None:
+    """D1, T2."""
+    charge = cdr(period(at(0), ENERGY=1, TIME="0.5"), period(at(30), None, ENERGY=2, PARKING_TIME=0))
+    answer = priced(charge, PER_KWH)
+    shown = [
+        (one["period"], one["dimension"], one["quantity"], one["unit"], one["tariff_id"], one["priced"], one["rules"])
+        for one in answer["unpriced"]
+    ]
+    assert shown == [
+        (0, "TIME", 1800, "s", "T1", False, ["D1", "E1"]),
+        (1, "ENERGY", 2, "kWh", None, False, ["D1", "T2"]),
+    ]
+    assert all("price" not in one for one in answer["unpriced"])
