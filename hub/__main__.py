@@ -18,6 +18,7 @@ from ocpi_modules.errors import OcpiError
 from ocpi_modules.parties import Party, Role
 
 if TYPE_CHECKING:  # each command imports what it needs: not every one is worth two seconds of web server and database
+    from hub.commands.erase import Driver
     from hub.partners.probe import Report
     from hub.store.database import Database
     from hub.web.admin import InvitationMade, InvitationShown, InvitedRole, PartnerShown, RoleShown
@@ -149,9 +150,23 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, required=True, metavar="DIR", help="an earlier output there is replaced")
     run.add_argument("--agreements", type=Path, metavar="FILE", help="more agreements, as YAML or JSON")
     run.set_defaults(run=_settle_run)
-    verify = settling.add_parser("verify", help="whether an output, or one statement of it, is as it was sealed")
-    verify.add_argument("path", type=Path, metavar="DIR|STATEMENT.json")
+    verify = settling.add_parser(
+        "verify", help="whether an output, a statement with its proof, or the seal of a period is as it was sealed"
+    )
+    verify.add_argument("path", type=Path, metavar="DIR|FILE.json")
+    verify.add_argument("--key", help="the public key that the hub is known by, in hexadecimal digits")
     verify.set_defaults(run=_settle_verify)
+
+    command = commands.add_parser(
+        "erase",
+        help="forget a driver: erase --token NL/MSP/RFID/UID, or erase --contract NL-MSP-C0012345-X",
+        description="Take a driver out of everything that the hub keeps. Money, statements and seals stay as they are.",
+    )
+    driver = command.add_mutually_exclusive_group(required=True)
+    driver.add_argument("--token", type=_token_of_driver, metavar="CC/PID/TYPE/UID", help="one token of an eMSP")
+    driver.add_argument("--contract", type=_contract_of_driver, metavar="ID", help="all tokens of a contract")
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    command.set_defaults(run=_erase)
 
     command = commands.add_parser("secret", help="renew the key that seals outbound tokens: secret rotate")
     rotate = command.add_subparsers(required=True).add_parser(
@@ -323,7 +338,29 @@ def _settle_run(options: argparse.Namespace, _: Settings) -> int:
 def _settle_verify(options: argparse.Namespace, _: Settings) -> int:
     from hub.commands.settle import run_verify
 
-    return run_verify(options.path)
+    return run_verify(options.path, options.key)
+
+
+def _token_of_driver(text: str) -> Driver:
+    from hub.commands.erase import read_token
+
+    return read_token(text)
+
+
+def _contract_of_driver(text: str) -> Driver:
+    from hub.commands.erase import read_contract
+
+    return read_contract(text)
+
+
+def _erase(options: argparse.Namespace, settings: Settings) -> int:
+    from hub.commands.erase import run_erase
+    from hub.store.forgetting import Forgetting
+
+    async def work(database: Database, _: Settings) -> int:
+        return await run_erase(Forgetting(database.direct), options.token or options.contract, is_sure=options.yes)
+
+    return _with_database(work, settings)
 
 
 def _rotate_secret(options: argparse.Namespace, settings: Settings) -> int:

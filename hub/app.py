@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -34,37 +35,61 @@ from hub.partners.streamlanes import StreamLanes
 from hub.routing.dues import Dues
 from hub.routing.paging import Paging
 from hub.routing.ports import Ports
-from hub.routing.pulling import Puller, PullPorts
+from hub.routing.pulling import Looked, Puller, PullPorts, Window
 from hub.routing.router import Router
 from hub.settings import Settings
 from hub.settlement.agreements import Agreements
-from hub.settlement.engine import Settler, open_books
+from hub.settlement.engine import Settler, open_books, open_closing
+from hub.settlement.engine.chasing import Chasing, MissingBoard, Terms, look_seconds
 from hub.settlement.engine.clearing import Clearing
+from hub.settlement.engine.corrections import CorrectionDesk
+from hub.settlement.engine.disputes import DisputeRoom
+from hub.settlement.engine.pricing import Pricer
+from hub.settlement.engine.proof import ProofRoom
+from hub.settlement.engine.retention import Retention
+from hub.store.books import BookReader
 from hub.store.callbacks import Callbacks
+from hub.store.chases import Chases
+from hub.store.closing import ClosingBook
 from hub.store.copies import Copies
+from hub.store.corrections import Corrections
 from hub.store.database import Database
 from hub.store.defects import Defects
+from hub.store.disputes import DisputeBook
+from hub.store.forgetting import Forgetting
 from hub.store.leader import Leadership, key_mark
 from hub.store.ledger import Ledger
+from hub.store.meterkeys import MeterKeys
 from hub.store.partners import Partners
 from hub.store.permissions import PermissionRules
 from hub.store.pulls import Pulls
 from hub.store.refusals import Refusals
-from hub.store.secrets import Safe
+from hub.store.secrets import Safe, SealKey
+from hub.store.statements import Statements
 from hub.web.admin import Desk, admin_router
+from hub.web.agreements import AgreementsDesk, agreements_router
+from hub.web.books import BooksDesk, books_router
+from hub.web.decisions import DecisionsDesk, decisions_router
+from hub.web.disputes import DisputesDesk, disputes_router
 from hub.web.docs import add_docs
 from hub.web.errors import on_http_exception, on_ocpi_error, on_unexpected, on_validation_error
+from hub.web.evidence import evidence_router
+from hub.web.meterkeys import MeterKeysDesk, meterkeys_router
 from hub.web.metrics import Metrics, log_seen, metrics_router
+from hub.web.missing import MissingDesk, missing_router
 from hub.web.ocpi import OcpiEndpoint, OcpiPorts, Seen
 from hub.web.openapi import describe_ocpi
 from hub.web.pages import Figures, page_router
+from hub.web.periods import PeriodsDesk, periods_router
 from hub.web.recent import Recent
 from hub.web.registration import versions_url
 from hub.web.settlement import settlement_router
 from hub.web.shares import Share, merged_metrics, merged_rows, merged_waiting
+from hub.web.statements import StatementsDesk, statements_router
 from hub.web.terms import TermsDesk, terms_router
 from hub.web.upkeep import UpkeepDesk, upkeep_router
 from ocpi_modules.catalog import MODULES
+from ocpi_modules.cdrs import CDRS
 from ocpi_modules.errors import OcpiError
 from ocpi_modules.module import Module
 from ocpi_modules.parties import Party
@@ -145,9 +170,24 @@ class Hub:
             schedule_seconds=settings.pull_schedule_seconds,
         )
         self.roster.listen(self.puller.on_change)
-        self.books = open_books(self.database.direct)
+        self.books = open_books(self.database.direct, clock)
+        self.disputes = DisputeRoom(self.books, DisputeBook(self.database.direct), clock)
         hub = Party(settings.country_code, settings.party_id)
-        self.clearing = Clearing(Settler(self.books, clock, Agreements(hub=hub)), settings.settle_seconds)
+        self.agreements = Agreements(hub=hub)
+        settler = Settler(self.books, clock, self.agreements)
+        signer = SealKey(settings.seal_key_bytes())
+        self.closing = open_closing(self.database.direct, clock, self._agreements_now, signer)
+        retention = Retention(Forgetting(self.database.direct), clock, settings.retention_months)
+        rounds = (self.disputes.expire_due, self.closing.cut_off_due, retention.run_due)
+        self.clearing = Clearing(settler, settings.settle_seconds, *rounds)
+        terms = Terms(
+            missed_after=timedelta(hours=settings.missing_cdr_hours), asked_every=timedelta(hours=settings.chase_hours)
+        )
+        self.chases = Chases(self.database.direct)
+        self.board = MissingBoard(self.chases, self.books.verdicts, clock, terms)
+        self.chasing = Chasing(
+            self.board, self._ask_for_cdrs, every_seconds=settings.settle_seconds, look_seconds=look_seconds(terms)
+        )
         mark = key_mark(settings.secret_key_bytes())
         self.leadership = Leadership(database_url, mark, self._begin_duties, self._end_duties)
         self._tidying: asyncio.Task[None] | None = None
@@ -227,6 +267,21 @@ class Hub:
         app.include_router(terms_router(self._terms(), settings.admin_token_text()))
         app.include_router(upkeep_router(self._upkeep_desk(), settings.admin_token_text()))
         app.include_router(settlement_router(settings.admin_token_text(), settings.max_body_bytes))
+        app.include_router(decisions_router(self._decisions_desk(settings), settings.admin_token_text()))
+        missing = MissingDesk(self.board, self.chases, self._clock)
+        app.include_router(missing_router(missing, settings.admin_token_text()))
+        meter_keys = MeterKeysDesk(MeterKeys(self.database.direct), self._clock)
+        app.include_router(meterkeys_router(meter_keys, settings.admin_token_text()))
+        app.include_router(evidence_router(ProofRoom(self.books, self.disputes), settings.admin_token_text()))
+        app.include_router(books_router(self._books_desk(), settings.admin_token_text()))
+        app.include_router(
+            agreements_router(AgreementsDesk(self.books.terms, self._clock), settings.admin_token_text())
+        )
+        app.include_router(disputes_router(self._disputes_desk(), settings.admin_token_text()))
+        periods = PeriodsDesk(self.closing, ClosingBook(self.database.direct), self._clock)
+        app.include_router(periods_router(periods, settings.admin_token_text()))
+        statements = StatementsDesk(self.closing, Statements(self.database.direct))
+        app.include_router(statements_router(statements, settings.admin_token_text()))
         app.include_router(metrics_router(self._measure, settings.admin_token_text()))
         describe_ocpi(app)
         add_docs(app)
@@ -274,11 +329,13 @@ class Hub:
         self.dues.start()
         self.puller.start()
         self.clearing.start()
+        self.chasing.start()
 
     async def _end_duties(self) -> None:
         self.presence.follow()
         if self._tidying is not None:
             await ended(self._tidying)
+        await self.chasing.close()
         await asyncio.gather(self.dues.close(), self.puller.close(), self.clearing.close(), self.lanes.follow())
 
     async def _tidy(self) -> None:
@@ -309,6 +366,9 @@ class Hub:
         if self.leadership.is_leader and partner is not None:
             self.puller.pull_now(partner, MODULES[module_id])
 
+    async def _ask_for_cdrs(self, owner: Party, since: datetime, until: datetime) -> Looked | None:
+        return await self.puller.look(owner, CDRS, Window(since, until))
+
     def _observe(self, seen: Seen) -> None:
         self.recent.add(seen, self._clock.now())
         self.metrics.count(seen)
@@ -322,6 +382,22 @@ class Hub:
 
     def _upkeep_desk(self) -> UpkeepDesk:
         return UpkeepDesk(self.partners, self.roster, self.prober, self.pulls, self._pull, self.defects)
+
+    async def _agreements_now(self) -> Agreements:
+        return replace(self.agreements, known=await self.books.terms.active())
+
+    def _decisions_desk(self, settings: Settings) -> DecisionsDesk:
+        return DecisionsDesk(self.books.decisions, self.books.terms, self._clock, settings.waiver_limit)
+
+    def _books_desk(self) -> BooksDesk:
+        reader = BookReader(self.database.direct)
+        return BooksDesk(
+            reader, self.books.verdicts, self.books.decisions, Pricer(self.books.gatherer, self._agreements_now)
+        )
+
+    def _disputes_desk(self) -> DisputesDesk:
+        corrections = CorrectionDesk(self.disputes, Corrections(self.database.direct), self._clock)
+        return DisputesDesk(self.disputes, corrections)
 
     def _links(self) -> dict[str, str]:
         if self.stream is None:

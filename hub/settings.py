@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -95,6 +96,29 @@ class Settings(BaseSettings):
     settle_seconds: float = Field(
         10.0, gt=0, le=3600, description="How often new CDRs are priced, checked and posted, when none are under way."
     )
+    waiver_limit: Decimal = Field(
+        Decimal(1000),
+        ge=0,
+        description="How much money at risk one person may accept alone in settlement, in the currency of the claims; more needs two.",
+    )
+    missing_cdr_hours: float = Field(
+        24.0,
+        gt=0,
+        le=24 * 365,
+        description="How long after its end a session may be without a CDR before that is missed.",
+    )
+    chase_hours: float = Field(
+        24.0,
+        gt=0,
+        le=24 * 365,
+        description="How often, at most, a CPO's list of CDRs is read for those that are missed.",
+    )
+    retention_months: int = Field(
+        0,
+        ge=0,
+        le=1200,
+        description="After how many whole months drivers are taken out of billed CDRs and their sessions; 0: only when they are erased.",
+    )
     allow_private_partner_urls: bool = Field(False, description="Lets partners have private addresses and plain http.")
     max_body_bytes: int = Field(
         1024 * 1024, ge=1024, description="Largest body that is accepted; more is answered 413."
@@ -168,6 +192,12 @@ class Settings(BaseSettings):
         if self.secret_key is not None:
             return self.secret_key.get_secret_value().encode()
         return load_or_make_key(self.secret_key_file)
+
+    def seal_key_bytes(self) -> bytes:
+        """What the key that signs seals is made from: the sealing key where that is a setting, else a file beside it, made on first use."""
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value().encode()
+        return load_or_make_key(self.secret_key_file.with_name("seal.key"))
 
     def nats_url_text(self) -> str | None:
         """The address of NATS, or None when there is none."""

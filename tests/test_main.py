@@ -15,7 +15,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -27,11 +27,13 @@ import structlog
 
 from hub.__main__ import in_columns, main, read_roles
 from hub.settings import Settings
+from hub.store.copies import Copies
 from hub.store.database import Database
 from hub.store.partners import JOINED, LEFT, Partners
 from hub.store.rotation import WrongKey, prepare_key, reseal_tokens, resealing
 from hub.store.secrets import Safe, token_hash
 from hub.store.tables import ClaimRow, PartnerRow
+from tests.store import push
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND_WAIT_SECONDS = 90
@@ -69,6 +71,7 @@ def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
         [sys.executable, "-m", "hub", *arguments],
         cwd=folder,
         env=environment(**settings),
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=COMMAND_WAIT_SECONDS,
@@ -262,6 +265,25 @@ async def test_a_statement_is_json_or_csv_of_the_month(folder: Path, database: D
     text = run(folder, "statement", "--month", "2026-10", "--format", "csv", HUB_DATABASE_URL=database_url).stdout
     assert text.splitlines()[1:] == ["DE/VST,NL/GRP,EUR,1,0,12.345678901234567,0,1"]
     assert answer(folder, "statement", "--month", "2026-11", HUB_DATABASE_URL=database_url)["rows"] == []
+
+
+async def test_erase_forgets_a_driver_only_when_it_is_confirmed(
+    folder: Path, database: Database, database_url: str, example: Callable[..., dict[str, Any]]
+) -> None:
+    copies = Copies(database.direct)
+    token = example("token")
+    await copies.keep(push("tokens", token))
+    await copies.close()
+    name = "/".join((token["country_code"], token["party_id"], token["type"], token["uid"]))
+    asked = run(folder, "erase", "--token", name, HUB_DATABASE_URL=database_url)
+    assert (asked.returncode, asked.stdout.splitlines()[-1][-20:]) == (1, "Nothing was changed.")
+    assert "1 × copy of a token" in asked.stdout
+    done = run(folder, "erase", "--token", name, "--yes", HUB_DATABASE_URL=database_url)
+    assert (done.returncode, "Forgotten." in done.stdout) == (0, True)
+    assert await copies.count() == {}
+    again = run(folder, "erase", "--contract", token["contract_id"], HUB_DATABASE_URL=database_url)
+    assert (again.returncode, again.stdout) == (0, "Nothing that the hub keeps names this driver.\n")
+    assert run(folder, "erase", "--token", "NL/MSP", HUB_DATABASE_URL=database_url).returncode == 2
 
 
 # --- a new key -----------------------------------------------------------------------------------

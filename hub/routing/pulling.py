@@ -40,6 +40,7 @@ ATTEMPTS_MAX = 5
 RETRY_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 1.0
 CLOSE_WAIT_SECONDS = 5.0
+SAID_MAX_CHARACTERS = 255
 
 PULLED = tuple(module for module in FUNCTIONAL if module.is_kept)
 
@@ -64,12 +65,30 @@ class PullPorts:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One list to read: a module of a partner, from `since` on (UTC), or whole."""
+    """One list to read: a module of a partner, from `since` on and before `until` (UTC), or whole."""
 
     partner: Partner
     module: Module
     since: datetime | None
     crawled_before: datetime | None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From when on and before when (UTC) something was updated."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What a look into a list brought: objects, those of them that were refused, and why it did not come to its end."""
+
+    objects: int = 0
+    refused: int = 0
+    said: str = ""
 
 
 @dataclass(slots=True)
@@ -78,6 +97,9 @@ class _Tally:
     refused: int = 0
     is_short: bool = False
     seen: dict[Party, set[tuple[str, str]]] = field(default_factory=dict)
+
+    def looked(self, said: str) -> Looked:
+        return Looked(objects=self.objects, refused=self.refused, said=said[:SAID_MAX_CHARACTERS])
 
 
 class Puller:
@@ -134,6 +156,24 @@ class Puller:
     def pull_now(self, partner: Partner, module: Module) -> None:
         """Read the list of a module soon, whatever its mode (an operator's wish): whole, but sessions and CDRs from the last sync on."""
         self._start(self._pull(partner.id, module, is_crawl=True))
+
+    async def look(self, owner: Party, module: Module, window: Window) -> Looked | None:
+        """Read what of an owner's list was updated in a window, and keep it; None where that cannot be done now, but may be later.
+
+        What is known of the partner's syncs stays as it is.
+        """
+        partner = self._ports.roster.directory.partner_behind(owner)
+        if partner is None or partner.endpoint(module, Interface.SENDER) is None:
+            return Looked(said="nobody offers this list")
+        if self._closing.is_set() or not is_there(partner, self._ports.roster.directory):
+            return None
+        errand, tally = Errand(partner, module, window.since, None, window.until), _Tally()
+        async with self._locks.setdefault(partner.id, asyncio.Lock()), self._slots:
+            try:
+                await self._read_list(errand, owner, tally)
+            except OcpiError as fault:
+                return None if self._closing.is_set() else tally.looked(fault.message or type(fault).__name__)
+        return tally.looked("")
 
     # --- when ----------------------------------------------------------------------------------
 
@@ -238,7 +278,7 @@ class Puller:
             is_crawl=is_crawl,
             objects=tally.objects,
             refused=tally.refused,
-            said=said[:255],
+            said=said[:SAID_MAX_CHARACTERS],
         )
         await self._finish(errand, pulled, tally)
         return not said
@@ -276,7 +316,7 @@ class Puller:
 
         total, unnamed = 0, 0
         named: set[tuple[Party, str, str]] = set()  # a partner that repeats its first page has not shown its whole list
-        async for page in crawl(fetch, first_page(endpoint, errand.since), errand.partner.quirks):
+        async for page in crawl(fetch, first_page(endpoint, errand.since, errand.until), errand.partner.quirks):
             total = page.total or 0
             if self._closing.is_set():
                 raise ServerFault("the hub stops")
@@ -355,11 +395,11 @@ def sync_point(state: PullState, pushed_at: datetime | None) -> datetime | None:
     return last - timedelta(seconds=OVERLAP_SECONDS)
 
 
-def first_page(endpoint: str, since: datetime | None) -> str:
+def first_page(endpoint: str, since: datetime | None, until: datetime | None = None) -> str:
     """The URL of the first page of a list."""
-    asked = {"limit": str(PAGE_OBJECTS)}
-    if since is not None:
-        asked = {"date_from": format_datetime(since), **asked}
+    dates = {"date_from": since, "date_to": until}
+    asked = {name: format_datetime(date) for name, date in dates.items() if date is not None}
+    asked["limit"] = str(PAGE_OBJECTS)
     return join_url(endpoint, "", urlencode(asked, safe=":"))
 
 

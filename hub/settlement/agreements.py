@@ -83,6 +83,19 @@ class Agreement:
             and (not self.token_types or cdr.token.type in self.token_types)
         )
 
+    def overlaps(self, other: Agreement) -> bool:
+        """Whether a CDR could be under both."""
+        return (
+            (self.creditor, self.debtor) == (other.creditor, other.debtor)
+            and _share_a_moment(self, other)
+            and _share_any(self.countries, other.countries)
+            and _share_any(self.token_types, other.token_types)
+        )
+
+    def ended(self, at: datetime) -> Agreement:
+        """The same without charges that begin at a moment or later."""
+        return replace(self, valid_to=at if self.valid_to is None else min(self.valid_to, at))
+
 
 DEFAULT = Agreement()
 HUB = Party("NL", "HUB")
@@ -126,6 +139,35 @@ class Agreements:
 
     def _party(self, seat: str, cdr: CdrFact) -> Party:
         return {"hub": self.hub, "creditor": cdr.owner, "debtor": cdr.to}[seat]
+
+
+def with_default_before(agreements: Iterable[Agreement]) -> tuple[Agreement, ...]:
+    """Agreements, and the default terms for each pair until its first agreement begins: an agreement changes nothing before its date."""
+    known = tuple(agreements)
+    firsts: dict[tuple[Party | None, Party | None], datetime | None] = {}
+    for one in known:
+        pair = (one.creditor, one.debtor)
+        firsts[pair] = one.valid_from if pair not in firsts else _earlier(firsts[pair], one.valid_from)
+    before = (
+        replace(DEFAULT, creditor=pair[0], debtor=pair[1], valid_to=first) for pair, first in firsts.items() if first
+    )
+    return (*known, *before)
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier of two beginnings, None being before all others."""
+    return None if one is None or other is None else min(one, other)
+
+
+def _share_a_moment(one: Agreement, other: Agreement) -> bool:
+    begins = [moment for moment in (one.valid_from, other.valid_from) if moment is not None]
+    ends = [moment for moment in (one.valid_to, other.valid_to) if moment is not None]
+    return not begins or not ends or max(begins) < min(ends)
+
+
+def _share_any(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether two scopes meet; an empty one is everything."""
+    return not one or not other or bool(one & other)
 
 
 def _charged(fee: Fee, cdr: CdrFact) -> Amount:

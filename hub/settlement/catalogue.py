@@ -440,7 +440,7 @@ SIGNED_ENERGY_MISMATCH = Check(
     _ERROR,
     _HOLD,
     Family.METERING,
-    "total_energy is what the signed readings differ by.",
+    "total_energy is what the signed readings differ by, within 0.001 kWh or 0.1 %.",
 )
 SIGNED_TIME_MISMATCH = Check(
     "H04",
@@ -448,7 +448,7 @@ SIGNED_TIME_MISMATCH = Check(
     _WARNING,
     _REPORT,
     Family.METERING,
-    "Signed times are those of the CDR, within two minutes.",
+    "Signed times are those of the CDR, within two minutes; time is billed by a clock that was set.",
 )
 SIGNED_TOKEN_MISMATCH = Check(
     "H05",
@@ -456,10 +456,15 @@ SIGNED_TOKEN_MISMATCH = Check(
     _WARNING,
     _REPORT,
     Family.METERING,
-    "The identification that was signed is that of the token.",
+    "The identification that was signed is that of the token; another known token is held.",
 )
 SIGNED_DATA_INCOMPLETE = Check(
-    "H06", "SIGNED_DATA_INCOMPLETE", _ERROR, _HOLD, Family.METERING, "Signed data begin, end and have a good status."
+    "H06",
+    "SIGNED_DATA_INCOMPLETE",
+    _ERROR,
+    _HOLD,
+    Family.METERING,
+    "Signed data begin and end, on one meter, with a good status, on pages that follow each other.",
 )
 SIGNED_DATA_UNREADABLE = Check(
     "H07",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -11,10 +11,9 @@ from typing import Any
 
 from hub import __version__
 from hub.settlement import seal
-from hub.settlement.agreements import Agreement
 from hub.settlement.bundle import Bundle, party_text
-from hub.settlement.catalogue import CATALOGUE
 from hub.settlement.causes import Cause, cause_content, causes_of
+from hub.settlement.configuration import agreement_content, by_name, catalogue_digest
 from hub.settlement.evidence import Tolerances
 from hub.settlement.outputs import (
     Content,
@@ -133,12 +132,12 @@ def configuration_content(bundle: Bundle) -> Content:
     parties = {party_text(party): sorted(map(str, roles)) for party, roles in evidence.parties.items()}
     return {
         "engine": __version__,
-        "catalogue": sha256(canonical([plain(asdict(check)) for check in CATALOGUE])).hexdigest(),
+        "catalogue": catalogue_digest(),
         "period": period_content(bundle),
         "parties": dict(sorted(parties.items())),
         "hub": party_text(bundle.agreements.hub),
         "tolerances": _tolerances_content(evidence.tolerances, evidence.as_of),
-        "agreements": [_agreement_content(one) for one in sorted(bundle.agreements.known, key=_by_name)],
+        "agreements": [agreement_content(one) for one in sorted(bundle.agreements.known, key=by_name)],
     }
 
 
@@ -146,18 +145,6 @@ def _tolerances_content(tolerances: Tolerances, as_of: datetime) -> Content:
     values = {one.name: getattr(tolerances, one.name) for one in fields(tolerances)}
     numbers = {name: value.normalize() for name, value in values.items() if isinstance(value, Decimal)}
     return {name: plain(value) for name, value in {**numbers, "as_of": as_of}.items()}
-
-
-def _agreement_content(agreement: Agreement) -> Content:
-    values = {one.name: getattr(agreement, one.name) for one in fields(agreement)}
-    values["policy"] = agreement.policy.as_content()
-    values["fees"] = [asdict(fee) for fee in agreement.fees]
-    values["checks"] = {name: asdict(override) for name, override in sorted(agreement.checks.items())}
-    return {name: plain(value) for name, value in values.items()}
-
-
-def _by_name(agreement: Agreement) -> tuple[str, int]:
-    return (agreement.id, agreement.version)
 
 
 def _head(statement: PairStatement, bundle: Bundle) -> Content:

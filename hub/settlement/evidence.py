@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from hub.metering import MeterKey
 from hub.settlement.facts import CdrFact, Cost, Object, SessionFact, TokenKey, Version, key_of, objects_in
 from ocpi_modules.parties import Party, Role
-from ocpi_modules.types import encode_decoded
+from ocpi_modules.types import UNKNOWN_TIME, encode_decoded
 
 Name = tuple[Party, str]
 """Owner and folded id."""
@@ -69,6 +70,8 @@ class Evidence:
     """Who sends objects of a module (``tokens``) at all, beside those of whom there are any here."""
     views: Mapping[Party, Mapping[str, Cost | None]] = field(default_factory=dict)
     """What eMSPs hold: folded CDR id to its total, for those that were asked."""
+    meter_keys: Mapping[Name, tuple[MeterKey, ...]] = field(default_factory=dict)
+    """Public keys by owner and folded meter id or EVSE uid, the oldest first."""
 
     @property
     def as_of(self) -> datetime:
@@ -87,6 +90,13 @@ class Evidence:
         evse = _named(location.content.get("evses"), "uid", cdr.plug.evse_uid)
         connector = _named(evse.get("connectors"), "id", cdr.plug.connector_id) if evse is not None else None
         return Place(location.content, evse, connector)
+
+    def meter_key_of(self, cdr: CdrFact) -> str | None:
+        """The key that was registered for the meter of a CDR, or for its EVSE, when the charge began; None where none was."""
+        at = cdr.end if cdr.start == UNKNOWN_TIME else cdr.start
+        names = (key_of(cdr.content.get("meter_id")), cdr.plug.evse_uid) if self.meter_keys else ()
+        keys = (key for name in names if name for key in reversed(self.meter_keys.get((cdr.owner, name), ())))
+        return next((key.public_key for key in keys if at is not None and key.valid_from <= at), None)
 
     def token_of(self, cdr: CdrFact) -> Version | None:
         """The token of a CDR at the party that the CDR names, as it was when the session began."""

@@ -34,7 +34,13 @@ from hub.settlement.bundle import (
 )
 from hub.settlement.seal import FORMAT
 from hub.settlement.terms_file import NotAgreements, decode_terms, read_agreements
-from hub.settlement.verification import NotSealed, Output, differences_in_output, differences_in_statement
+from hub.settlement.verification import (
+    NotSealed,
+    Output,
+    differences_in_output,
+    differences_in_period_seal,
+    differences_in_statement,
+)
 from ocpi_modules.types import NotJsonText, decode_json
 
 BUNDLE_MAX_BYTES = 2 * 1024**3
@@ -307,10 +313,16 @@ def _sweep(place: Path) -> None:
 # --- verifying -----------------------------------------------------------------------------------
 
 
-def differences(path: Path) -> list[str]:
-    """What differs from what was sealed, in an output folder or a statement with its proof. Raises NotSealed."""
+def differences(path: Path, key: str | None = None) -> list[str]:
+    """What differs from what was sealed, in an output folder, a statement with its proof, or the seal of a period. Raises NotSealed.
+
+    `key` is the public key that a hub is known by; an output folder is not signed.
+    """
     if not path.is_dir():
-        return differences_in_statement(_json(path))
+        content = _json(path)
+        if isinstance(content, dict) and "sealed" in content:
+            return differences_in_period_seal(content, key)
+        return differences_in_statement(content, key)
     content = _json(path / "net.json")
     return differences_in_output(
         Output(

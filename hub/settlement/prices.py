@@ -5,14 +5,15 @@ The embedded tariff prices the CDR, else the version that its owner had publishe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from hub.pricing.charge import Charge, NotACharge, read_charge
 from hub.pricing.policy import Policy
 from hub.pricing.pricer import Priced, price
 from hub.pricing.result import Unpriceable
-from hub.pricing.selection import TariffBook
+from hub.pricing.selection import BOOKS_KEPT_MAX, TariffBook
 from hub.pricing.tariff import NotATariff, compile_tariff
 from hub.pricing.zones import UnknownZone, zone_named
 from hub.settlement.evidence import Evidence, Place
@@ -38,7 +39,7 @@ class Pricing:
 
 def price_cdr(cdr: CdrFact, evidence: Evidence, place: Place, policy: Policy) -> Pricing:
     """What a CDR costs by its tariff; never raises."""
-    texts = evidence.tariff_texts.get(cdr.owner, ())
+    texts = _readable(evidence.tariff_texts.get(cdr.owner, ()), policy)
     book = TariffBook(texts=texts, offered=_offered(place), preference=_preference(evidence.token_of(cdr)))
     try:
         charge = read_charge(encode_decoded(cdr.content))
@@ -47,17 +48,14 @@ def price_cdr(cdr: CdrFact, evidence: Evidence, place: Place, policy: Policy) ->
     zone = _zone(place.location)
     try:
         return Pricing(charge=charge, book=book, zone=zone, result=price(charge, book, policy, zone))
-    except NotATariff:
-        return _priced_with_readable(charge, book, policy, zone)
-
-
-def _priced_with_readable(charge: Charge, book: TariffBook, policy: Policy, zone: ZoneInfo | None) -> Pricing:
-    """A published tariff that nobody can read is as good as none; one in the CDR leaves it without a price."""
-    book = replace(book, texts=tuple(text for text in book.texts if _is_tariff(text, policy)))
-    try:
-        return Pricing(charge=charge, book=book, zone=zone, result=price(charge, book, policy, zone))
     except NotATariff as refused:
         return Pricing(charge=charge, book=book, zone=zone, result=None, refusal=str(refused))
+
+
+@lru_cache(maxsize=BOOKS_KEPT_MAX)
+def _readable(texts: tuple[bytes, ...], policy: Policy) -> tuple[bytes, ...]:
+    """A published tariff that nobody can read is as good as none."""
+    return tuple(text for text in texts if _is_tariff(text, policy))
 
 
 def _is_tariff(text: bytes, policy: Policy) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from hub.metering import Refusal, SignedReading, read_signed
 from hub.settlement.evidence import Evidence, Name
 from hub.settlement.facts import CdrFact, Plug, TokenKey
 from ocpi_modules.parties import Party
@@ -31,6 +32,11 @@ class Timeline:
         """Those that start from one moment to another, both included."""
         return self.cdrs[bisect_left(self.starts, first) : bisect_right(self.starts, last)]
 
+    def before(self, start: datetime) -> CdrFact | None:
+        """The last one that started before a moment."""
+        place = bisect_left(self.starts, start)
+        return self.cdrs[place - 1] if place else None
+
 
 NO_TIMELINE = Timeline()
 
@@ -50,6 +56,12 @@ class Relations:
     by_session: Mapping[Name, tuple[CdrFact, ...]]
     by_plug: Mapping[Plug, Timeline]
     by_token: Mapping[tuple[Party, TokenKey], Timeline]
+    signed: Mapping[int, SignedReading | Refusal]
+    """What signed meter data say, of charges for whose meter a key is registered."""
+    by_reading: Mapping[Name, tuple[CdrFact, ...]]
+    """CDRs by owner and the signed record that ends them."""
+    by_meter: Mapping[Name, Timeline]
+    """CDRs by owner and the serial number of the meter."""
     location_senders: frozenset[Party]
     """Who sends Locations at all."""
     session_senders: frozenset[Party]
@@ -89,6 +101,7 @@ def relate(evidence: Evidence) -> Relations:
         elif first is not cdr:
             (copies if means_the_same(_plain(first), _plain(cdr)) else reused)[cdr.index] = first
     counted = sorted(first_of.values(), key=lambda cdr: cdr.order)
+    signed = _signed(counted, evidence)
     return Relations(
         first_of=first_of,
         copies=copies,
@@ -98,11 +111,32 @@ def relate(evidence: Evidence) -> Relations:
         by_session=_grouped(counted, lambda cdr: (cdr.owner, cdr.session_key) if cdr.session_key else None),
         by_plug=_timelines(counted, lambda cdr: cdr.plug if _is_known(cdr.plug) else None),
         by_token=_timelines(counted, lambda cdr: (cdr.token_party, cdr.token) if cdr.token.uid else None),
+        signed=signed,
+        by_reading=_grouped(counted, lambda cdr: _reading_name(cdr, signed.get(cdr.index))),
+        by_meter=_timelines(counted, lambda cdr: _meter_name(cdr, signed.get(cdr.index))),
         session_senders=_senders(evidence, "sessions", (owner for owner, _ in evidence.sessions)),
         token_senders=_senders(
             evidence, "tokens", (party for parties in evidence.tokens.values() for party in parties)
         ),
     )
+
+
+def _signed(counted: Iterable[CdrFact], evidence: Evidence) -> dict[int, SignedReading | Refusal]:
+    """Signed meter data of charges; a credit repeats those of its original."""
+    found: dict[int, SignedReading | Refusal] = {}
+    for cdr in counted:
+        key, signed_data = evidence.meter_key_of(cdr), cdr.content.get("signed_data")
+        if key is not None and isinstance(signed_data, Mapping) and not cdr.is_credit:
+            found[cdr.index] = read_signed(signed_data, key)
+    return found
+
+
+def _reading_name(cdr: CdrFact, signed: SignedReading | Refusal | None) -> Name | None:
+    return (cdr.owner, signed.digest) if isinstance(signed, SignedReading) and signed.digest else None
+
+
+def _meter_name(cdr: CdrFact, signed: SignedReading | Refusal | None) -> Name | None:
+    return (cdr.owner, signed.meter) if isinstance(signed, SignedReading) and signed.meter else None
 
 
 def _senders(evidence: Evidence, module: str, here: Iterable[Party]) -> frozenset[Party]:

@@ -77,17 +77,18 @@ def root_by_proof(leaf: Hash, place: tuple[int, int], path: Sequence[Hash]) -> H
             step = next(steps, None)
             if step is None:
                 return None
-            root = _node(step, root) if index & 1 else _node(root, step)
+            root = node_hash(step, root) if index & 1 else node_hash(root, step)
         index, last = index >> 1, last >> 1
     return root if next(steps, None) is None else None
 
 
 def _above(level: tuple[Hash, ...]) -> tuple[Hash, ...]:
-    pairs = tuple(_node(left, right) for left, right in zip(level[::2], level[1::2], strict=False))
+    pairs = tuple(node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=False))
     return pairs + level[len(pairs) * 2 :]
 
 
-def _node(left: Hash, right: Hash) -> Hash:
+def node_hash(left: Hash, right: Hash) -> Hash:
+    """The hash over two neighbours."""
     return sha256(b"\x01" + left + right).digest()
 
 

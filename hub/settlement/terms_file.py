@@ -258,7 +258,7 @@ def read_agreements(content: Any, spot: Spot) -> tuple[Agreement, ...]:
     if not isinstance(content, list):
         spot.wrong("is no list of agreements")
         return ()
-    read = [_agreement(item, spot.item(index)) for index, item in enumerate(content)]
+    read = [read_agreement(item, spot.item(index)) for index, item in enumerate(content)]
     found = [one for one in read if one is not None]
     _tell_repeated(found, spot)
     return tuple(found)
@@ -275,7 +275,8 @@ def decode_terms(text: bytes, *, is_yaml: bool) -> Any:
         raise NotAgreements(f"is not {what}: {' '.join(str(error).split())[:255]}") from error
 
 
-def _agreement(item: Any, spot: Spot) -> Agreement | None:
+def read_agreement(item: Any, spot: Spot) -> Agreement | None:
+    """One agreement; None where something about it is wrong, which is told at its spot."""
     try:
         text = AgreementText.model_validate(item)
     except ValidationError as error:

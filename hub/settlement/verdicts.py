@@ -14,10 +14,18 @@ from hub.settlement.catalogue import (
     ENERGY_UNIT_ERROR,
     FREE_OF_CHARGE,
     INVALID_CDR,
+    METER_RUNS_BACKWARDS,
+    NEAR_DUPLICATE,
     NEGATIVE_AMOUNT,
+    OVERLAPPING_SESSIONS,
     PART_WITHOUT_VOLUME,
     PRICE_MISMATCH,
+    SESSION_BILLED_TWICE,
     SESSION_CDR_ENERGY_MISMATCH,
+    SIGNED_DATA_REPEATED,
+    SIGNED_ENERGY_MISMATCH,
+    SIGNED_TIME_MISMATCH,
+    SIGNED_TOKEN_MISMATCH,
     TARIFF_INVALID,
 )
 from hub.settlement.evidence import SettlementPeriod
@@ -33,12 +41,21 @@ _PRICE = frozenset({Family.PRICE, Family.TARIFF})
 _OF_THE_UNIT = _PRICE | {Family.ENERGY}
 """What energy in the wrong unit explains."""
 
+_TWICE = frozenset({SESSION_BILLED_TWICE, NEAR_DUPLICATE, OVERLAPPING_SESSIONS})
+"""One charge in two CDRs: its meter data cannot fit both."""
+
 _EXPLAINED_BY: Mapping[Check, frozenset[Check]] = {
     FREE_OF_CHARGE: frozenset({PRICE_MISMATCH}),
     COST_WITHOUT_VOLUME: frozenset({PRICE_MISMATCH}),
     PART_WITHOUT_VOLUME: frozenset({PRICE_MISMATCH}),
     PRICE_MISMATCH: frozenset({NEGATIVE_AMOUNT}),
     TARIFF_INVALID: frozenset({INVALID_CDR}),
+    SESSION_CDR_ENERGY_MISMATCH: frozenset({SIGNED_ENERGY_MISMATCH}),
+    SIGNED_ENERGY_MISMATCH: _TWICE | {ENERGY_UNIT_ERROR, SIGNED_DATA_REPEATED},
+    SIGNED_TIME_MISMATCH: _TWICE | {SIGNED_DATA_REPEATED},
+    SIGNED_TOKEN_MISMATCH: _TWICE | {SIGNED_DATA_REPEATED},
+    METER_RUNS_BACKWARDS: _TWICE | {SIGNED_DATA_REPEATED},
+    SIGNED_DATA_REPEATED: _TWICE,
 }
 """Single checks that see the same thing: the one on the left is silent where one on the right speaks."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from hub.settlement.amounts import EXACT
 from hub.settlement.dossier import run_digest
+from hub.settlement.period_seal import faults_of_seal, faults_of_signature
 from hub.settlement.seal import FORMAT, Sealed, Tree, leaf_hash, root_by_proof, statement_leaf
 
 Content = Mapping[str, Any]
@@ -36,8 +37,11 @@ class Output:
     digests: Mapping[str, str]
 
 
-def differences_in_statement(content: Any) -> list[str]:
-    """What differs in one statement from what its proof says. Raises NotSealed for what is no statement."""
+def differences_in_statement(content: Any, key: str | None = None) -> list[str]:
+    """What differs in one statement from what its proof says. Raises NotSealed for what is no statement.
+
+    A proof out of the books of a hub has a signed seal; `key` is the public key that the hub is known by, None takes the one in the seal.
+    """
     try:
         proof = content["proof"]
         leaf = {"leaf": "statement", **statement_leaf(content)}
@@ -48,9 +52,28 @@ def differences_in_statement(content: Any) -> list[str]:
             faults.append(f"the lines give digest {leaf['digest']}, not {content['digest']}")
         if root is None or root.hex() != proof["root"]:
             faults.append("lines, totals and proof do not lead to the root")
+        faults += _faults_of_signed(proof, key)
     except (KeyError, TypeError, ValueError, InvalidOperation) as error:
         raise NotSealed(f"is no statement of a run: {type(error).__name__} {error}") from error
     return faults
+
+
+def differences_in_period_seal(content: Any, key: str | None = None) -> list[str]:
+    """What is wrong with the seal of a period. Raises NotSealed for what is none."""
+    try:
+        return [*faults_of_seal(content, key)]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise NotSealed(f"is no seal of a period: {type(error).__name__} {error}") from error
+
+
+def _faults_of_signed(proof: Content, key: str | None) -> Iterator[str]:
+    seal = proof.get("seal")
+    if seal is not None:
+        yield from faults_of_signature(seal, key)
+        if seal["head"]["root"] != proof["root"]:
+            yield "the signed root is another one than that of the proof"
+    elif key is not None:
+        yield "the proof has no signed seal"
 
 
 def differences_in_output(output: Output) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hub.store.direct import Direct
+from hub.store.direct import Connection, Direct
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +54,16 @@ _ADD = (
 )
 
 _STEP = "update period set state = $3, closed_by = $4, closes_at = $5, changed_at = $6 where id = $1 and state = $2 returning id"
+
+
+async def locked_states(connection: Connection, ids: Collection[str]) -> dict[str, str]:
+    """The states of some periods; they stay so until the transaction of the connection ends.
+
+    Raises Unavailable where one of them is taking a step: nothing is to be waited for that may take minutes.
+    """
+    if not ids:
+        return {}
+    rows = await connection.fetch(
+        "select id, state from period where id = any($1::text[]) order by id for share nowait", sorted(ids)
+    )
+    return {row["id"]: row["state"] for row in rows}

@@ -7,6 +7,7 @@ import os
 import secrets
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_LENGTH_BYTES = 32
@@ -38,6 +39,22 @@ class Safe:
     def open(self, sealed: bytes) -> str:
         """The token again. Raises cryptography's InvalidTag when the key is another one."""
         return self._cipher.decrypt(sealed[:NONCE_LENGTH_BYTES], sealed[NONCE_LENGTH_BYTES:], None).decode()
+
+
+class SealKey:
+    """Signs seals of settlement periods (Ed25519); the same key bytes always give the same pair of keys."""
+
+    def __init__(self, key: bytes) -> None:
+        self._private = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"ocpi-hub seal\0" + key).digest())
+
+    @property
+    def public_key(self) -> str:
+        """What partners check signatures with: 32 bytes in hexadecimal digits."""
+        return self._private.public_key().public_bytes_raw().hex()
+
+    def sign(self, content: bytes) -> bytes:
+        """The signature of some bytes."""
+        return self._private.sign(content)
 
 
 def load_or_make_key(file: Path) -> bytes:

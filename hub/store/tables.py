@@ -331,6 +331,10 @@ def _id() -> Column[int]:
     return Column(BigInteger, Identity(), primary_key=True)
 
 
+def _count() -> Column[int]:
+    return Column(BigInteger, nullable=False)
+
+
 def _amount(*, nullable: bool = False) -> Column[Decimal]:
     return Column(Numeric, nullable=nullable)
 
@@ -356,6 +360,20 @@ class PeriodRow(SQLModel, table=True):
     closed_by: str = ""
 
 
+class PeriodStepRow(SQLModel, table=True):
+    """A step of a period: who took it, and what it came to (JSON). Only ever added to."""
+
+    __tablename__ = "period_step"
+    __table_args__ = (Index("ix_period_step_period", "period", "id"),)
+
+    id: int | None = Field(default=None, sa_column=_id())
+    period: str = Field(foreign_key="period.id")
+    step: str
+    actor: str
+    made_at: datetime = Field(sa_column=_moment())
+    content: str = Field(sa_column=_text())
+
+
 class SealRow(SQLModel, table=True):
     """What a period came to for good: the Merkle root of its leaves, chained to the one before, signed. Never changes."""
 
@@ -374,7 +392,8 @@ class VerdictRow(SQLModel, table=True):
     """What settlement makes of a CDR: its period, disposition and price, and the values by which others are related to it.
 
     Made again whenever it is examined again. `turn` counts how often it was accepted; `token` and `plug` are what two charges cannot share
-    at the same time; `matches` says in JSON what it was matched with and how; `statement` is the advised one that bills it.
+    at the same time; `meter` and `reading` name the meter and the record of signed data, empty without any; `matches` says in JSON what it
+    was matched with and how; `statement` is the advised one that bills it.
     """
 
     __tablename__ = "verdict"
@@ -384,6 +403,8 @@ class VerdictRow(SQLModel, table=True):
         Index("ix_verdict_plug", "plug", "ends_at"),
         Index("ix_verdict_token", "token", "ends_at"),
         Index("ix_verdict_credit", "creditor", "credit_of", postgresql_where=text("credit_of is not null")),
+        Index("ix_verdict_meter", "meter", "starts_at", postgresql_where=text("meter <> ''")),
+        Index("ix_verdict_reading", "creditor", "reading", postgresql_where=text("reading <> ''")),
     )
 
     creditor: str = Field(primary_key=True)
@@ -405,8 +426,11 @@ class VerdictRow(SQLModel, table=True):
     is_credit: bool
     credit_of: str | None = None
     session_key: str | None = None
+    session_id: str | None = None
     token: str
     plug: str
+    meter: str = ""
+    reading: str = ""
     matches: str = Field(sa_column=_text())
     examined_at: datetime = Field(sa_column=_moment())
     statement: str | None = None
@@ -437,7 +461,7 @@ class FindingRow(SQLModel, table=True):
 
 
 class FindingCdrRow(SQLModel, table=True):
-    """Which CDRs a finding is about."""
+    """Which CDRs a finding is about, and how much money of each hangs on it."""
 
     __tablename__ = "finding_cdr"
     __table_args__ = (Index("ix_finding_cdr", "creditor", "cdr_key"),)
@@ -445,6 +469,7 @@ class FindingCdrRow(SQLModel, table=True):
     finding: str = Field(primary_key=True, foreign_key="finding.key", ondelete="CASCADE")
     creditor: str = Field(primary_key=True)
     cdr_key: str = Field(primary_key=True)
+    at_risk: Decimal = Field(sa_column=_amount())
 
 
 class JournalEntryRow(SQLModel, table=True):
@@ -483,10 +508,24 @@ class PostingRow(SQLModel, table=True):
 
 
 class StatementRow(SQLModel, table=True):
-    """A statement of what one party owes another: drafts supersede each other, an advised one never changes."""
+    """A statement of what one party owes another: drafts supersede each other, an advised one never changes.
+
+    `digest` is over its lines, `kept_out_digest` over what was kept out; `energy` in kWh, that of credits off.
+    """
 
     __tablename__ = "settlement_statement"
-    __table_args__ = (UniqueConstraint("period", "creditor", "debtor", "currency", "draft"),)
+    __table_args__ = (
+        UniqueConstraint("period", "creditor", "debtor", "currency", "draft"),
+        Index(
+            "ix_settlement_statement_live",
+            "period",
+            "creditor",
+            "debtor",
+            "currency",
+            unique=True,
+            postgresql_where=text("state <> 'superseded'"),
+        ),
+    )
 
     id: str = Field(primary_key=True)
     period: str = Field(foreign_key="period.id")
@@ -497,27 +536,51 @@ class StatementRow(SQLModel, table=True):
     state: str
     excl_vat: Decimal = Field(sa_column=_amount())
     incl_vat: Decimal = Field(sa_column=_amount())
-    cdrs: int = Field(sa_column=Column(BigInteger, nullable=False))
+    cdrs: int = Field(sa_column=_count())
+    credits: int = Field(sa_column=_count())
+    fees: int = Field(sa_column=_count())
+    adjustments: int = Field(sa_column=_count())
+    kept_out: int = Field(sa_column=_count())
+    energy: Decimal = Field(sa_column=_amount())
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    kept_out_digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     made_at: datetime = Field(sa_column=_moment())
 
 
 class StatementLineRow(SQLModel, table=True):
-    """One CDR on a statement."""
+    """A line of a statement: a CDR, a credit, a fee for one of them, or an adjustment (`cdr_key` is then what names that)."""
 
     __tablename__ = "statement_line"
     __table_args__ = (Index("ix_statement_line_cdr", "cdr_creditor", "cdr_key"),)
 
     statement: str = Field(primary_key=True, foreign_key="settlement_statement.id")
     line: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    kind: str
     cdr_creditor: str
     cdr_key: str
     excl_vat: Decimal = Field(sa_column=_amount())
-    incl_vat: Decimal = Field(sa_column=_amount())
+    incl_vat: Decimal | None = Field(default=None, sa_column=_amount(nullable=True))
+
+
+class StatementKeptOutRow(SQLModel, table=True):
+    """A CDR that did not count when a statement was made, and the kinds of finding that say why (JSON)."""
+
+    __tablename__ = "statement_kept_out"
+
+    statement: str = Field(primary_key=True, foreign_key="settlement_statement.id")
+    line: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    cdr_creditor: str
+    cdr_key: str
+    disposition: str
+    notes: str = Field(sa_column=_text())
 
 
 class DecisionRow(SQLModel, table=True):
-    """What a person decided about a finding or a cause (`scope`, `target`): it holds until it is revoked."""
+    """What a person decided about a cause, a finding or a CDR (`scope`, `target`): it holds `stands_since` then, until it is revoked.
+
+    Empty `stands_since`: it waits for a second person. `most` is what may hang on one finding that it lifts, empty where two decided;
+    `at_risk` says in JSON what hung on all of it when it was made, by currency.
+    """
 
     __tablename__ = "decision"
     __table_args__ = (Index("ix_decision_target", "scope", "target"),)
@@ -528,16 +591,47 @@ class DecisionRow(SQLModel, table=True):
     action: str
     reason: str
     note: str = Field(default="", sa_column=_text())
+    at_risk: str = Field(sa_column=_text())
+    most: Decimal | None = Field(default=None, sa_column=_amount(nullable=True))
     actor: str
     decided_at: datetime = Field(sa_column=_moment())
+    confirmed_by: str = ""
+    stands_since: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     revoked_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     revoked_by: str = ""
 
 
+class ChaseRow(SQLModel, table=True):
+    """One time that the CDRs of a CPO were asked for because sessions had none: wished by `actor` (empty: the hub itself), and what came.
+
+    `sessions` is how many had none then; `objects` were listed from `date_from` on, `new_cdrs` of them were news; `said` is why it failed.
+    """
+
+    __tablename__ = "chase"
+    __table_args__ = (Index("ix_chase_creditor", "creditor", "id"),)
+
+    id: int | None = Field(default=None, sa_column=_id())
+    creditor: str
+    actor: str = ""
+    asked_at: datetime = Field(sa_column=_moment())
+    done_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    sessions: int = 0
+    date_from: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    objects: int = 0
+    refused: int = 0
+    new_cdrs: int = 0
+    said: str = ""
+
+
 class DisputeRow(SQLModel, table=True):
-    """A disputed amount of a CDR, and at which stage its dispute is; `due_at` is when silence decides."""
+    """A disputed amount of a CDR, and at which stage its dispute is; `due_at` is when silence decides.
+
+    `yielded` is the side that gave way in the end (debtor or creditor), `statement` and `period` are those that bill the CDR, `posted_in`
+    is the period in which the amount was taken out of netting, empty where it was netted already.
+    """
 
     __tablename__ = "dispute"
+    __table_args__ = (Index("ix_dispute_cdr", "creditor", "cdr_key"), Index("ix_dispute_due", "state", "due_at"))
 
     id: int | None = Field(default=None, sa_column=_id())
     creditor: str
@@ -548,6 +642,10 @@ class DisputeRow(SQLModel, table=True):
     incl_vat: Decimal = Field(sa_column=_amount())
     reason: str
     state: str
+    yielded: str = ""
+    statement: str
+    period: str = Field(foreign_key="period.id")
+    posted_in: str = ""
     due_at: datetime = Field(sa_column=_moment())
     opened_at: datetime = Field(sa_column=_moment())
 
@@ -566,9 +664,13 @@ class DisputeStepRow(SQLModel, table=True):
 
 
 class AgreementRow(SQLModel, table=True):
-    """A version of an agreement: proposed by one, activated by another; `content` is its JSON."""
+    """A version of an agreement: proposed by one, activated by another; `content` is its JSON.
+
+    Charges that begin at `ended_at` or later are not under it, whatever its content says.
+    """
 
     __tablename__ = "agreement"
+    __table_args__ = (Index("ix_agreement_pair", "creditor", "debtor"),)
 
     id: str = Field(primary_key=True)
     version: int = Field(primary_key=True)
@@ -580,6 +682,84 @@ class AgreementRow(SQLModel, table=True):
     activated_by: str = ""
     activated_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     ended_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    ended_by: str = ""
+
+
+class AdjustmentRow(SQLModel, table=True):
+    """An amount by which what was billed for a CDR is corrected: proposed by one, agreed to by another, then in the journal.
+
+    `kind`: adjustment (both parties; `excl_vat` and `incl_vat` are what the debtor owes more) or write_off (two approvals; what is given
+    up). `state`: proposed, agreed, refused. `dispute` is the one that it comes out of, `statement` the one that it stands on.
+    """
+
+    __tablename__ = "adjustment"
+    __table_args__ = (
+        Index("ix_adjustment_cdr", "creditor", "cdr_key"),
+        Index("ix_adjustment_period", "period", "creditor", "debtor", "currency"),
+    )
+
+    id: int | None = Field(default=None, sa_column=_id())
+    kind: str
+    creditor: str
+    debtor: str
+    cdr_key: str
+    cdr_id: str
+    currency: str
+    excl_vat: Decimal = Field(sa_column=_amount())
+    incl_vat: Decimal = Field(sa_column=_amount())
+    reason: str
+    note: str = Field(default="", sa_column=_text())
+    state: str
+    proposed_by: str
+    proposed_for: str = ""
+    proposed_at: datetime = Field(sa_column=_moment())
+    answered_by: str = ""
+    answered_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    dispute: int | None = Field(default=None, sa_column=Column(BigInteger, ForeignKey("dispute.id"), nullable=True))
+    period: str | None = Field(default=None, foreign_key="period.id")
+    statement: str | None = None
+
+
+class PseudonymRow(SQLModel, table=True):
+    """A personal value (the uid of a token, a contract id), and what stands for it under the seals of a scope, which is a period.
+
+    `digest` is SHA-256 over salt and value. When a driver is forgotten, `value` becomes a name that leads nowhere and `salt` goes; the
+    digest stays, and with it every root.
+    """
+
+    __tablename__ = "pseudonym"
+    __table_args__ = (Index("ix_pseudonym_value", "value"),)
+
+    scope: str = Field(primary_key=True)
+    value: str = Field(primary_key=True)
+    salt: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    digest: str
+
+
+class MeterKeyRow(SQLModel, table=True):
+    """A public key that a meter (or that of an EVSE) signs with, for charges from `valid_from` on. Never deleted, only withdrawn."""
+
+    __tablename__ = "meter_key"
+    __table_args__ = (
+        Index(
+            "ix_meter_key_good",
+            "owner",
+            "meter_id",
+            "valid_from",
+            unique=True,
+            postgresql_where=text("withdrawn_at is null"),
+        ),
+    )
+
+    id: int | None = Field(default=None, sa_column=_id())
+    owner: str
+    meter_id: str
+    public_key: str = Field(sa_column=_text())
+    valid_from: datetime = Field(sa_column=_moment())
+    registered_by: str
+    registered_at: datetime = Field(sa_column=_moment())
+    withdrawn_by: str = ""
+    withdrawn_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
 
 
 metadata = SQLModel.metadata

@@ -5,18 +5,22 @@ Reads facts (claims, copies, versions) and keeps what was derived from them (ver
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from hub.store.decisions import locked_revision
 from hub.store.direct import Connection, Direct, Record
 from hub.store.journal import EntryLines, write_entries
 from hub.store.pack import unpack
+from hub.store.periods import locked_states
 from ocpi_modules.parties import Party
 
 RELATED_MAX_CDRS = 5_000
+
+_ZERO = Decimal(0)
 
 Name = tuple[str, str]
 """Creditor (``DE/ABC``) and folded id of a CDR."""
@@ -24,13 +28,17 @@ Name = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ReceivedCdr:
-    """A CDR that the hub accepted: its text, whom it is to be paid by, and when it came (UTC)."""
+    """A CDR that the hub accepted: its text, whom it is to be paid by, and when it came (UTC).
+
+    `seen` names the state of its row: who asks for another look changes it.
+    """
 
     creditor: Party
     key: str
     debtor: Party
     received_at: datetime
     text: bytes = field(repr=False)
+    seen: str = ""
 
     @property
     def name(self) -> Name:
@@ -40,7 +48,10 @@ class ReceivedCdr:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relating:
-    """The values of a CDR by which others can be related to it; moments in UTC, None where they are not known."""
+    """The values of a CDR by which others can be related to it; moments in UTC, None where they are not known.
+
+    `meter` and `reading` name the meter and the record of signed data, empty without any.
+    """
 
     creditor: str
     cdr_key: str
@@ -50,6 +61,8 @@ class Relating:
     token: str
     starts_at: datetime | None
     ends_at: datetime | None
+    meter: str = ""
+    reading: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +84,7 @@ class Verdict:
     received_at: datetime
     is_credit: bool
     matches: str
+    session_id: str | None = None
     statement: str | None = None
 
     @property
@@ -81,7 +95,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptFinding:
-    """A finding as it is kept: subject and details as JSON text, `cdrs` by name."""
+    """A finding as it is kept: subject and details as JSON text, `cdrs` by name, and `risks` (none: nothing) in the order of those."""
 
     key: str
     check_id: str
@@ -98,26 +112,26 @@ class KeptFinding:
     details: str
     sentence: str
     cdrs: tuple[Name, ...]
+    risks: tuple[Decimal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """All that one look at some CDRs came to: to be kept as one."""
+    """All that one look at some CDRs came to: to be kept as one.
+
+    `seen` are the states in which CDRs were read: one that somebody changed meanwhile is looked at once more. `unchanged` ones
+    have no new verdict. `revision` is that of the decisions that were applied (`hub.store.decisions`), `states` are those in which the
+    periods of the verdicts were thought to be.
+    """
 
     verdicts: Sequence[Verdict]
     findings: Sequence[KeptFinding]
     entries: Sequence[EntryLines]
     at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class MissingCdr:
-    """A completed session without a CDR: whose, its folded id, who is to pay, and since when it is complete (UTC)."""
-
-    creditor: str
-    session_key: str
-    debtor: str
-    completed_at: datetime
+    unchanged: Sequence[Name] = ()
+    seen: Mapping[Name, str] = field(default_factory=dict)
+    revision: int = 0
+    states: Mapping[str, str] = field(default_factory=dict)
 
 
 class Verdicts:
@@ -147,7 +161,10 @@ class Verdicts:
         return [*map(_received, await self._direct.fetch(_CDRS, *_name_columns(names)))] if names else []
 
     async def related(self, relating: Sequence[Relating]) -> set[Name]:
-        """Examined CDRs that share a session, a connector or a token with some others at the same time, or credit them, or are credited."""
+        """Examined CDRs that share a session, a connector or a token with some others at the same time, or credit them, or are credited.
+
+        Also those with the same signed reading, and of the same meter the one before and the one after.
+        """
         if not relating:
             return set()
         columns = [[getattr(one, name) for one in relating] for name in _RELATING]
@@ -159,6 +176,11 @@ class Verdicts:
         rows = await self._direct.fetch(_LOAD, *_name_columns(names)) if names else ()
         return {(row["creditor"], row["cdr_key"]): _verdict(row) for row in rows}
 
+    async def findings(self, name: Name) -> list[KeptFinding]:
+        """What stands of a CDR, by check; `cdrs` is this one alone."""
+        rows = await self._direct.fetch(_FINDINGS_OF, *name)
+        return [KeptFinding(**{column: row[column] for column in _KEPT_COLUMNS}, cdrs=(name,)) for row in rows]
+
     async def copies(self, module: str, names: Collection[Name]) -> list[bytes]:
         """What owners say now of objects that are meant for everybody, or for their addressee, by owner and folded id."""
         rows = await self._direct.fetch(_COPIES, module, *_name_columns(names)) if names else ()
@@ -169,19 +191,25 @@ class Verdicts:
         rows = await self._direct.fetch(_SENDERS, module)
         return frozenset(Party(row["country_code"], row["party_id"]) for row in rows)
 
-    async def missing(self, before: datetime, most: int) -> list[MissingCdr]:
-        """Sessions that were complete before a moment and have no CDR, the oldest first (D05)."""
-        return [MissingCdr(*row.values()) for row in await self._direct.fetch(_MISSING, before, most)]
+    async def keep(self, examined: Examined) -> bool:
+        """Keep what a look at some CDRs came to, all of it or nothing. What was found before and is no longer so is cleared.
 
-    async def keep(self, examined: Examined) -> None:
-        """Keep what a look at some CDRs came to, all of it or nothing. What was found before and is no longer so is cleared."""
+        False where somebody decided something meanwhile, or a period took a step: nothing is kept, and it is to be looked at again.
+        """
         async with self._direct.transaction() as connection:
+            if await locked_revision(connection) != examined.revision:
+                return False
+            if await locked_states(connection, examined.states) != examined.states:
+                return False
             names = [verdict.name for verdict in examined.verdicts]
             await _keep_verdicts(connection, examined)
             await connection.execute(_CLEAR, *_name_columns(names), [one.key for one in examined.findings], examined.at)
             await _keep_findings(connection, examined)
             await write_entries(connection, examined.entries, examined.at)
-            await connection.execute(_MARK, *_name_columns(names), examined.at)
+            marked = sorted({*names, *examined.unchanged})
+            seen = [examined.seen.get(name, "") for name in marked]
+            await connection.execute(_MARK, *_name_columns(marked), examined.at, seen)
+            return True
 
 
 async def _keep_verdicts(connection: Connection, examined: Examined) -> None:
@@ -196,8 +224,12 @@ async def _keep_findings(connection: Connection, examined: Examined) -> None:
     rows = [{**_plain(one), "raised_at": examined.at} for one in examined.findings]
     if rows:
         await connection.executemany(_FINDING, [tuple(row[name] for name in _FINDING_COLUMNS) for row in rows])
-        links = [(one.key, *name) for one in examined.findings for name in one.cdrs]
+        links = [(one.key, *name, risk) for one in examined.findings for name, risk in _risks(one)]
         await connection.executemany(_FINDING_CDR, links)
+
+
+def _risks(finding: KeptFinding) -> Iterable[tuple[Name, Decimal]]:
+    return zip(finding.cdrs, finding.risks or (_ZERO,) * len(finding.cdrs), strict=True)
 
 
 def _plain(value: Any) -> Mapping[str, Any]:
@@ -211,7 +243,7 @@ def _name_columns(names: Collection[Name]) -> tuple[list[str], list[str]]:
 
 def _received(row: Record) -> ReceivedCdr:
     creditor, debtor = Party.parse(row["creditor"]), Party.parse(row["debtor"])
-    return ReceivedCdr(creditor, row["cdr_key"], debtor, row["accepted_at"], unpack(row["packed"]))
+    return ReceivedCdr(creditor, row["cdr_key"], debtor, row["accepted_at"], unpack(row["packed"]), row["seen"])
 
 
 def _verdict(row: Record) -> Verdict:
@@ -229,7 +261,7 @@ _TEXT = (
     "and c.country_code || '/' || c.party_id = claim.creditor"
 )
 
-_CDR = "select claim.creditor, claim.cdr_key, claim.debtor, claim.accepted_at, c.packed from claim"
+_CDR = "select claim.creditor, claim.cdr_key, claim.debtor, claim.accepted_at, claim.xmin::text as seen, c.packed from claim"
 
 _WAITING = (
     f"{_CDR} {_TEXT} where claim.examined_at is null "
@@ -249,18 +281,26 @@ _COPIES = (
 
 _AT_ONCE = "k.starts_at < v.ends_at and v.starts_at < k.ends_at"
 
+_NEIGHBOURS = " ".join(
+    f"union (select n.* from k cross join lateral (select v.creditor, v.cdr_key from verdict v where v.meter = k.meter "
+    f"and v.meter <> '' and v.starts_at {sign} k.starts_at order by v.starts_at {order} limit 1) n)"
+    for sign, order in (("<", "desc"), (">", "asc"))
+)
+
 _RELATED = (
     "with k as (select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], "
-    "$7::timestamptz[], $8::timestamptz[]) "
-    "k(creditor, cdr_key, session_key, credit_of, plug, token, starts_at, ends_at)) "
+    "$7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[]) "
+    "k(creditor, cdr_key, session_key, credit_of, plug, token, starts_at, ends_at, meter, reading)) "
     "select creditor, cdr_key from ("
     "select v.creditor, v.cdr_key from k join verdict v on v.creditor = k.creditor and v.session_key = k.session_key "
     f"union select v.creditor, v.cdr_key from k join verdict v on v.plug = k.plug and k.plug <> '' and {_AT_ONCE} "
     f"union select v.creditor, v.cdr_key from k join verdict v on v.token = k.token and k.token <> '' and {_AT_ONCE} "
     "union select v.creditor, v.cdr_key from k join verdict v on v.creditor = k.creditor and v.credit_of = k.cdr_key "
     "union select v.creditor, v.cdr_key from k join verdict v on v.creditor = k.creditor and v.cdr_key = k.credit_of "
-    "union select v.creditor, v.cdr_key from k join verdict v on v.creditor = k.creditor and v.credit_of = k.credit_of"
-    ") r order by 1, 2 limit $9"
+    "union select v.creditor, v.cdr_key from k join verdict v on v.creditor = k.creditor and v.credit_of = k.credit_of "
+    "union select v.creditor, v.cdr_key from k join verdict v on v.creditor = k.creditor and v.reading = k.reading "
+    f"and v.reading <> '' {_NEIGHBOURS}"
+    ") r order by 1, 2 limit $11"
 )
 
 _VERDICT_COLUMNS = (
@@ -279,6 +319,7 @@ _VERDICT_COLUMNS = (
     "received_at",
     "is_credit",
     "matches",
+    "session_id",
     "examined_at",
 )
 _FINDING_COLUMNS = (
@@ -309,7 +350,13 @@ def _insert(table: str, columns: Sequence[str], key: Sequence[str], kept: Collec
 
 _VERDICT = _insert("verdict", _VERDICT_COLUMNS, ("creditor", "cdr_key"))
 _FINDING = _insert("finding", _FINDING_COLUMNS, ("key",), ("raised_at",)) + ", cleared_at = null"
-_FINDING_CDR = "insert into finding_cdr (finding, creditor, cdr_key) values ($1, $2, $3) on conflict do nothing"
+_FINDING_CDR = _insert("finding_cdr", ("finding", "creditor", "cdr_key", "at_risk"), ("finding", "creditor", "cdr_key"))
+
+_KEPT_COLUMNS = tuple(column for column in _FINDING_COLUMNS if column != "raised_at")
+_FINDINGS_OF = (
+    f"select {', '.join(f'f.{column}' for column in _KEPT_COLUMNS)} from finding f join finding_cdr c on c.finding = f.key "
+    "where c.creditor = $1 and c.cdr_key = $2 and f.cleared_at is null order by f.check_id, f.kind, f.key"
+)
 
 _CLEAR = (
     f"update finding set cleared_at = $4 where cleared_at is null and key <> all($3::text[]) and key in "
@@ -318,12 +365,7 @@ _CLEAR = (
 
 _SENDERS = "select distinct country_code, party_id from copy_count where module = $1 and n > 0"
 
-_MISSING = (
-    "select s.creditor, s.session_key, s.debtor, s.completed_at from completed_session s where s.completed_at < $1 "
-    "and not exists (select 1 from verdict v where v.creditor = s.creditor and v.session_key = s.session_key) "
-    "order by s.completed_at, s.creditor, s.session_key limit $2"
-)
-
 _MARK = (
-    f"update claim set examined_at = $3 from {_NAMES} where claim.creditor = k.creditor and claim.cdr_key = k.cdr_key"
+    "update claim set examined_at = $3 from unnest($1::text[], $2::text[], $4::text[]) k(creditor, cdr_key, seen) "
+    "where claim.creditor = k.creditor and claim.cdr_key = k.cdr_key and k.seen in ('', claim.xmin::text)"
 )

@@ -17,7 +17,6 @@ from hub.store.journal import EntryLines, PostingLine
 from hub.store.periods import KeptPeriod, Periods
 from hub.store.verdicts import Examined, KeptFinding, Relating, Verdict, Verdicts
 from ocpi_modules.module import Purpose
-from ocpi_modules.types import format_datetime
 from tests.store import CP1, CP2, MS1, NOW, Object, owned_by, push
 
 Example = Callable[..., Object]
@@ -218,46 +217,3 @@ async def test_a_look_that_is_kept_twice_posts_once(verdicts: Verdicts, database
         await verdicts.keep(examined(verdict("C1"), entries=(entry(),)))
     (row,) = await database.direct.fetch("select count(*) as n from posting")
     assert row["n"] == 2
-
-
-# --- missing CDRs -------------------------------------------------------------------------------------
-
-
-async def a_session(copies: Copies, example: Example, key: str, status: str, minutes: int = 0, **changes: Any) -> None:
-    at = NOW + timedelta(minutes=minutes)
-    content = {
-        **example("session"),
-        **owned_by(CP1, id=key, status=status, last_updated=format_datetime(at)),
-        **changes,
-    }
-    await copies.keep(push("sessions", content, addressee=MS1, at=at))
-
-
-async def test_a_completed_session_without_a_cdr_is_missed(
-    copies: Copies, verdicts: Verdicts, example: Example
-) -> None:
-    """D05: not one that goes on, and not one that its CPO took back."""
-    for key, status in (("s1", "COMPLETED"), ("S2", "ACTIVE"), ("S3", "INVALID"), ("S4", "COMPLETED")):
-        await a_session(copies, example, key, status)
-    await verdicts.keep(examined(verdict("C1", session_key="S4")))
-    assert [(one.creditor, one.session_key, one.debtor) for one in await verdicts.missing(NOW + HOUR, 10)] == [
-        ("DE/CP1", "S1", "NL/MS1")
-    ]
-
-
-async def test_a_session_is_missed_from_when_it_was_first_complete(
-    copies: Copies, verdicts: Verdicts, example: Example
-) -> None:
-    await a_session(copies, example, "S1", "ACTIVE", 0)
-    await a_session(copies, example, "S1", "COMPLETED", 10)
-    await a_session(copies, example, "S1", "COMPLETED", 20, kwh=99)
-    assert [one.completed_at for one in await verdicts.missing(NOW + HOUR, 10)] == [NOW + timedelta(minutes=10)]
-    assert await verdicts.missing(NOW + timedelta(minutes=10), 10) == []
-
-
-async def test_a_patch_that_completes_a_session_counts(copies: Copies, verdicts: Verdicts, example: Example) -> None:
-    await a_session(copies, example, "S1", "ACTIVE")
-    fields = {"status": "COMPLETED", "last_updated": format_datetime(NOW + HOUR)}
-    patch = push("sessions", fields, owner=CP1, ids=("S1",), purpose=Purpose.UPDATE, at=NOW + HOUR)
-    await copies.keep(patch)
-    assert [one.session_key for one in await verdicts.missing(NOW + 2 * HOUR, 10)] == ["S1"]

@@ -8,6 +8,7 @@ from hub.settlement.checks import (
     arrival,
     credits,
     form,
+    metering,
     physics,
     places,
     price,
@@ -35,6 +36,7 @@ _FAMILIES = (
     arrival,
     terms,
     views,
+    metering,
 )
 
 CASE_CHECKS: tuple[CaseCheck, ...] = tuple(check for family in _FAMILIES for check in family.CASE_CHECKS)

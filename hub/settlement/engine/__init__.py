@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
+from hub.clock import Clock, SystemClock
+from hub.settlement.agreements import Agreements
+from hub.settlement.engine.closing import Closing, Signer
 from hub.settlement.engine.gathering import Gatherer
 from hub.settlement.engine.settler import Books, Settler
 from hub.settlement.engine.statements import statement_of
+from hub.settlement.engine.terms import TermsBook
+from hub.store.agreements import AgreementBook
+from hub.store.closing import ClosingBook
+from hub.store.decisions import Decisions
 from hub.store.direct import Direct
 from hub.store.journal import JournalBook
+from hub.store.meterkeys import MeterKeys
 from hub.store.periods import Periods
+from hub.store.statements import Statements
 from hub.store.verdicts import Verdicts
 from hub.store.versions import VersionHistory
 
-__all__ = ["Books", "Settler", "open_books", "statement_of"]
+__all__ = ["Books", "Closing", "Settler", "open_books", "open_closing", "statement_of"]
 
 
-def open_books(direct: Direct) -> Books:
+def open_books(direct: Direct, clock: Clock | None = None) -> Books:
     """The books in a database."""
     verdicts = Verdicts(direct)
     return Books(
         verdicts=verdicts,
+        decisions=Decisions(direct),
         periods=Periods(direct),
         journal=JournalBook(direct),
-        gatherer=Gatherer(verdicts, VersionHistory(direct)),
+        gatherer=Gatherer(verdicts, VersionHistory(direct), MeterKeys(direct)),
+        terms=TermsBook(AgreementBook(direct), clock or SystemClock()),
     )
+
+
+def open_closing(
+    direct: Direct, clock: Clock, agreements: Callable[[], Awaitable[Agreements]], signer: Signer
+) -> Closing:
+    """Who closes periods in a database; `agreements` gives those that are in force."""
+    return Closing((ClosingBook(direct), Statements(direct)), clock, agreements, signer)

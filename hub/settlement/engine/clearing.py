@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import structlog
@@ -15,11 +16,15 @@ AFTER_FAILURE_SECONDS = 5.0
 _log = structlog.get_logger()
 
 
-class Clearing:
-    """Settles what is due, every `every_seconds` and at once while there is more."""
+Work = Callable[[], Awaitable[int]]
+"""Something else that is due from time to time; returns how much of it was done."""
 
-    def __init__(self, settler: Settler, every_seconds: float) -> None:
-        self._settler, self._every_seconds = settler, every_seconds
+
+class Clearing:
+    """Settles what is due, every `every_seconds` and at once while there is more; `others` are done in the same rounds."""
+
+    def __init__(self, settler: Settler, every_seconds: float, *others: Work) -> None:
+        self._settler, self._every_seconds, self._others = settler, every_seconds, others
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -41,10 +46,10 @@ class Clearing:
             await asyncio.sleep(wait_seconds)  # nothing tells of CDRs that other processes took in
 
     async def _round(self) -> float:
-        """Settle one batch; returns how long to wait before the next, in seconds."""
+        """Do what is due, one batch of each; returns how long to wait before the next, in seconds."""
         try:
-            settled = await self._settler.settle_due()
+            done = await self._settler.settle_due() + sum([await work() for work in self._others])
         except Exception as exc:  # the database is away, or one batch is odd: the next round tries again
             _log.exception("not_settled", error=type(exc).__name__)
             return max(self._every_seconds, AFTER_FAILURE_SECONDS)
-        return BETWEEN_BATCHES_SECONDS if settled else self._every_seconds
+        return BETWEEN_BATCHES_SECONDS if done else self._every_seconds

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from hub.metering import MeterKey, glance
 from hub.settlement.evidence import Evidence, SettlementPeriod, by_token, by_version, last_states, texts_by_owner
 from hub.settlement.facts import (
     CdrFact,
@@ -18,8 +20,10 @@ from hub.settlement.facts import (
     read_session,
     read_version,
 )
+from hub.store.meterkeys import KeptMeterKey, MeterKeys
 from hub.store.verdicts import Name, ReceivedCdr, Relating, Verdicts
 from hub.store.versions import Said, VersionHistory
+from ocpi_modules.parties import Party
 from ocpi_modules.types import UNKNOWN_TIME, decode_json
 
 _MODULES = ("locations", "sessions", "tokens")
@@ -32,30 +36,43 @@ ALL_TIME = SettlementPeriod(
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Evidence with the CDRs in question (`asked`, by index), and those that are only there because they are related to them."""
+    """Evidence with the CDRs in question (`asked`, by index), and those that are only there because they are related to them.
+
+    `seen` are the states in which the CDRs were read, by name.
+    """
 
     evidence: Evidence
     asked: frozenset[int]
+    seen: Mapping[Name, str] = field(default_factory=dict)
 
 
 class Gatherer:
     """Reads evidence."""
 
-    def __init__(self, verdicts: Verdicts, history: VersionHistory) -> None:
-        self._verdicts, self._history = verdicts, history
+    def __init__(self, verdicts: Verdicts, history: VersionHistory, meter_keys: MeterKeys) -> None:
+        self._verdicts, self._history, self._meter_keys = verdicts, history, meter_keys
 
     async def gather(self, received: Sequence[ReceivedCdr]) -> Gathered:
         """All that bears on some CDRs and on those related to them: what is related to the latter is there too, to judge them rightly."""
-        asked = await self._with_related(received)
-        everything = await self._with_related(asked)
+        metered = await self._meter_keys.owners()
+        asked = await self._with_related(received, metered)
+        everything = await self._with_related(asked, metered)
         cdrs = tuple(_fact(index, one) for index, one in enumerate(everything))
         names = {one.name for one in asked}
         evidence = await self._evidence(cdrs)
-        return Gathered(evidence, frozenset(cdr.index for cdr in cdrs if (str(cdr.owner), cdr.key) in names))
+        return Gathered(
+            evidence,
+            frozenset(cdr.index for cdr in cdrs if (str(cdr.owner), cdr.key) in names),
+            {one.name: one.seen for one in asked},
+        )
 
-    async def _with_related(self, received: Sequence[ReceivedCdr]) -> list[ReceivedCdr]:
+    async def _with_related(self, received: Sequence[ReceivedCdr], metered: Collection[str]) -> list[ReceivedCdr]:
+        """CDRs and those that are related to them, by signed data only where somebody verifies those."""
         known = {one.name for one in received}
-        related = await self._verdicts.related([relating_of(_fact(0, one)) for one in received])
+        relating = [relating_of(_fact(0, one)) for one in received]
+        related = await self._verdicts.related(
+            [one if one.creditor in metered else replace(one, meter="", reading="") for one in relating]
+        )
         return [*received, *await self._verdicts.cdrs(related - known)]
 
     async def _evidence(self, cdrs: tuple[CdrFact, ...]) -> Evidence:
@@ -65,7 +82,10 @@ class Gatherer:
         places = await self._objects(
             "locations", {(str(cdr.owner), cdr.location_key) for cdr in cdrs if cdr.location_key}
         )
-        tokens = await self._history.of_keys("tokens", sorted({cdr.token.uid for cdr in cdrs if cdr.token.uid}))
+        keys = await self._meter_keys.good({name for cdr in cdrs for name in _meter_names(cdr)})
+        tokens = await self._history.of_keys(
+            "tokens", sorted(_token_keys(cdrs, {Party.parse(one.owner) for one in keys}))
+        )
         tariffs = by_version(_versions(await self._tariffs(cdrs, places)))
         return Evidence(
             period=ALL_TIME,
@@ -76,6 +96,7 @@ class Gatherer:
             tariff_texts=texts_by_owner(tariffs),
             locations=by_version(read_version(place, key_of(place.get("id"))) for place in places),
             senders={module: await self._verdicts.senders(module) for module in _MODULES},
+            meter_keys=_by_meter(keys),
         )
 
     async def _objects(self, module: str, names: Collection[Name]) -> list[Object]:
@@ -92,6 +113,7 @@ class Gatherer:
 def relating_of(cdr: CdrFact) -> Relating:
     """The values by which others can be related to a CDR."""
     has_times = UNKNOWN_TIME not in {cdr.start, cdr.end}
+    seen = glance(None if cdr.is_credit else cdr.content.get("signed_data"))
     return Relating(
         creditor=str(cdr.owner),
         cdr_key=cdr.key,
@@ -103,7 +125,30 @@ def relating_of(cdr: CdrFact) -> Relating:
         token="|".join((str(cdr.token_party), cdr.token.type, cdr.token.uid)) if cdr.token.uid else "",
         starts_at=cdr.start if has_times else None,
         ends_at=cdr.end if has_times else None,
+        meter=f"{cdr.owner}|{seen.meter}" if seen.meter else "",
+        reading=seen.digest,
     )
+
+
+def _meter_names(cdr: CdrFact) -> Iterable[Name]:
+    """The names under which a key of its meter may be registered; none where nothing is signed."""
+    if cdr.content.get("signed_data") is not None:
+        names = (key_of(cdr.content.get("meter_id")), cdr.plug.evse_uid)
+        yield from ((str(cdr.owner), name) for name in names if name)
+
+
+def _token_keys(cdrs: Iterable[CdrFact], metered: Collection[Party]) -> set[str]:
+    """The uids of tokens, and those that meters signed for."""
+    cdrs = list(cdrs)
+    uids = {cdr.token.uid for cdr in cdrs}
+    return (uids | {glance(cdr.content.get("signed_data")).token for cdr in cdrs if cdr.owner in metered}) - {""}
+
+
+def _by_meter(keys: Iterable[KeptMeterKey]) -> dict[tuple[Party, str], tuple[MeterKey, ...]]:
+    found: defaultdict[tuple[Party, str], list[MeterKey]] = defaultdict(list)
+    for one in sorted(keys, key=lambda one: one.valid_from):
+        found[Party.parse(one.owner), one.meter_id].append(MeterKey(one.public_key, one.valid_from))
+    return {name: tuple(group) for name, group in found.items()}
 
 
 def _fact(index: int, received: ReceivedCdr) -> CdrFact:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import reduce
 from hashlib import sha256
 
+from hub.settlement.amounts import EXACT
 from hub.settlement.engine.gathering import relating_of
-from hub.settlement.facts import CdrFact
+from hub.settlement.facts import CdrFact, text_of
 from hub.settlement.findings import Disposition, Finding
-from hub.settlement.journal import Account, AccountClass, Entry, Event, Posting, accepted, withdrawn
+from hub.settlement.journal import Account, AccountClass, Entry, Event, Posting, accepted, added_up, withdrawn
 from hub.settlement.netting import Amount, Obligation
 from hub.settlement.outputs import subject_content as plain_subject
 from hub.settlement.run import Outcome
@@ -21,6 +23,8 @@ from ocpi_modules.parties import Party
 from ocpi_modules.types import encode_json
 
 PRICE_DECIMALS = 20
+
+_ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,30 +59,37 @@ def verdict_of(cdr: CdrFact, outcome: Outcome, period: str, before: Verdict | No
         received_at=cdr.received_at,
         is_credit=cdr.is_credit,
         matches=encode_json(_matches(cdr, outcome)).decode(),
+        session_id=text_of(cdr.content.get("session_id")) or None,
     )
 
 
 def entries_of(verdict: Verdict, obligations: Sequence[Obligation], before: Before) -> list[Entry]:
-    """What a new verdict adds to the books: acceptance, withdrawal, or nothing where it is as it was."""
-    name = "/".join(verdict.name)
-    was_settled = before.verdict is not None and before.verdict.disposition == Disposition.SETTLE
+    """What a new verdict adds to the books: acceptance, withdrawal, both where other amounts are owed, or nothing where it is as it was."""
     is_settled = verdict.disposition == Disposition.SETTLE
-    if is_settled and not was_settled:
-        return [accepted(name, obligations, verdict.period, verdict.turn)]
-    if was_settled and not is_settled and before.entry is not None:
-        return [withdrawn(before.entry, verdict.turn)]
-    return []
+    was_turn = before.verdict.turn if before.verdict is not None else 0
+    is_new = is_settled and verdict.turn != was_turn
+    is_gone = before.entry is not None and (is_new or not is_settled)
+    gone = [withdrawn(before.entry, was_turn)] if is_gone and before.entry is not None else []
+    new = [accepted("/".join(verdict.name), obligations, verdict.period, verdict.turn)] if is_new else []
+    return [*gone, *new]
 
 
-def kept_finding(finding: Finding, cause: str, period: str, at_risk: Decimal) -> KeptFinding:
-    """A finding as it is kept; the same finding of the same CDRs always has the same key."""
+def turned(verdict: Verdict, obligations: Sequence[Obligation], before: Before) -> Verdict:
+    """The verdict, a turn further where it stands in the books with other amounts: an agreement on fees has changed."""
+    if before.entry is None or verdict.disposition != Disposition.SETTLE:
+        return verdict
+    owed = accepted("/".join(verdict.name), obligations, verdict.period, verdict.turn)
+    is_same = added_up(owed.postings) == added_up(before.entry.postings)
+    return verdict if is_same else replace(verdict, turn=verdict.turn + 1)
+
+
+def kept_finding(finding: Finding, cause: str, period: str, risks: Sequence[Decimal]) -> KeptFinding:
+    """A finding as it is kept, with the money that hangs on each of its CDRs."""
     cdrs = finding.subject.cdrs
     names: tuple[Name, ...] = tuple((str(cdr.owner), cdr.key) for cdr in cdrs)
-    subject = encode_json(subject_content(finding))
-    parts = (finding.check.id, finding.check.kind, subject.decode())
     party = str(cdrs[0].owner) if cdrs else str(finding.subject.party or "")
     return KeptFinding(
-        key=sha256("|".join(parts).encode()).hexdigest(),
+        key=key_of_finding(finding),
         check_id=finding.check.id,
         kind=finding.check.kind,
         severity=str(finding.severity),
@@ -88,12 +99,19 @@ def kept_finding(finding: Finding, cause: str, period: str, at_risk: Decimal) ->
         party=party,
         counterparty=str(cdrs[0].to) if cdrs else "",
         currency=cdrs[0].currency if cdrs else "",
-        at_risk=at_risk,
-        subject=subject.decode(),
+        at_risk=reduce(EXACT.add, risks, _ZERO),
+        subject=encode_json(subject_content(finding)).decode(),
         details=encode_json({name: _plain(value) for name, value in finding.details.items()}).decode(),
         sentence=finding.sentence,
         cdrs=names,
+        risks=tuple(risks),
     )
+
+
+def key_of_finding(finding: Finding) -> str:
+    """What names a finding: the same finding of the same CDRs always has the same key."""
+    parts = (finding.check.id, finding.check.kind, encode_json(subject_content(finding)).decode())
+    return sha256("|".join(parts).encode()).hexdigest()
 
 
 def subject_content(finding: Finding) -> Mapping[str, object]:

@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
 
 import structlog
 
 from hub.clock import Clock
 from hub.settlement.agreements import Agreements
-from hub.settlement.amounts import EXACT
-from hub.settlement.causes import risk_of, root_of
+from hub.settlement.engine.deciding import Weighed, after_decisions, read_decision, targets_of, weighed
 from hub.settlement.engine.gathering import Gathered, Gatherer
-from hub.settlement.engine.records import Before, entries_of, entry_lines, kept_finding, read_entry, verdict_of
+from hub.settlement.engine.records import Before, entries_of, entry_lines, kept_finding, read_entry, turned, verdict_of
+from hub.settlement.engine.terms import TermsBook
 from hub.settlement.facts import CdrFact
 from hub.settlement.findings import Disposition, Finding
 from hub.settlement.periods import Period, State, counts_in
 from hub.settlement.run import Outcome, obligations_of, settle
+from hub.store.decisions import Decisions
 from hub.store.direct import Unavailable
 from hub.store.journal import JournalBook
 from hub.store.periods import KeptPeriod, Periods
 from hub.store.verdicts import Examined, KeptFinding, Name, ReceivedCdr, Verdict, Verdicts
 
 BATCH_MAX_CDRS = 200
-
-_ZERO = Decimal(0)
+LOOKS_MAX = 5  # while people decide
 
 _log = structlog.get_logger()
 
@@ -40,9 +39,11 @@ class Books:
     """Where the engine keeps what it finds."""
 
     verdicts: Verdicts
+    decisions: Decisions
     periods: Periods
     journal: JournalBook
     gatherer: Gatherer
+    terms: TermsBook
 
 
 class Settler:
@@ -77,32 +78,57 @@ class Settler:
         return 1
 
     async def _look_at(self, waiting: Sequence[ReceivedCdr]) -> None:
-        if waiting:
+        for _ in range(LOOKS_MAX if waiting else 0):
             gathered = await self._books.gatherer.gather(waiting)
-            await self._books.verdicts.keep(await self._examined(gathered))
+            if await self._books.verdicts.keep(await self._examined(gathered)):
+                return  # else somebody decided something in the meantime, and that counts already
 
     async def _examined(self, gathered: Gathered) -> Examined:
-        outcome = await asyncio.to_thread(settle, gathered.evidence, self._agreements, period_checks=())
+        agreements = await self._agreements_now()
+        found = await asyncio.to_thread(settle, gathered.evidence, agreements, period_checks=())
+        revision = await self._books.decisions.revision()
+        findings = [weighed(finding, found) for finding in found.findings]
+        outcome = await self._decided(found, findings)
         asked = [cdr for cdr in gathered.evidence.cdrs if cdr.index in gathered.asked and cdr.total is not None]
         before = await self._before(asked)
         open_cdrs = [
             cdr for cdr in asked if not _is_billed(before[_name(cdr)])
         ]  # what was advised does not change any more
         periods = await self._periods_of(open_cdrs, before)
+        owed = {cdr.index: tuple(obligations_of(cdr, agreements)) for cdr in open_cdrs}
         verdicts = {
-            cdr.index: verdict_of(cdr, outcome, periods[cdr.index], before[_name(cdr)].verdict) for cdr in open_cdrs
+            cdr.index: turned(
+                verdict_of(cdr, outcome, periods[cdr.index].id, before[_name(cdr)].verdict),
+                owed[cdr.index],
+                before[_name(cdr)],
+            )
+            for cdr in open_cdrs
         }
         entries = [
             entry_lines(entry)
             for cdr in open_cdrs
-            for entry in entries_of(
-                verdicts[cdr.index], tuple(obligations_of(cdr, self._agreements)), before[_name(cdr)]
-            )
+            for entry in entries_of(verdicts[cdr.index], owed[cdr.index], before[_name(cdr)])
         ]
-        findings = [
-            _kept(finding, outcome, periods) for finding in outcome.findings if _concerns(finding, frozenset(verdicts))
-        ]
-        return Examined(verdicts=[*verdicts.values()], findings=findings, entries=entries, at=self._clock.now())
+        return Examined(
+            verdicts=[*verdicts.values()],
+            findings=[_kept(one, periods) for one in findings if _concerns(one.finding, frozenset(verdicts))],
+            entries=entries,
+            at=self._clock.now(),
+            unchanged=[_name(cdr) for cdr in asked if cdr.index not in verdicts],
+            seen=gathered.seen,
+            revision=revision,
+            states={period.id: str(period.state) for period in periods.values()},
+        )
+
+    async def _decided(self, outcome: Outcome, findings: Sequence[Weighed]) -> Outcome:
+        """The outcome after what people decided."""
+        targets = targets_of(outcome.evidence.cdrs, findings)
+        decisions = [read_decision(kept) for kept in await self._books.decisions.standing(targets)]
+        return replace(outcome, verdicts=after_decisions(outcome, findings, decisions))
+
+    async def _agreements_now(self) -> Agreements:
+        """The agreements that hold, read after the CDRs: one that is activated meanwhile changes the CDRs that it is about."""
+        return replace(self._agreements, known=(*self._agreements.known, *await self._books.terms.active()))
 
     async def _before(self, cdrs: Sequence[CdrFact]) -> Mapping[Name, Before]:
         """What is kept of each CDR already."""
@@ -117,17 +143,17 @@ class Settler:
         entry = next((read_entry(lines) for lines in entries if lines.key == key), None)
         return Before(verdict=verdict, entry=entry)
 
-    async def _periods_of(self, cdrs: Iterable[CdrFact], before: Mapping[Name, Before]) -> Mapping[int, str]:
+    async def _periods_of(self, cdrs: Iterable[CdrFact], before: Mapping[Name, Before]) -> Mapping[int, Period]:
         """The period in which each CDR counts: where it counted before, else by its dates; new periods are added."""
         known = [read_period(kept) for kept in await self._books.periods.load()]
         found: dict[int, Period] = {}
         for cdr in cdrs:
             verdict = before[_name(cdr)].verdict
-            kept = next((period for period in known if verdict is not None and period.id == verdict.period), None)
+            kept = next((period for period in known if verdict is not None and _stays_in(verdict, period)), None)
             found[cdr.index] = kept or counts_in(cdr.end, cdr.received_at, known, is_credit=cdr.is_credit)
         new = {period.id: period for period in found.values() if period not in known}
         await self._books.periods.add([_kept_period(period) for period in new.values()], self._clock.now())
-        return {index: period.id for index, period in found.items()}
+        return found
 
 
 def read_period(kept: KeptPeriod) -> Period:
@@ -143,6 +169,12 @@ def _name(cdr: CdrFact) -> Name:
     return (str(cdr.owner), cdr.key)
 
 
+def _stays_in(verdict: Verdict, period: Period) -> bool:
+    """Whether a CDR goes on to count where it counted: what is released after the statements of a period counts in a later one."""
+    is_in_time = period.state in {State.OPEN, State.CUT_OFF}
+    return verdict.period == period.id and (is_in_time or verdict.disposition == Disposition.SETTLE)
+
+
 def _is_billed(before: Before) -> bool:
     return before.verdict is not None and before.verdict.statement is not None
 
@@ -151,10 +183,8 @@ def _concerns(finding: Finding, indexes: frozenset[int]) -> bool:
     return any(cdr.index in indexes for cdr in finding.subject.cdrs)
 
 
-def _kept(finding: Finding, outcome: Outcome, periods: Mapping[int, str]) -> KeptFinding:
-    """A finding with its cause, and with the period of the first of its CDRs that is looked at."""
-    at_risk = _ZERO
-    for cdr in finding.subject.cdrs:
-        at_risk = EXACT.add(at_risk, risk_of(finding, cdr, outcome.pricings.get(cdr.index)))
-    period = next((periods[cdr.index] for cdr in finding.subject.cdrs if cdr.index in periods), "")
-    return kept_finding(finding, root_of(finding).key, period, at_risk)
+def _kept(one: Weighed, periods: Mapping[int, Period]) -> KeptFinding:
+    """A finding in the period of the first of its CDRs that is looked at."""
+    cdrs = one.finding.subject.cdrs
+    period = next((periods[cdr.index].id for cdr in cdrs if cdr.index in periods), "")
+    return kept_finding(one.finding, one.cause, period, one.risks)

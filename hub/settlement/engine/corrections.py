@@ -1,0 +1,174 @@
+"""Corrections of what was billed where no credit can come: adjustment pairs that both parties agree to, and write-offs with two approvals.
+
+Nothing billed is changed: an adjustment counts in the period that is open when it is agreed to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from hub.clock import Clock
+from hub.settlement.disputes import Reason, fits
+from hub.settlement.engine.disputes import DisputeRoom, NotBilled, pair_of
+from hub.settlement.engine.records import entry_lines
+from hub.settlement.journal import Entry, adjusted, written_off
+from hub.settlement.netting import Amount
+from hub.settlement.people import require_another
+from hub.settlement.periods import NotNow, State
+from hub.store.corrections import (
+    AdjustmentQuery,
+    Correction,
+    CorrectionQuery,
+    Corrections,
+    KeptAdjustment,
+)
+from hub.store.disputes import BilledCdr
+from hub.store.verdicts import Name
+from ocpi_modules.parties import Party
+
+LISTED_MAX = 1000
+
+_WRITABLE_OFF = frozenset({State.CUT_OFF, State.ADVISED})
+
+
+class Kind(StrEnum):
+    """What corrects a bill."""
+
+    ADJUSTMENT = "adjustment"
+    WRITE_OFF = "write_off"
+
+
+class Answer(StrEnum):
+    """What becomes of a proposal."""
+
+    AGREED = "agreed"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionAsked:
+    """A proposal. `amount` is what the debtor owes more, or what is written off; `party` the one for whom `actor` speaks."""
+
+    kind: Kind
+    name: Name
+    amount: Amount
+    reason: Reason
+    note: str
+    actor: str
+    party: Party | None = None
+
+
+class CorrectionDesk:
+    """Takes proposals and what is answered to them."""
+
+    def __init__(self, room: DisputeRoom, corrections: Corrections, clock: Clock) -> None:
+        self._room, self._corrections, self._clock = room, corrections, clock
+
+    async def propose(self, asked: CorrectionAsked) -> KeptAdjustment:
+        """Keep a proposal. Raises NotBilled, and NotNow for what cannot be proposed."""
+        bill = await self._room.bill_of(asked.name)
+        if asked.reason is Reason.OTHER and not asked.note.strip():
+            raise NotNow("the reason OTHER needs a note that says what it is")
+        if asked.kind is Kind.ADJUSTMENT and str(asked.party or "") not in {bill.creditor, bill.debtor}:
+            raise NotNow(f"{asked.party} is neither {bill.creditor} nor {bill.debtor}")
+        _require_sense(asked, bill)
+        kept = _proposed(asked, bill, self._clock.now())
+        number = await self._corrections.propose(kept, lambda *taken: _has_room(asked, bill, Amount(*taken)))
+        if number is None:
+            raise NotNow(f"that is more than what is left of what is billed for CDR {bill.cdr_id}")
+        return replace(kept, id=number)
+
+    async def answer(self, adjustment: int, answer: Answer, actor: str, party: Party | None) -> KeptAdjustment:
+        """Agree to a proposal, or refuse it. Raises NotBilled (no such proposal), NotNow, SamePerson."""
+        kept = await self.one(adjustment)
+        if kept.state != "proposed":
+            raise NotNow(f"{kept.kind} {adjustment} is {kept.state} already")
+        if answer is Answer.AGREED:
+            require_another(actor, kept.proposed_by, "agree to what they proposed")
+            _require_other_party(kept, party)
+        period = await self._period_of(kept) if answer is Answer.AGREED else None
+        answered = replace(kept, state=str(answer), answered_by=actor, answered_at=self._clock.now(), period=period)
+        entries = [_entry_of(answered)] if answer is Answer.AGREED else []
+        if not await self._corrections.answer(answered, [*map(entry_lines, entries)], self._clock.now()):
+            raise NotNow(f"{kept.kind} {adjustment} was answered by somebody else at the same time")
+        return answered
+
+    async def one(self, adjustment: int) -> KeptAdjustment:
+        """One of them. Raises NotBilled."""
+        kept = await self._corrections.one(adjustment)
+        if kept is None:
+            raise NotBilled(f"there is no adjustment {adjustment}")
+        return kept
+
+    async def page(self, query: AdjustmentQuery) -> list[KeptAdjustment]:
+        """Adjustments and write-offs by number."""
+        return await self._corrections.page(replace(query, most=min(query.most, LISTED_MAX)))
+
+    async def chains(self, query: CorrectionQuery) -> list[Correction]:
+        """Credits with what they credit and what replaces it."""
+        return await self._corrections.chains(replace(query, most=min(query.most, LISTED_MAX)))
+
+    async def _period_of(self, kept: KeptAdjustment) -> str:
+        if kept.kind == Kind.ADJUSTMENT:
+            return await self._room.open_period()
+        bill = await self._room.bill_of(kept.name)
+        if State(bill.period_state) not in _WRITABLE_OFF:
+            raise NotNow(f"period {bill.period} is {bill.period_state}: what was netted is not written off CDR by CDR")
+        return bill.period
+
+
+def _proposed(asked: CorrectionAsked, bill: BilledCdr, now: datetime) -> KeptAdjustment:
+    return KeptAdjustment(
+        kind=str(asked.kind),
+        creditor=bill.creditor,
+        debtor=bill.debtor,
+        cdr_key=bill.cdr_key,
+        cdr_id=bill.cdr_id,
+        currency=bill.currency,
+        excl_vat=asked.amount.excl_vat,
+        incl_vat=asked.amount.incl_vat,
+        reason=str(asked.reason),
+        note=asked.note,
+        state="proposed",
+        proposed_by=asked.actor,
+        proposed_for=str(asked.party or ""),
+        proposed_at=now,
+    )
+
+
+def _require_sense(asked: CorrectionAsked, bill: BilledCdr) -> None:
+    """Raises NotNow for an amount of nothing, one with two signs, or a write-off of less than nothing."""
+    excl_vat, incl_vat = asked.amount.excl_vat, asked.amount.incl_vat
+    if asked.amount.is_nothing or excl_vat * incl_vat < 0:
+        raise NotNow(f"an amount of {excl_vat:f} without and {incl_vat:f} with VAT corrects nothing")
+    if asked.kind is Kind.WRITE_OFF and min(excl_vat, incl_vat) < 0:
+        raise NotNow("what is written off is more than nothing")
+    if bill.excl_vat < 0 and asked.kind is Kind.WRITE_OFF:
+        raise NotNow(f"CDR {bill.cdr_id} is a credit: there is nothing to write off")
+
+
+def _has_room(asked: CorrectionAsked, bill: BilledCdr, taken: Amount) -> bool:
+    """Whether a proposal takes no more than is left of the bill; what the debtor owes more takes nothing."""
+    wanted = asked.amount if asked.kind is Kind.WRITE_OFF else -asked.amount
+    if min(wanted.excl_vat, wanted.incl_vat) < 0:
+        return True
+    return fits(wanted, Amount(bill.excl_vat, bill.incl_vat), taken)
+
+
+def _require_other_party(kept: KeptAdjustment, party: Party | None) -> None:
+    """Raises NotNow where an adjustment is agreed to by anybody but the other party; a write-off is the hub's own affair."""
+    if kept.kind == Kind.WRITE_OFF:
+        return
+    other = kept.creditor if kept.proposed_for == kept.debtor else kept.debtor
+    if str(party or "") != other:
+        raise NotNow(f"it is for {other} to agree to what {kept.proposed_for} proposed")
+
+
+def _entry_of(kept: KeptAdjustment) -> Entry:
+    pair, amount, people = pair_of(kept), Amount(kept.excl_vat, kept.incl_vat), (kept.proposed_by, kept.answered_by)
+    assert kept.period is not None, "what is agreed to counts in a period"
+    if kept.kind == Kind.WRITE_OFF:
+        return written_off(f"write-off-{kept.id}", pair, amount, kept.period, people, kept.reason)
+    return adjusted(f"adjustment-{kept.id}", pair, amount, kept.period, people)

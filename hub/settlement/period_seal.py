@@ -1,0 +1,155 @@
+"""The seal of a period in the books: one root over configuration, statements, net positions, transfers, journal and decisions.
+
+Each root is chained to that of the period before by a leaf, and the head of the seal is signed (Ed25519 over its canonical JSON), so that
+a partner who knows the hub's public key can check a statement with nothing but its file. Statements stand under the root as they do in
+the output of a run (`seal`), and prove themselves in the same way. Postings are added up by what they are about, so that the root does not
+depend on the portions in which CDRs were looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from hub.settlement.seal import Content, Hash, Tree, canonical, leaf_hash, node_hash
+
+FORMAT = "ocpi-hub period seal 1"
+
+PARTS = ("configuration", "statements", "net", "transfers", "journal", "decisions", "previous")
+
+
+@dataclass(slots=True)
+class Growing:
+    """The root over leaves that come one after the other, in the memory of a few hashes; the same as that of `Tree.over`."""
+
+    size: int = 0
+    _peaks: list[tuple[int, Hash]] = field(default_factory=list)
+
+    def add(self, leaf: Hash) -> None:
+        """The hash of the next leaf."""
+        height, top = 0, leaf
+        while self._peaks and self._peaks[-1][0] == height:
+            top = node_hash(self._peaks.pop()[1], top)
+            height += 1
+        self._peaks.append((height, top))
+        self.size += 1
+
+    @property
+    def root(self) -> Hash:
+        """What stands for all leaves so far."""
+        if not self._peaks:
+            return Tree.over(()).root
+        *others, (_, root) = self._peaks
+        for _, peak in reversed(others):
+            root = node_hash(peak, root)
+        return root
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedPeriod:
+    """Everything under a seal. `journal` and `decisions` are counts and roots, `previous` is the root before in hexadecimal digits."""
+
+    configuration: Content
+    statements: Sequence[Content]
+    net: Sequence[Content]
+    transfers: Sequence[Content]
+    journal: Content
+    decisions: Content
+    previous: str | None
+
+    def tree(self) -> Tree:
+        """The tree over all leaves, in their order."""
+        return Tree.over(leaf_hash(leaf) for leaf in self._leaves())
+
+    def content(self) -> Content:
+        """As it stands in the file of the seal."""
+        return {name: getattr(self, name) for name in PARTS}
+
+    def place_of(self, statement: int) -> int:
+        """The index of the leaf of a statement: the configuration stands before them."""
+        return 1 + statement
+
+    def _leaves(self) -> Iterator[Content]:
+        yield {"leaf": "configuration", "configuration": self.configuration}
+        yield from ({"leaf": "statement", **head} for head in self.statements)
+        yield from ({"leaf": "net", **one} for one in self.net)
+        yield from ({"leaf": "transfer", **one} for one in self.transfers)
+        yield {"leaf": "journal", **self.journal}
+        yield {"leaf": "decisions", **self.decisions}
+        yield {"leaf": "previous", "root": self.previous}
+
+
+def read_sealed(content: Mapping[str, Any]) -> SealedPeriod:
+    """The same out of its content. Raises KeyError and TypeError for anything else."""
+    return SealedPeriod(**{name: content[name] for name in PARTS})
+
+
+def seal_head(sealed: SealedPeriod, tree: Tree, about: Mapping[str, Any]) -> Content:
+    """What is signed: the root and what it is of. `about` names the period, the moment, the engine and the public key."""
+    counts = {name: len(getattr(sealed, name)) for name in ("statements", "net", "transfers")}
+    return {
+        "format": FORMAT,
+        **about,
+        "root": tree.root.hex(),
+        "leaves": len(tree.levels[0]),
+        "previous": sealed.previous,
+        "counts": counts,
+    }
+
+
+def signed_bytes(head: Content) -> bytes:
+    """The bytes that are signed."""
+    return canonical(head)
+
+
+def proof_of(sealed: SealedPeriod, statement: int, seal: Mapping[str, Any]) -> dict[str, Any]:
+    """What a partner needs to see that a statement is under the root, and that the hub says so."""
+    tree, place = sealed.tree(), sealed.place_of(statement)
+    return {
+        "root": tree.root.hex(),
+        "index": place,
+        "leaves": len(tree.levels[0]),
+        "path": [step.hex() for step in tree.proof(place)],
+        "seal": seal,
+    }
+
+
+# --- checking ----------------------------------------------------------------------------------
+
+
+def faults_of_seal(content: Mapping[str, Any], key: str | None = None) -> Iterator[str]:
+    """What is wrong with the file of a seal. Raises KeyError, TypeError and ValueError for what is none."""
+    sealed, head = read_sealed(content["sealed"]), content["seal"]["head"]
+    tree = sealed.tree()
+    yield from faults_of_signature(content["seal"], key)
+    if tree.root.hex() != head["root"] or len(tree.levels[0]) != head["leaves"]:
+        yield "what is sealed does not give the root"
+    if sealed.previous != head["previous"]:
+        yield "the root before is another one than the head says"
+
+
+def faults_of_signature(seal: Mapping[str, Any], key: str | None = None) -> Iterator[str]:
+    """What is wrong with a signed head; `key` is the public key that the hub is known by, in hexadecimal digits."""
+    head = seal["head"]
+    if head["format"] != FORMAT:
+        yield f"{FORMAT!r} is the only format of a signed seal that can be verified here"
+        return
+    if key is not None and head["public_key"].lower() != key.lower():
+        yield f"it was signed with the key {head['public_key']}, not with {key}"
+    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(head["public_key"]))
+    try:
+        public.verify(bytes.fromhex(seal["signature"]), signed_bytes(head))
+    except InvalidSignature:
+        yield "the signature is not that of the head"
+
+
+def leaves_root(leaves: Iterable[Content], growing: Growing | None = None) -> Growing:
+    """The root over contents, added to what grew before."""
+    found = growing or Growing()
+    for leaf in leaves:
+        found.add(leaf_hash(leaf))
+    return found

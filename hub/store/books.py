@@ -1,0 +1,395 @@
+"""The books as people read them: verdicts, findings, causes, refused CDRs, balances and entries, a page at a time.
+
+Pages are read from a key on (`after`), so that they do not shift while the books grow. Moments are UTC, amounts exact and in the currency
+of their row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeVar
+
+from hub.store.direct import Direct, Record
+from hub.store.pack import unpack
+from hub.store.where import Clause, where
+
+PAGE_MAX_ROWS = 1000
+
+Line = TypeVar("Line", bound="CdrLine | FindingLine | CauseLine | BalanceLine")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CdrsAsked:
+    """Which verdicts are wanted, None for all; `token`, `session` and `cdr` (the beginning of an id) are folded.
+
+    `after` is creditor and folded id.
+    """
+
+    period: str | None = None
+    creditor: str | None = None
+    debtor: str | None = None
+    currency: str | None = None
+    disposition: str | None = None
+    kind: str | None = None
+    cause: str | None = None
+    token: str | None = None
+    session: str | None = None
+    cdr: str | None = None
+    statement: str | None = None
+    after: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CdrLine:
+    """A CDR in a list: the fields of `VerdictRow` that people read, and the kinds of what was found about it."""
+
+    creditor: str
+    cdr_key: str
+    cdr_id: str
+    debtor: str
+    period: str
+    disposition: str
+    currency: str
+    excl_vat: Decimal
+    incl_vat: Decimal | None
+    priced_excl_vat: Decimal | None
+    priced_incl_vat: Decimal | None
+    energy: Decimal | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+    received_at: datetime
+    examined_at: datetime
+    is_credit: bool
+    credit_of: str | None
+    session_key: str | None
+    statement: str | None
+    matches: str = field(repr=False)
+    kinds: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingsAsked:
+    """Which findings are wanted, None for all; `party` is whose CDRs they are about, `cdr` one of these by creditor and folded id.
+
+    `is_cleared` False: those that are so now. `after` is money at risk and key.
+    """
+
+    period: str | None = None
+    kind: str | None = None
+    check: str | None = None
+    severity: str | None = None
+    disposition: str | None = None
+    cause: str | None = None
+    party: str | None = None
+    counterparty: str | None = None
+    currency: str | None = None
+    cdr: tuple[str, str] | None = None
+    is_cleared: bool | None = False
+    after: tuple[Decimal, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingLine:
+    """A finding in a list, as in `FindingRow`, with its CDRs as ``DE/ABC/folded id``."""
+
+    key: str
+    check_id: str
+    kind: str
+    severity: str
+    disposition: str
+    cause: str
+    period: str
+    party: str
+    counterparty: str
+    currency: str
+    at_risk: Decimal
+    subject: str
+    details: str
+    sentence: str
+    raised_at: datetime
+    cleared_at: datetime | None
+    cdrs: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CausesAsked:
+    """Which causes are wanted, None for all. `is_decided`: whether a decision about the cause itself stands. `after` is a cause."""
+
+    period: str | None = None
+    kind: str | None = None
+    party: str | None = None
+    currency: str | None = None
+    disposition: str | None = None
+    cause: str | None = None
+    is_decided: bool | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CauseLine:
+    """A cause: findings with one root. `rank` counts from 1, `held` are CDRs that are kept out now, `decision` the one that stands."""
+
+    rank: int
+    cause: str
+    check_id: str
+    kind: str
+    party: str
+    currency: str
+    disposition: str
+    findings: int
+    cdrs: int
+    held: int
+    at_risk: Decimal
+    first_at: datetime
+    last_at: datetime
+    sentence: str
+    decision: int | None
+    action: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedLine:
+    """A CDR that was refused at the door; `digest` is the SHA-256 of its bytes in hexadecimal digits."""
+
+    caller: str
+    digest: str
+    creditor: str
+    cdr_key: str
+    receiver: str
+    status_code: int
+    answer: str
+    first_at: datetime
+    last_at: datetime
+    times: int
+    text: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceLine:
+    """What an account holds: plus is owed by the party, minus is owed to it."""
+
+    kind: str
+    party: str
+    counterparty: str
+    period: str
+    currency: str
+    excl_vat: Decimal
+    incl_vat: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryLine:
+    """An entry of the journal with its postings."""
+
+    id: int
+    key: str
+    event: str
+    reference: str
+    actor: str
+    reason: str
+    known_at: datetime
+    postings: Sequence[BalanceLine]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How far settlement is: CDRs that wait to be examined, when it last looked, CDRs by disposition, decisions that wait for a second."""
+
+    waiting: int
+    looked_at: datetime | None
+    dispositions: Mapping[str, int]
+    proposed: int
+
+
+class BookReader:
+    """Reads the books; `most` bounds the rows of a page, PAGE_MAX_ROWS at most."""
+
+    def __init__(self, direct: Direct) -> None:
+        self._direct = direct
+
+    async def cdrs(self, asked: CdrsAsked, most: int) -> list[CdrLine]:
+        """CDRs by creditor and folded id."""
+        condition, values = where(_cdr_clauses(asked))
+        statement = f"{_CDR} {condition} order by v.creditor, v.cdr_key limit {_bounded(most)}"
+        return [_line(CdrLine, row) for row in await self._direct.fetch(statement, *values)]
+
+    async def cdr(self, creditor: str, cdr_key: str) -> CdrLine | None:
+        """One CDR; None where it was not examined yet, or is not there."""
+        rows = await self._direct.fetch(f"{_CDR} where v.creditor = $1 and v.cdr_key = $2", creditor, cdr_key)
+        return _line(CdrLine, rows[0]) if rows else None
+
+    async def findings(self, asked: FindingsAsked, most: int) -> list[FindingLine]:
+        """Findings, those with the most money at risk first."""
+        condition, values = where(_finding_clauses(asked))
+        statement = f"{_FINDING} {condition} order by f.at_risk desc, f.key desc limit {_bounded(most)}"
+        return [_line(FindingLine, row) for row in await self._direct.fetch(statement, *values)]
+
+    async def causes(self, asked: CausesAsked, most: int) -> list[CauseLine]:
+        """Causes: what stops money first, then by currency (the one of most CDRs first), the largest amount first."""
+        condition, values = where(_cause_clauses(asked))
+        outer, values = where(
+            [
+                ("(d.id is not null) = ?", asked.is_decided),
+                ("r.disposition = ?", asked.disposition),
+                ("r.rank > (select rank from r where cause = ?)", asked.after),
+            ],
+            *values,
+        )
+        statement = f"{_CAUSES.format(condition=condition)} {outer} order by r.rank limit {_bounded(most)}"
+        return [_line(CauseLine, row) for row in await self._direct.fetch(statement, *values)]
+
+    async def refused(
+        self, creditor: str | None, after: tuple[datetime, bytes, str] | None, most: int
+    ) -> list[RefusedLine]:
+        """Refused CDRs, the last ones first; `after` is when, digest and caller of the last one on the page before."""
+        clauses: list[Clause] = [("creditor = ?", creditor), ("(last_at, digest, caller) < (?, ?, ?)", after)]
+        condition, values = where(clauses)
+        statement = f"{_REFUSED} {condition} order by last_at desc, digest desc, caller desc limit {_bounded(most)}"
+        return [_refused(row) for row in await self._direct.fetch(statement, *values)]
+
+    async def balances(
+        self, period: str | None, party: str | None, after: tuple[str, str, str, str, str] | None, most: int
+    ) -> list[BalanceLine]:
+        """What accounts hold, in the order of accounts; those that hold nothing are left out."""
+        accounts = "(kind, party, counterparty, period, currency) > (?, ?, ?, ?, ?)"
+        condition, values = where([("period = ?", period), ("party = ?", party), (accounts, after)])
+        statement = f"{_BALANCES.format(condition=condition)} limit {_bounded(most)}"
+        return [_line(BalanceLine, row) for row in await self._direct.fetch(statement, *values)]
+
+    async def entries(self, reference: str | None, after: int | None, most: int) -> list[EntryLine]:
+        """Entries of the journal, the oldest first, about one thing or all."""
+        condition, values = where([("e.reference = ?", reference), ("e.id > ?", after)])
+        heads = await self._direct.fetch(f"{_ENTRIES} {condition} order by e.id limit {_bounded(most)}", *values)
+        postings: dict[int, list[BalanceLine]] = {head["id"]: [] for head in heads}
+        for row in await self._direct.fetch(_POSTINGS, [*postings]):
+            postings[row["entry"]].append(_line(BalanceLine, row))
+        return [EntryLine(**head, postings=postings[head["id"]]) for head in heads]
+
+    async def status(self) -> Status:
+        """How far settlement is."""
+        (row,) = await self._direct.fetch(_STATUS)
+        counts = await self._direct.fetch("select disposition, count(*) as n from verdict group by 1 order by 1")
+        return Status(**row, dispositions={count["disposition"]: count["n"] for count in counts})
+
+
+def _line(kind: type[Line], row: Record) -> Line:
+    return kind(**{one.name: row[one.name] for one in fields(kind)})
+
+
+def _bounded(most: int) -> int:
+    return max(1, min(most, PAGE_MAX_ROWS + 1))  # one more tells whether there is a page after this one
+
+
+def _refused(row: Record) -> RefusedLine:
+    return RefusedLine(**{**row, "digest": row["digest"].hex(), "text": unpack(row["text"])})
+
+
+def _cdr_clauses(asked: CdrsAsked) -> list[Clause]:
+    return [
+        ("v.period = ?", asked.period),
+        ("v.creditor = ?", asked.creditor),
+        ("v.debtor = ?", asked.debtor),
+        ("v.currency = ?", asked.currency),
+        ("v.disposition = ?", asked.disposition),
+        ("v.session_key = ?", asked.session),
+        ("v.statement = ?", asked.statement),
+        ("starts_with(v.cdr_key, ?)", asked.cdr),
+        ("right(v.token, length(?) + 1) = '|' || ?", None if asked.token is None else (asked.token, asked.token)),
+        (_HAS.format("f.kind = ?"), asked.kind),
+        (_HAS.format("f.cause = ?"), asked.cause),
+        ("(v.creditor, v.cdr_key) > (?, ?)", asked.after),
+    ]
+
+
+def _finding_clauses(asked: FindingsAsked) -> list[Clause]:
+    return [
+        ("f.period = ?", asked.period),
+        ("f.kind = ?", asked.kind),
+        ("f.check_id = ?", asked.check),
+        ("f.severity = ?", asked.severity),
+        ("f.disposition = ?", asked.disposition),
+        ("f.cause = ?", asked.cause),
+        ("f.party = ?", asked.party),
+        ("f.counterparty = ?", asked.counterparty),
+        ("f.currency = ?", asked.currency),
+        ("(f.cleared_at is not null) = ?", asked.is_cleared),
+        ("f.key in (select finding from finding_cdr where creditor = ? and cdr_key = ?)", asked.cdr),
+        ("(f.at_risk, f.key) < (?, ?)", asked.after),
+    ]
+
+
+def _cause_clauses(asked: CausesAsked) -> list[Clause]:
+    return [
+        ("f.period = ?", asked.period),
+        ("f.kind = ?", asked.kind),
+        ("f.party = ?", asked.party),
+        ("f.currency = ?", asked.currency),
+        ("f.cause = ?", asked.cause),
+        ("(f.cleared_at is not null) = ?", False),
+    ]
+
+
+_HAS = (
+    "exists (select 1 from finding_cdr c join finding f on f.key = c.finding where c.creditor = v.creditor and c.cdr_key = v.cdr_key "
+    "and f.cleared_at is null and {})"
+)
+
+_CDR = (
+    "select v.*, array(select distinct f.kind from finding_cdr c join finding f on f.key = c.finding where c.creditor = v.creditor "
+    "and c.cdr_key = v.cdr_key and f.cleared_at is null order by 1) as kinds from verdict v"
+)
+
+_FINDING = (
+    "select f.*, array(select c.creditor || '/' || c.cdr_key from finding_cdr c where c.finding = f.key order by 1) as cdrs "
+    "from finding f"
+)
+
+_STRICTNESS = (
+    "case f.disposition when 'DROP' then 3 when 'HOLD' then 2 when 'DEFER' then 1 when 'SETTLE' then 0 else -1 end"
+)
+_NAMED = "(array['REPORT', 'SETTLE', 'DEFER', 'HOLD', 'DROP'])[{} + 2]"
+
+# money at risk counts each CDR of a cause once, however many of its findings it is in
+_CAUSES = (
+    "with f as (select * from finding f {condition}), "
+    "g as (select f.cause, min(f.check_id) as check_id, min(f.kind) as kind, min(f.party) as party, min(f.currency) as currency, "
+    f"max({_STRICTNESS}) as strictness, count(*) as findings, min(f.raised_at) as first_at, max(f.raised_at) as last_at, "
+    "min(f.sentence) as sentence from f group by f.cause), "
+    "c as (select f.cause, c.creditor, c.cdr_key, max(c.at_risk) as at_risk from f "
+    "join finding_cdr c on c.finding = f.key group by 1, 2, 3), "
+    "s as (select c.cause, count(*) as cdrs, count(*) filter (where v.disposition in ('HOLD', 'DROP')) as held, sum(c.at_risk) as at_risk "
+    "from c left join verdict v using (creditor, cdr_key) group by c.cause), "
+    "w as (select g.*, coalesce(s.cdrs, 0) as cdrs, coalesce(s.held, 0) as held, coalesce(s.at_risk, 0) as at_risk, "
+    "sum(coalesce(s.cdrs, 0)) over (partition by g.currency) as weight from g left join s using (cause)), "
+    "r as (select w.*, "
+    + _NAMED.format("w.strictness")
+    + " as disposition, row_number() over (order by w.at_risk = 0, w.weight desc, "
+    "w.currency, w.at_risk desc, w.strictness desc, w.cdrs desc, w.cause) as rank from w) "
+    "select r.*, d.id as decision, d.action from r left join lateral (select id, action from decision where scope = 'cause' "
+    "and target = r.cause and stands_since is not null and revoked_at is null order by stands_since desc, id desc limit 1) d on true"
+)
+
+_REFUSED = (
+    "select caller, digest, creditor, cdr_key, receiver, status_code, answer, first_at, last_at, times, packed as text "
+    "from refused_cdr"
+)
+
+_BALANCES = (
+    "select kind, party, counterparty, period, currency, sum(excl_vat) as excl_vat, sum(incl_vat) as incl_vat from posting "
+    "{condition} group by 1, 2, 3, 4, 5 having sum(excl_vat) <> 0 or sum(incl_vat) <> 0 order by 1, 2, 3, 4, 5"
+)
+
+_ENTRIES = "select e.id, e.key, e.event, e.reference, e.actor, e.reason, e.known_at from journal_entry e"
+
+_POSTINGS = (
+    "select entry, kind, party, counterparty, period, currency, excl_vat, incl_vat from posting where entry = any($1::bigint[]) "
+    "order by entry, id"
+)
+
+_STATUS = (
+    "select (select count(*) from claim where examined_at is null) as waiting, (select max(examined_at) from verdict) as looked_at, "
+    "(select count(*) from decision where stands_since is null and revoked_at is null) as proposed"
+)

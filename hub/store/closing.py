@@ -1,0 +1,371 @@
+"""The steps of a period as rows: each is one transaction that holds the period, and one row that says who took it and what it came to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+import asyncpg
+
+from hub.store.direct import Connection, Direct, Record
+from hub.store.journal import EntryLines, write_entries
+from hub.store.periods import KeptPeriod
+from hub.store.pseudonyms import digests_of
+from hub.store.statements import Drafting, KeptStatement, StepMade, advise, live_statements, note_step, portions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptSeal:
+    """A seal as it is kept; `content` is its file as JSON."""
+
+    period: str
+    root: bytes
+    previous: bytes | None
+    leaves: int
+    content: str
+    signature: bytes
+    sealed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PairSum:
+    """A sum of a pair."""
+
+    creditor: str
+    debtor: str
+    currency: str
+    excl_vat: Decimal
+    incl_vat: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFigures:
+    """What the tables say about a period, as rows."""
+
+    waiting: int
+    proposed: int
+    came_in: Sequence[Record]
+    dispositions: Sequence[Record]
+    unlined: int
+    astray: int
+    advised: Sequence[PairSum]
+    billed: Sequence[PairSum]
+    trial_balance: Sequence[Record]
+    unbilled_accounts: int
+    billed_accounts: int
+    positions: Sequence[Record]
+
+
+class StepUnderWay(Exception):
+    """Somebody else takes a step, and it takes long."""
+
+
+class ClosingBook:
+    """Reads periods with their steps and seals, and opens steps."""
+
+    def __init__(self, direct: Direct) -> None:
+        self._direct = direct
+
+    @asynccontextmanager
+    async def step(self, period: str, now: datetime) -> AsyncIterator[PeriodStep | None]:
+        """A step of a period, None where there is no such period: what it does is kept as one, or not at all.
+
+        Raises StepUnderWay.
+        """
+        async with self._direct.transaction() as connection:
+            await _take(connection)
+            rows = await connection.fetch(f"{_PERIOD} where id = $1 for update", period)
+            yield PeriodStep(connection, KeptPeriod(*rows[0].values()), now) if rows else None
+
+    @asynccontextmanager
+    async def drafting(self, period: str) -> AsyncIterator[tuple[KeptPeriod, Drafting] | None]:
+        """Making drafts, all of them or none, over the books as they are when it begins; settlement goes on meanwhile.
+
+        None where there is no such period. Raises StepUnderWay.
+        """
+        async with self._direct.transaction() as connection:
+            await connection.execute("set transaction isolation level repeatable read")
+            await _take(connection)
+            rows = await connection.fetch(f"{_PERIOD} where id = $1 for share", period)
+            yield (KeptPeriod(*rows[0].values()), Drafting(connection, period)) if rows else None
+
+    async def load(self, period: str) -> KeptPeriod | None:
+        """One period."""
+        rows = await self._direct.fetch(f"{_PERIOD} where id = $1", period)
+        return KeptPeriod(*rows[0].values()) if rows else None
+
+    async def page(self, before: str | None, most: int) -> list[KeptPeriod]:
+        """Periods, the newest first; those before an id."""
+        rows = await self._direct.fetch(_PERIODS, before, most)
+        return [KeptPeriod(*row.values()) for row in rows]
+
+    async def due(self, now: datetime) -> list[KeptPeriod]:
+        """The open periods that are to be cut off."""
+        return [KeptPeriod(*row.values()) for row in await self._direct.fetch(_DUE, now)]
+
+    async def waiting(self, before: datetime) -> int:
+        """How many CDRs that came before a moment wait to be looked at, but for those that could not be."""
+        (row,) = await self._direct.fetch(_WAITING, before)
+        return int(row["n"])
+
+    async def steps(self, period: str) -> list[StepMade]:
+        """The steps of a period, the oldest first."""
+        rows = await self._direct.fetch(_STEPS, period)
+        return [StepMade(**dict(row)) for row in rows]
+
+    async def figures(self, period: str) -> KeptFigures:
+        """What the tables say about a period now."""
+        async with self._direct.transaction() as connection:
+            return await read_figures(connection, period)
+
+    async def owed(self, period: str) -> list[PairSum]:
+        """What is billed and not disputed, within pairs."""
+        return [PairSum(*row.values()) for row in await self._direct.fetch(_OWED, period)]
+
+    async def claimed(self, period: str) -> list[PairSum]:
+        """What is posted and not billed yet, within pairs."""
+        return [PairSum(*row.values()) for row in await self._direct.fetch(_CLAIMED, period)]
+
+    async def seals(self, before: datetime | None, most: int) -> list[KeptSeal]:
+        """Seals, the newest first."""
+        return [KeptSeal(**dict(row)) for row in await self._direct.fetch(_SEALS, before, most)]
+
+    async def seal(self, period: str) -> KeptSeal | None:
+        """The seal of a period."""
+        rows = await self._direct.fetch("select * from seal where period = $1", period)
+        return KeptSeal(**dict(rows[0])) if rows else None
+
+
+class PeriodStep:
+    """One step of a period, as it is taken: reads and writes on one connection."""
+
+    def __init__(self, connection: Connection, period: KeptPeriod, now: datetime) -> None:
+        self._connection, self.period, self._now = connection, period, now
+
+    async def become(self, state: str, actor: str, content: str = "{}") -> None:
+        """The period takes on a state."""
+        self.period = replace(self.period, state=state)
+        await self._connection.execute(
+            _BECOME, self.period.id, state, self.period.closes_at, self.period.closed_by, self._now
+        )
+        await self.note(state, actor, content)
+
+    async def cut_off(self, closes_at: datetime, actor: str) -> None:
+        """The period takes no CDRs any more, and closed at a moment."""
+        self.period = replace(self.period, closes_at=closes_at)
+        await self.become("cut_off", actor)
+
+    async def sign(self, closed_by: str, actor: str) -> None:
+        """One of two closes the period."""
+        self.period = replace(self.period, closed_by=closed_by)
+        await self._connection.execute(
+            "update period set closed_by = $2, changed_at = $3 where id = $1", self.period.id, closed_by, self._now
+        )
+        await self.note("signed", actor, "{}")
+
+    async def close(self, closed_by: str, actor: str, content: str) -> None:
+        """The second of two closes the period."""
+        self.period = replace(self.period, closed_by=closed_by)
+        await self.become("closed", actor, content)
+
+    async def note(self, step: str, actor: str, content: str) -> None:
+        """Say that a step was taken, and what it came to."""
+        await note_step(
+            self._connection, self.period.id, StepMade(step=step, actor=actor, made_at=self._now, content=content)
+        )
+
+    async def statements(self) -> list[KeptStatement]:
+        """The live statements, by pair."""
+        return await live_statements(self._connection, self.period.id)
+
+    async def stale(self) -> int:
+        """How many CDRs, lines and accounts say that the drafts are not what the books are now."""
+        (row,) = await self._connection.fetch(_STALE, self.period.id)
+        return int(row["unlined"] + row["astray"] + row["accounts"])
+
+    async def advise(self, statement: KeptStatement) -> None:
+        """A draft becomes advised."""
+        await advise(self._connection, statement)
+
+    async def post(self, entries: Sequence[EntryLines]) -> None:
+        """Write entries into the journal."""
+        await write_entries(self._connection, entries, self._now)
+
+    async def owed(self) -> list[PairSum]:
+        """What is billed and not disputed, within pairs."""
+        return [PairSum(*row.values()) for row in await self._connection.fetch(_OWED, self.period.id)]
+
+    async def figures(self) -> KeptFigures:
+        """What the tables say about the period."""
+        return await read_figures(self._connection, self.period.id)
+
+    async def earlier_unsealed(self) -> str | None:
+        """The oldest period before this one that is not sealed."""
+        rows = await self._connection.fetch(_UNSEALED, self.period.starts_at)
+        return rows[0]["id"] if rows else None
+
+    async def last_step(self, step: str) -> StepMade | None:
+        """The last step of a name."""
+        rows = await self._connection.fetch(_LAST_STEP, self.period.id, step)
+        return StepMade(**dict(rows[0])) if rows else None
+
+    async def seal_before(self) -> KeptSeal | None:
+        """The seal of the period before."""
+        rows = await self._connection.fetch(
+            "select * from seal where period < $1 order by period desc limit 1", self.period.id
+        )
+        return KeptSeal(**dict(rows[0])) if rows else None
+
+    async def own_seal(self) -> KeptSeal | None:
+        """The seal of this period."""
+        rows = await self._connection.fetch("select * from seal where period = $1", self.period.id)
+        return KeptSeal(**dict(rows[0])) if rows else None
+
+    async def postings(self) -> AsyncIterator[Sequence[Record]]:
+        """All postings of the period, added up by what they are about and their account, in a fixed order and in portions."""
+        await self._connection.execute(_POSTINGS, self.period.id)
+        async for rows in portions(self._connection, "sealed_postings"):
+            yield rows
+
+    async def decisions(self, since: datetime, until: datetime) -> AsyncIterator[Sequence[Record]]:
+        """The decisions that were made, confirmed or taken back from one moment until before another, in a fixed order and in portions."""
+        await self._connection.execute(_DECISIONS, since, until)
+        async for rows in portions(self._connection, "sealed_decisions"):
+            yield rows
+
+    async def digests(self, values: Collection[str]) -> dict[str, str]:
+        """What stands for personal values under the seal of the period."""
+        return await digests_of(self._connection, self.period.id, values)
+
+    async def seal(self, seal: KeptSeal) -> None:
+        """Keep the seal."""
+        await self._connection.execute(_ADD_SEAL, *(getattr(seal, name) for name in KeptSeal.__dataclass_fields__))
+
+
+async def read_figures(connection: Connection, period: str) -> KeptFigures:
+    """What the tables say about a period."""
+    (counts,) = await connection.fetch(_COUNTS, period)
+    (lines,) = await connection.fetch(_STALE, period)
+    return KeptFigures(
+        **dict(counts),
+        unlined=lines["unlined"],
+        astray=lines["astray"],
+        came_in=await connection.fetch(_CAME_IN, period),
+        dispositions=await connection.fetch(_DISPOSITIONS, period),
+        advised=[PairSum(*row.values()) for row in await connection.fetch(_ADVISED, period)],
+        billed=[PairSum(*row.values()) for row in await connection.fetch(_BILLED, period)],
+        trial_balance=await connection.fetch(_TRIAL_BALANCE, period),
+        positions=await connection.fetch(_POSITIONS, period),
+    )
+
+
+async def _take(connection: Connection) -> None:
+    """One step at a time; in a transaction that has read nothing yet, it sees what the step before left. Raises StepUnderWay."""
+    try:
+        await connection.execute("lock table period_step in share row exclusive mode")
+    except asyncpg.QueryCanceledError as exc:  # it takes longer than a statement may wait
+        raise StepUnderWay from exc
+
+
+_PERIOD = "select id, starts_at, ends_at, closes_at, state, closed_by from period"
+_PERIODS = f"{_PERIOD} where $1::text is null or id < $1 order by id desc limit $2"
+_DUE = f"{_PERIOD} where state = 'open' and closes_at <= $1 order by starts_at"
+_UNSEALED = f"{_PERIOD} where starts_at < $1 and state <> 'sealed' order by starts_at limit 1"
+
+_WAITING = "select count(*) as n from claim where examined_at is null and failures = 0 and accepted_at < $1"
+
+_STEP = "select step, actor, made_at, content from period_step"
+_STEPS = f"{_STEP} where period = $1 order by id"
+_LAST_STEP = f"{_STEP} where period = $1 and step = $2 order by id desc limit 1"
+_BECOME = "update period set state = $2, closes_at = $3, closed_by = $4, changed_at = $5 where id = $1"
+
+_SEALS = (
+    "select * from seal where $1::timestamptz is null or sealed_at < $1 order by sealed_at desc, period desc limit $2"
+)
+_ADD_SEAL = "insert into seal (period, root, previous, leaves, content, signature, sealed_at) values ($1, $2, $3, $4, $5, $6, $7)"
+
+# an entry has two postings for each claim in a class of accounts, the debtor's first
+_DIRECTED = (
+    "select p.counterparty as creditor, p.party as debtor, p.currency, sum(p.excl_vat) as excl_vat, sum(p.incl_vat) as incl_vat "
+    "from (select p.*, e.event, row_number() over (partition by p.entry order by p.id) as place "
+    "from posting p join journal_entry e on e.id = p.entry where p.period = $1 and p.kind = '{kind}' and e.event {events}) p "
+    "where p.place % 2 = 1 group by 1, 2, 3 order by 1, 2, 3"
+)
+_BILLED = _DIRECTED.format(kind="claim:billed", events="= 'billed'")
+_OWED = _DIRECTED.format(kind="claim:billed", events="in ('billed', 'disputed', 'resolved', 'written_off')")
+_CLAIMED = _DIRECTED.format(kind="claim:unbilled", events="<> 'netted'")
+
+_ADVISED = (
+    "select creditor, debtor, currency, excl_vat, incl_vat from settlement_statement where period = $1 and state = 'advised' "
+    "order by 1, 2, 3"
+)
+
+_TRIAL_BALANCE = (
+    "select currency, sum(excl_vat) as excl_vat, sum(incl_vat) as incl_vat from posting "
+    "where period = $1 group by 1 order by 1"
+)
+_POSITIONS = (
+    "select currency, sum(excl_vat) as excl_vat, sum(incl_vat) as incl_vat from posting "
+    "where period = $1 and kind = 'claim:net' group by 1 order by 1"
+)
+
+_CAME_IN = (
+    "select c.currency, count(*) as cdrs, sum(c.excl_vat) as excl_vat from claim c join verdict v using (creditor, cdr_key) "
+    "where v.period = $1 group by 1 order by 1"
+)
+_DISPOSITIONS = (
+    "select currency, disposition, count(*) as cdrs, sum(excl_vat) as excl_vat from verdict where period = $1 "
+    "group by 1, 2 order by 1, 2"
+)
+
+_ACCOUNTS = (
+    "(select count(*) from (select 1 from posting where period = $1 and kind = '{kind}' group by party, counterparty, currency "
+    "having sum(excl_vat) <> 0 or sum(incl_vat) <> 0) a)"
+)
+
+_COUNTS = (
+    "select (select count(*) from claim where examined_at is null and accepted_at < coalesce("
+    "(select max(made_at) from period_step where period = $1 and step = 'cut_off'), 'infinity')) as waiting, "
+    "(select count(*) from decision where stands_since is null and revoked_at is null) as proposed, "
+    f"{_ACCOUNTS.format(kind='claim:unbilled')} as unbilled_accounts, {_ACCOUNTS.format(kind='claim:billed')} as billed_accounts"
+)
+
+# settled CDRs that are not on exactly one live statement; lines for what is not settled, or settled by another; accounts of which
+# statements and journal say different things
+_STALE = (
+    "with lines as (select s.state, l.* from settlement_statement s join statement_line l on l.statement = s.id "
+    "where s.period = $1 and s.state <> 'superseded' and l.kind in ('cdr', 'credit')), "
+    "lined as (select cdr_creditor, cdr_key, count(*) as n from lines group by 1, 2), "
+    "totals as (select party, counterparty, currency, excl_vat, incl_vat from posting "
+    "where period = $1 and kind = 'claim:unbilled' union all "
+    "select debtor, creditor, currency, -excl_vat, -incl_vat from settlement_statement where period = $1 and state = 'draft' union all "
+    "select creditor, debtor, currency, excl_vat, incl_vat from settlement_statement where period = $1 and state = 'draft') "
+    "select (select count(*) from verdict v left join lined l on l.cdr_creditor = v.creditor and l.cdr_key = v.cdr_key "
+    "where v.period = $1 and v.disposition = 'SETTLE' and l.n is distinct from 1) as unlined, "
+    "(select count(*) from lines l left join verdict v on v.creditor = l.cdr_creditor and v.cdr_key = l.cdr_key "
+    "where v.disposition is distinct from 'SETTLE' or v.period <> $1 or v.excl_vat <> l.excl_vat "
+    "or v.incl_vat is distinct from l.incl_vat "
+    "or v.statement is distinct from case when l.state = 'advised' then l.statement end) as astray, "
+    "(select count(*) from (select 1 from totals group by party, counterparty, currency "
+    "having sum(excl_vat) <> 0 or sum(incl_vat) <> 0) t) as accounts"
+)
+
+_POSTINGS = (
+    "declare sealed_postings no scroll cursor for select e.reference, p.kind, p.party, p.counterparty, p.currency, "
+    "sum(p.excl_vat) as excl_vat, sum(p.incl_vat) as incl_vat from posting p join journal_entry e on e.id = p.entry "
+    "where p.period = $1 group by 1, 2, 3, 4, 5 having sum(p.excl_vat) <> 0 or sum(p.incl_vat) <> 0 "
+    'order by e.reference collate "C", p.kind collate "C", p.party collate "C", p.counterparty collate "C", p.currency collate "C"'
+)
+
+_DECISIONS = (
+    "declare sealed_decisions no scroll cursor for select scope, target, action, reason, actor, decided_at, "
+    "case when stands_since < $2 then confirmed_by else '' end as confirmed_by, "
+    "case when stands_since < $2 then stands_since end as stands_since, "
+    "case when revoked_at < $2 then revoked_by else '' end as revoked_by, "
+    "case when revoked_at < $2 then revoked_at end as revoked_at from decision where (decided_at >= $1 and decided_at < $2) "
+    "or (stands_since >= $1 and stands_since < $2) or (revoked_at >= $1 and revoked_at < $2) "
+    'order by decided_at, scope collate "C", action collate "C", actor collate "C", id'
+)

@@ -1,0 +1,207 @@
+"""What corrects bills: adjustment pairs and write-offs as rows, and credits with the CDRs that they credit and that replace them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from hub.store.direct import Connection, Direct, Record
+from hub.store.journal import EntryLines, write_entries
+from hub.store.verdicts import Name
+
+REPLACED_WITHIN_DAYS = 7  # J04
+
+Fits = Callable[[Decimal, Decimal], bool]
+"""Whether an amount still fits, given what others take of the same bill, without and with VAT."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptAdjustment:
+    """An adjustment or write-off; the fields are those of `AdjustmentRow`. `id` is None until it is kept."""
+
+    id: int | None = None
+    kind: str
+    creditor: str
+    debtor: str
+    cdr_key: str
+    cdr_id: str
+    currency: str
+    excl_vat: Decimal
+    incl_vat: Decimal
+    reason: str
+    note: str
+    state: str
+    proposed_by: str
+    proposed_for: str
+    proposed_at: datetime
+    answered_by: str = ""
+    answered_at: datetime | None = None
+    dispute: int | None = None
+    period: str | None = None
+    statement: str | None = None
+
+    @property
+    def name(self) -> Name:
+        """The CDR that it corrects."""
+        return (self.creditor, self.cdr_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdjustmentQuery:
+    """Which adjustments, by number; None is any."""
+
+    kind: str | None = None
+    creditor: str | None = None
+    debtor: str | None = None
+    state: str | None = None
+    period: str | None = None
+    after: int = 0
+    most: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """A credit, the CDR that it credits, and the one that replaces that (empty, and no amounts, where none came)."""
+
+    creditor: str
+    debtor: str
+    currency: str
+    session_key: str | None
+    original: str
+    original_key: str
+    original_period: str
+    original_disposition: str
+    original_excl_vat: Decimal
+    original_incl_vat: Decimal | None
+    credit: str
+    credit_key: str
+    credit_period: str
+    credit_disposition: str
+    credit_excl_vat: Decimal
+    credit_incl_vat: Decimal | None
+    replacement: str | None
+    replacement_period: str | None
+    replacement_disposition: str | None
+    replacement_excl_vat: Decimal | None
+    replacement_incl_vat: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionQuery:
+    """Which corrections, by creditor and credit; `period` is that of the credit."""
+
+    creditor: str | None = None
+    debtor: str | None = None
+    period: str | None = None
+    after: Name = ("", "")
+    most: int = 100
+
+
+class Corrections:
+    """The table of adjustments, and the chains of credits."""
+
+    def __init__(self, direct: Direct) -> None:
+        self._direct = direct
+
+    async def propose(self, kept: KeptAdjustment, fits: Fits) -> int | None:
+        """Keep a proposal and give it its number; None where its amount does not fit beside the others about the same CDR."""
+        async with self._direct.transaction() as connection:
+            if not fits(*await taken(connection, kept.name)):
+                return None
+            return (await add_adjustments(connection, [kept]))[0]
+
+    async def answer(self, kept: KeptAdjustment, entries: Sequence[EntryLines], now: datetime) -> bool:
+        """Keep what became of a proposal; False where somebody else answered it already, or its period was netted meanwhile."""
+        async with self._direct.transaction() as connection:
+            if kept.period is not None and not await connection.fetch(_TAKES_ENTRIES, kept.period):
+                return False
+            values = (kept.id, kept.state, kept.answered_by, kept.answered_at, kept.period)
+            changed = await connection.fetch(_ANSWER, *values)
+            if changed:
+                await write_entries(connection, entries, now)
+            return bool(changed)
+
+    async def one(self, adjustment: int) -> KeptAdjustment | None:
+        """One adjustment."""
+        rows = await self._direct.fetch(f"{_SELECT} where id = $1", adjustment)
+        return _kept(rows)[0] if rows else None
+
+    async def page(self, query: AdjustmentQuery) -> list[KeptAdjustment]:
+        """Adjustments by number."""
+        wanted = (query.kind, query.creditor, query.debtor, query.state, query.period)
+        return _kept(await self._direct.fetch(_PAGE, *wanted, query.after, query.most))
+
+    async def chains(self, query: CorrectionQuery) -> list[Correction]:
+        """Credits with what they credit and what replaces it (J04)."""
+        wanted = (query.creditor, query.debtor, query.period, *query.after, query.most, REPLACED_WITHIN_DAYS)
+        return [Correction(**dict(row)) for row in await self._direct.fetch(_CHAINS, *wanted)]
+
+
+async def add_adjustments(connection: Connection, adjustments: Sequence[KeptAdjustment]) -> list[int]:
+    """Keep adjustments on a connection that has a transaction; returns their numbers."""
+    numbers = []
+    for one in adjustments:
+        (row,) = await connection.fetch(_ADD, *(getattr(one, name) for name in _OWN))
+        numbers.append(int(row["id"]))
+    return numbers
+
+
+async def taken(connection: Connection, name: Name) -> tuple[Decimal, Decimal]:
+    """What is taken of the bill for a CDR: by disputes that are open or were won, adjustments in the debtor's favour, and write-offs.
+
+    Until the transaction ends nobody else can take anything of it.
+    """
+    await connection.execute("select 1 from verdict where creditor = $1 and cdr_key = $2 for update", *name)
+    (row,) = await connection.fetch(_TAKEN, *name)
+    return row["excl_vat"], row["incl_vat"]
+
+
+_COLUMNS = tuple(KeptAdjustment.__dataclass_fields__)
+_OWN = tuple(name for name in _COLUMNS if name != "id")
+_SELECT = f"select {', '.join(_COLUMNS)} from adjustment"
+
+_ADD = f"insert into adjustment ({', '.join(_OWN)}) values ({', '.join(f'${n}' for n, _ in enumerate(_OWN, 1))}) returning id"
+_TAKES_ENTRIES = "select 1 from period where id = $1 and state in ('open', 'cut_off', 'advised') for share"
+_ANSWER = (
+    "update adjustment set state = $2, answered_by = $3, answered_at = $4, period = $5 "
+    "where id = $1 and state = 'proposed' returning id"
+)
+# adjustments that come out of disputes are counted with those
+_TAKEN = (
+    "select coalesce(sum(excl_vat), 0) as excl_vat, coalesce(sum(incl_vat), 0) as incl_vat from ("
+    "select excl_vat, incl_vat from dispute "
+    "where creditor = $1 and cdr_key = $2 and state <> 'refused' and yielded <> 'debtor' "
+    "union all select excl_vat, incl_vat from adjustment "
+    "where creditor = $1 and cdr_key = $2 and state <> 'refused' and kind = 'write_off' "
+    "union all select greatest(-excl_vat, 0), greatest(-incl_vat, 0) from adjustment "
+    "where creditor = $1 and cdr_key = $2 and state <> 'refused' and kind = 'adjustment' and dispute is null) t"
+)
+_PAGE = (
+    f"{_SELECT} where ($1::text is null or kind = $1) and ($2::text is null or creditor = $2) "
+    "and ($3::text is null or debtor = $3) and ($4::text is null or state = $4) and ($5::text is null or period = $5) "
+    "and id > $6 order by id limit $7"
+)
+_CHAINS = (
+    "select c.creditor, c.debtor, c.currency, o.session_key, o.cdr_id as original, o.cdr_key as original_key, "
+    "o.period as original_period, o.disposition as original_disposition, "
+    "o.excl_vat as original_excl_vat, o.incl_vat as original_incl_vat, c.cdr_id as credit, "
+    "c.cdr_key as credit_key, c.period as credit_period, c.disposition as credit_disposition, "
+    "c.excl_vat as credit_excl_vat, c.incl_vat as credit_incl_vat, r.cdr_id as replacement, "
+    "r.period as replacement_period, r.disposition as replacement_disposition, r.excl_vat as replacement_excl_vat, "
+    "r.incl_vat as replacement_incl_vat from verdict c "
+    "join verdict o on o.creditor = c.creditor and o.cdr_key = c.credit_of "
+    "left join lateral (select * from verdict n where n.creditor = o.creditor and n.session_key = o.session_key "
+    "and not n.is_credit and n.cdr_key <> o.cdr_key and n.received_at >= o.received_at "
+    "and n.received_at <= c.received_at + make_interval(days => $7) "
+    "and not exists (select 1 from verdict x where x.creditor = n.creditor and x.credit_of = n.cdr_key) "
+    "order by n.received_at, n.cdr_key limit 1) r on true "
+    "where ($1::text is null or c.creditor = $1) and ($2::text is null or c.debtor = $2) "
+    "and ($3::text is null or c.period = $3) and (c.creditor, c.cdr_key) > ($4::text, $5::text) "
+    "order by c.creditor, c.cdr_key limit $6"
+)
+
+
+def _kept(rows: Sequence[Record]) -> list[KeptAdjustment]:
+    return [KeptAdjustment(**dict(row)) for row in rows]

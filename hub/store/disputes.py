@@ -1,0 +1,188 @@
+"""Disputes as rows, with their steps, and what is billed for the CDRs that they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from hub.store.corrections import Fits, KeptAdjustment, add_adjustments, taken
+from hub.store.direct import Connection, Direct, Record
+from hub.store.journal import EntryLines, write_entries
+from hub.store.verdicts import Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BilledCdr:
+    """A CDR on an advised statement: what the statement bills for it, since when (UTC), and how far its period is."""
+
+    creditor: str
+    debtor: str
+    cdr_key: str
+    cdr_id: str
+    currency: str
+    statement: str
+    period: str
+    period_state: str
+    billed_at: datetime
+    excl_vat: Decimal
+    incl_vat: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptDispute:
+    """A dispute; the fields are those of `DisputeRow`."""
+
+    id: int
+    creditor: str
+    debtor: str
+    cdr_key: str
+    currency: str
+    excl_vat: Decimal
+    incl_vat: Decimal
+    reason: str
+    state: str
+    yielded: str
+    statement: str
+    period: str
+    posted_in: str
+    due_at: datetime
+    opened_at: datetime
+
+    @property
+    def name(self) -> Name:
+        """The CDR that it is about."""
+        return (self.creditor, self.cdr_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptStep:
+    """One step of a dispute: the state that it led to, who made it, and when (UTC)."""
+
+    state: str
+    actor: str
+    note: str
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeMove:
+    """All that one step of a dispute changes, to be kept as one. `period_state` is in which state the period of its statement was."""
+
+    kept: KeptDispute
+    step: KeptStep
+    period_state: str
+    entries: Sequence[EntryLines] = ()
+    adjustments: Sequence[KeptAdjustment] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeQuery:
+    """Which disputes, by number; None is any."""
+
+    creditor: str | None = None
+    debtor: str | None = None
+    state: str | None = None
+    period: str | None = None
+    cdr_key: str | None = None
+    after: int = 0
+    most: int = 100
+
+
+class DisputeBook:
+    """The tables of disputes."""
+
+    def __init__(self, direct: Direct) -> None:
+        self._direct = direct
+
+    async def billed(self, name: Name) -> BilledCdr | None:
+        """What an advised statement bills for a CDR; None where none does."""
+        rows = await self._direct.fetch(_BILLED, *name)
+        return BilledCdr(**dict(rows[0])) if rows else None
+
+    async def new_id(self) -> int:
+        """A number for a dispute that is about to be kept."""
+        (row,) = await self._direct.fetch("select nextval(pg_get_serial_sequence('dispute', 'id')) as id")
+        return int(row["id"])
+
+    async def open(self, move: DisputeMove, fits: Fits) -> bool:
+        """Keep a new dispute; False where its amount does not fit beside the others about the same CDR, or its period went on."""
+        async with self._direct.transaction() as connection:
+            if not fits(*await taken(connection, move.kept.name)) or not await _is_in(connection, move):
+                return False
+            await connection.execute(_ADD, *(getattr(move.kept, name) for name in _COLUMNS))
+            await _keep_move(connection, move)
+            return True
+
+    async def step(self, move: DisputeMove, was: str) -> bool:
+        """Keep a step of a dispute; False where somebody else made one in the meantime, or its period went on."""
+        kept = move.kept
+        async with self._direct.transaction() as connection:
+            if not await _is_in(connection, move):
+                return False
+            changed = await connection.fetch(_STEP, kept.id, was, kept.state, kept.yielded, kept.posted_in, kept.due_at)
+            if changed:
+                await _keep_move(connection, move)
+            return bool(changed)
+
+    async def one(self, dispute: int) -> KeptDispute | None:
+        """One dispute."""
+        rows = await self._direct.fetch(f"{_SELECT} where id = $1", dispute)
+        return _kept(rows)[0] if rows else None
+
+    async def page(self, query: DisputeQuery) -> list[KeptDispute]:
+        """Disputes by number."""
+        wanted = (query.creditor, query.debtor, query.state, query.period, query.cdr_key)
+        return _kept(await self._direct.fetch(_PAGE, *wanted, query.after, query.most))
+
+    async def due(self, now: datetime, most: int) -> list[KeptDispute]:
+        """Disputes whose deadline is over, the longest first."""
+        return _kept(await self._direct.fetch(_DUE, now, most))
+
+    async def steps(self, dispute: int) -> list[KeptStep]:
+        """The steps of a dispute, the first one first."""
+        rows = await self._direct.fetch(_STEPS, dispute)
+        return [KeptStep(**dict(row)) for row in rows]
+
+
+async def _keep_move(connection: Connection, move: DisputeMove) -> None:
+    step = move.step
+    await connection.execute(_ADD_STEP, move.kept.id, step.state, step.actor, step.note, step.made_at)
+    await write_entries(connection, move.entries, step.made_at)
+    await add_adjustments(connection, move.adjustments)
+
+
+async def _is_in(connection: Connection, move: DisputeMove) -> bool:
+    """Whether the period of a dispute is still in the state that its entries are made for; it stays so until they are kept."""
+    rows = await connection.fetch("select state from period where id = $1 for share", move.kept.period)
+    return [row["state"] for row in rows] == [move.period_state]
+
+
+_COLUMNS = tuple(KeptDispute.__dataclass_fields__)
+_SELECT = f"select {', '.join(_COLUMNS)} from dispute"
+
+_BILLED = (
+    "select v.creditor, v.debtor, v.cdr_key, v.cdr_id, v.currency, v.statement, s.period, p.state as period_state, "
+    "coalesce((select e.known_at from journal_entry e where e.key = 'billed:' || s.id), s.made_at) as billed_at, "
+    "sum(l.excl_vat) as excl_vat, sum(l.incl_vat) as incl_vat from verdict v "
+    "join settlement_statement s on s.id = v.statement join period p on p.id = s.period "
+    "join statement_line l on l.statement = s.id and l.cdr_creditor = v.creditor and l.cdr_key = v.cdr_key and l.kind in ('cdr', 'credit') "
+    "where v.creditor = $1 and v.cdr_key = $2 group by v.creditor, v.cdr_key, s.id, p.id"
+)
+_ADD = f"insert into dispute ({', '.join(_COLUMNS)}) values ({', '.join(f'${n}' for n, _ in enumerate(_COLUMNS, 1))})"
+_STEP = (
+    "update dispute set state = $3, yielded = $4, posted_in = $5, due_at = $6 where id = $1 and state = $2 returning id"
+)
+_ADD_STEP = "insert into dispute_step (dispute, state, actor, note, made_at) values ($1, $2, $3, $4, $5)"
+_STEPS = "select state, actor, note, made_at from dispute_step where dispute = $1 order by id"
+_PAGE = (
+    f"{_SELECT} where ($1::text is null or creditor = $1) and ($2::text is null or debtor = $2) "
+    "and ($3::text is null or state = $3) and ($4::text is null or period = $4) and ($5::text is null or cdr_key = $5) "
+    "and id > $6 order by id limit $7"
+)
+_DUE = f"{_SELECT} where state in ('draft', 'raised', 'countered', 'insisted') and due_at <= $1 order by due_at, id limit $2"
+
+
+def _kept(rows: Sequence[Record]) -> list[KeptDispute]:
+    return [KeptDispute(**dict(row)) for row in rows]

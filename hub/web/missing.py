@@ -1,0 +1,190 @@
+"""The missing-CDR board: sessions that are complete and have no CDR, who owes them, and asking for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from hub.clock import Clock
+from hub.settlement.engine.chasing import Missing, MissingBoard
+from hub.settlement.outputs import amount_text
+from hub.store.chases import Chase, Chases, MissingAsked, MissingOf
+from hub.web.admin import Asked
+from hub.web.books import Cost
+from hub.web.decisions import read_place
+from hub.web.listing import (
+    PAGE_ROWS,
+    Actor,
+    After,
+    Limit,
+    Page,
+    PartyText,
+    page_of,
+    read_cursor,
+    read_moment,
+    read_parts,
+    settlement_routes,
+)
+from ocpi_modules.types import DateTime
+
+SECONDS_PER_HOUR = 3600
+
+
+class MissingShown(BaseModel):
+    """A completed session without a CDR; `estimated` is its own total so far, null where it states none."""
+
+    creditor: str
+    debtor: str
+    session_id: str
+    completed_at: DateTime
+    age_hours: int
+    start_date_time: DateTime | None
+    end_date_time: DateTime | None
+    kwh: str | None
+    currency: str | None
+    estimated: Cost | None
+
+
+class ChaseShown(BaseModel):
+    """One time that a CPO was asked for its CDRs, by a person or by the hub itself (empty `actor`); it waits while `done_at` is null.
+
+    `sessions` were missed then; of `objects` that were listed from `date_from` on `new_cdrs` were news; `said` is why it failed.
+    """
+
+    id: int
+    creditor: str
+    actor: str
+    asked_at: DateTime
+    done_at: DateTime | None
+    sessions: int
+    date_from: DateTime | None
+    objects: int
+    refused: int
+    new_cdrs: int
+    said: str
+
+
+class OwingShown(BaseModel):
+    """How many sessions of a CPO have no CDR, since when the oldest is complete, and the last time it was asked."""
+
+    creditor: str
+    sessions: int
+    oldest_at: DateTime
+    chase: ChaseShown | None
+
+
+class BoardShown(Page[MissingShown]):
+    """A page of sessions without a CDR, and who owes how many in all."""
+
+    by_creditor: list[OwingShown]
+
+
+class ChaseAsked(Asked):
+    """Whom to ask (null: everybody who owes CDRs), and who wants that."""
+
+    creditor: PartyText | None = None
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class MissingDesk:
+    """What the board is shown with."""
+
+    board: MissingBoard
+    chases: Chases
+    clock: Clock
+
+    async def page(self, asked: MissingAsked, limit: int) -> BoardShown:
+        """A page of the board."""
+        now = self.clock.now()
+        missing = await self.board.page(asked, limit + 1)
+        page = page_of(missing, limit, lambda one: show_missing(one, now), _place)
+        owing = [show_owing(*one) for one in await self.board.owing()]
+        return BoardShown(items=page.items, next=page.next, by_creditor=owing)
+
+    async def chase(self, asked: ChaseAsked) -> list[ChaseShown]:
+        """Have CPOs asked."""
+        return [show_chase(one) for one in await self.board.wish(asked.creditor, asked.actor)]
+
+    async def history(self, creditor: str | None, after: str | None, limit: int) -> Page[ChaseShown]:
+        """A page of chases. Raises InvalidParameters for a cursor that is none."""
+        found = await self.chases.page(creditor, read_place(after), limit + 1)
+        return page_of(found, limit, show_chase, lambda one: (str(one.id),))
+
+
+def missing_router(desk: MissingDesk, admin_token: str | None) -> APIRouter:
+    """The routes of the board."""
+    router = settlement_routes(admin_token)
+
+    @router.get("/missing")
+    async def list_missing(
+        creditor: PartyText | None = None,
+        debtor: PartyText | None = None,
+        after: After = None,
+        limit: Limit = PAGE_ROWS,
+    ) -> BoardShown:
+        """Sessions that have been complete for `HUB_MISSING_CDR_HOURS` and have no CDR, the oldest first, and who owes how many."""
+        place = read_parts(read_cursor(after, 3), lambda parts: (read_moment(parts[0]), parts[1], parts[2]))
+        asked = MissingAsked(before=desk.board.before, creditor=creditor, debtor=debtor, after=place)
+        return await desk.page(asked, limit)
+
+    @router.post("/missing/chase", status_code=202)
+    async def chase(asked: ChaseAsked) -> list[ChaseShown]:
+        """Read the lists of CPOs that owe CDRs, now, in the background; the hub does so by itself every `HUB_CHASE_HOURS`."""
+        return await desk.chase(asked)
+
+    @router.get("/missing/chases")
+    async def list_chases(
+        creditor: PartyText | None = None, after: After = None, limit: Limit = PAGE_ROWS
+    ) -> Page[ChaseShown]:
+        """When which CPO was asked for its CDRs and what came of it, the last time first."""
+        return await desk.history(creditor, after, limit)
+
+    return router
+
+
+def show_missing(missing: Missing, now: datetime) -> MissingShown:
+    """A session without a CDR in the list."""
+    cdr, session = missing.cdr, missing.session
+    total = session.total if session is not None else None
+    return MissingShown(
+        creditor=cdr.creditor,
+        debtor=cdr.debtor,
+        session_id=session.id if session is not None else cdr.session_key,
+        completed_at=cdr.completed_at,
+        age_hours=int((now - cdr.completed_at).total_seconds() // SECONDS_PER_HOUR),
+        start_date_time=session.start if session is not None else None,
+        end_date_time=session.end if session is not None else None,
+        kwh=_amount(session.energy if session is not None else None),
+        currency=(session.currency or None) if session is not None else None,
+        estimated=None
+        if total is None
+        else Cost(excl_vat=amount_text(total.excl_vat), incl_vat=_amount(total.incl_vat)),
+    )
+
+
+def show_chase(chase: Chase) -> ChaseShown:
+    """A chase in a list."""
+    return ChaseShown.model_validate(chase, from_attributes=True)
+
+
+def show_owing(owing: MissingOf, chase: Chase | None) -> OwingShown:
+    """A CPO that owes CDRs."""
+    return OwingShown(
+        creditor=owing.creditor,
+        sessions=owing.sessions,
+        oldest_at=owing.oldest_at,
+        chase=None if chase is None else show_chase(chase),
+    )
+
+
+def _amount(amount: Decimal | None) -> str | None:
+    return None if amount is None else amount_text(amount)
+
+
+def _place(missing: Missing) -> tuple[str, ...]:
+    return (missing.cdr.completed_at.isoformat(), missing.cdr.creditor, missing.cdr.session_key)
