@@ -6,6 +6,7 @@ One JSON object in and one out, or with `--jsonl` one a line, any number of them
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -82,17 +83,12 @@ def _print_waterfall(text: bytes) -> None:
     answer = price_object({**request, "explain": True})
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    width = page_columns(os.environ.get("COLUMNS", ""), is_terminal=sys.stdout.isatty())
-    console = Console(width=width, height=None if width is None else PAGE_LINES)  # without both, a dumb terminal has 80
+    width, height = shutil.get_terminal_size(
+        (PIPE_COLUMNS, PAGE_LINES)
+    )  # COLUMNS, else the terminal, else as wide as it has to be
+    console = Console(width=width, height=height)  # without both, a dumb terminal has 80
     for part in waterfall(answer):
         console.print(part)
-
-
-def page_columns(stated: str, *, is_terminal: bool) -> int | None:
-    """How wide a page is: as COLUMNS states, else as the terminal is (None), else as wide as it has to be."""
-    if stated.isdecimal() and int(stated):
-        return int(stated)
-    return None if is_terminal else PIPE_COLUMNS
 
 
 # --- many lines ---

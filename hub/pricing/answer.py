@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from hub.pricing.comparison import Amount
@@ -16,6 +18,8 @@ from hub.pricing.unpriced import Unpriced, unpriced
 from ocpi_modules.types import format_datetime
 
 Content = dict[str, Any]
+
+MOMENTS_KEPT_MAX = 4096  # of one CDR a period has several lines
 
 _UNITS = {"ENERGY": "kWh", "FLAT": "1"}
 _PART_NAMES = {"ENERGY": "energy", "TIME": "time", "PARKING_TIME": "parking", "RESERVATION_TIME": "reservation"}
@@ -99,8 +103,12 @@ def _line(priced: Priced, line: Line, *, has_incl_vat: bool) -> Content:
 
 
 def _start(priced: Priced, period: int) -> str | None:
-    start = priced.charge.periods[period].start
-    return None if start is None else format_datetime(start)
+    return _written(priced.charge.periods[period].start)
+
+
+@lru_cache(maxsize=MOMENTS_KEPT_MAX)
+def _written(moment: datetime | None) -> str | None:
+    return None if moment is None else format_datetime(moment)
 
 
 def _unpriced_line(priced: Priced, one: Unpriced) -> Content:

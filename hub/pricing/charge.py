@@ -141,7 +141,8 @@ class Charge(msgspec.Struct, gc=False):
 
 # --- reading ---------------------------------------------------------------------------------
 
-_IS_DIGIT = bytes.maketrans(b"123456789.", b"0" * 10)
+_IS_DIGIT = bytes.maketrans(b"123456789.E", b"0" * 10 + b"e")
+_TINY = b"0e-000"
 _TOO_LONG = b"0" * (QUICK_NUMBER_MAX_CHARACTERS + 1)
 
 _QUICK = msgspec.json.Decoder(CdrText[float, datetime])
@@ -185,7 +186,7 @@ def _read_patiently(text: bytes) -> Charge:
 def is_plain(text: bytes) -> bool:
     """Whether no number in a JSON text has more than 15 significant digits or is too small for a float, and no moment an offset of zero."""
     digits = text.translate(_IS_DIGIT)
-    is_short = _TOO_LONG not in digits and b"0e-000" not in digits and b"0E-000" not in digits
+    is_short = _TOO_LONG not in digits and _TINY not in digits
     return is_short and b'+00:00"' not in text
 
 

@@ -22,6 +22,9 @@ FLOAT_MAX_MILLIONTHS = 10**15
 ENDLESS_DECIMALS = 20
 NUMBER_MAX_EXPONENT = 100
 SCALES_KEPT_MAX = 1024
+SHORT_DECIMALS = 4
+SHORT_UNITS = 10**SHORT_DECIMALS
+SHORT_NUMBERS_KEPT_MAX = 65536
 
 _EXACT = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)
 
@@ -71,12 +74,23 @@ def to_decimal(number: Exact) -> Decimal:
 
 def quotient(number: Exact, units: int) -> Decimal:
     """`number` divided by `units`, with all its digits, or with 20 decimals where they never end."""
-    count, per = (number, units) if type(number) is int else (number.numerator, number.denominator * units)
+    if type(number) is int:
+        short, rest = divmod(number * SHORT_UNITS, units)
+        if not rest:  # nearly every amount and quantity
+            return _short(short)
+        count, per = number, units
+    else:
+        count, per = number.numerator, number.denominator * units
     endless, multiplier, decimals = _scale(per)
     if count % endless:
         nearest = (2 * count * 10**ENDLESS_DECIMALS + per) // (2 * per)  # there is no half way to a number without end
         return Decimal(nearest).scaleb(-ENDLESS_DECIMALS, _EXACT)
     return _decimal(count // endless * multiplier, decimals)
+
+
+@lru_cache(maxsize=SHORT_NUMBERS_KEPT_MAX)
+def _short(digits: int) -> Decimal:
+    return _decimal(digits, SHORT_DECIMALS)
 
 
 @lru_cache(maxsize=SCALES_KEPT_MAX)

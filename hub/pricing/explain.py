@@ -17,7 +17,7 @@ from hub.pricing.charge import Charge, Period
 from hub.pricing.comparison import Amount, Claim, Scale, amount_of, has_same_vat, reproduces
 from hub.pricing.exact import PER_ONE, millionths, to_decimal
 from hub.pricing.guess import Case, Guess, changed, guess, with_energy
-from hub.pricing.other_tariffs import other_tariffs, other_versions
+from hub.pricing.other_tariffs import mixed_tariffs, other_tariffs, other_versions
 from hub.pricing.policy import Policy, settings
 from hub.pricing.pricer import Priced, price, zone_of
 from hub.pricing.readings import EQUAL_IF, rounding_words, times_words
@@ -150,6 +150,7 @@ def guesses(case: Case, plain: Priced) -> Iterator[Guess]:
     yield from _limits_without_vat(case, plain)
     yield from _other_vat(case, plain)
     yield from _other_flats(case, plain)
+    yield from mixed_tariffs(case, plain)  # there are so many of them that whatever is simpler goes first
     yield from _totals_instead_of_periods(case)
     yield from _other_readings(case)
     yield from _other_roundings(case, plain)

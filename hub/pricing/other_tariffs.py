@@ -37,7 +37,7 @@ def other_versions(case: Case, plain: Priced) -> Iterator[Guess]:
 
 
 def other_tariffs(case: Case, plain: Priced) -> Iterator[Guess]:
-    """One tariff for everything, then mixtures: each tariff in place of another one, each in one period."""
+    """One tariff for everything, one that the CDR names among them where it names several."""
     used = _used(plain)
     for text, tariff in _known(case):
         if tariff.key not in used or len(used) > 1:
@@ -48,6 +48,10 @@ def other_tariffs(case: Case, plain: Priced) -> Iterator[Guess]:
                 f"tariff:{tariff.id}",
                 f"the tariff {tariff.id} is used{where}",
             )
+
+
+def mixed_tariffs(case: Case, plain: Priced) -> Iterator[Guess]:
+    """Each tariff in place of another one, then each in one period."""
     yield from islice(_mixtures(case, plain), MIXTURES_MAX)
 
 

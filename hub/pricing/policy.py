@@ -185,7 +185,8 @@ def _as_stated(name: str, value: object) -> object:
 
 def _check(name: str, value: object) -> None:
     if name not in _VALUES:
-        raise UnknownSetting(f"policy.{name[:60]!r} is not a setting")
+        shown = name[:60] if name.isidentifier() else repr(name[:60])
+        raise UnknownSetting(f"policy.{shown} is not a setting")
     if not isinstance(value, str) or value not in _VALUES[name]:
         raise UnknownSetting(f"policy.{name} is not one of {', '.join(_VALUES[name])}")
 
