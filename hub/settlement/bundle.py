@@ -8,7 +8,7 @@ parties are `CC-PID` or objects with `country_code` and `party_id`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
@@ -17,8 +17,11 @@ from typing import Any
 from hub.settlement.agreements import HUB, Agreement, Agreements
 from hub.settlement.evidence import (
     Evidence,
+    Held,
+    HeldName,
     SettlementPeriod,
     Tolerances,
+    View,
     by_token,
     by_version,
     last_states,
@@ -26,16 +29,17 @@ from hub.settlement.evidence import (
 )
 from hub.settlement.facts import (
     CdrFact,
-    Cost,
     Object,
     SessionFact,
     Version,
+    cdr_moment,
     cost_of,
     key_of,
     party_of,
     read_cdr,
     read_session,
     read_version,
+    text_of,
 )
 from ocpi_modules.parties import Party, Role
 from ocpi_modules.types import fold, lenient_datetime
@@ -44,12 +48,20 @@ FAULTS_TOLD_MAX = 20
 TOLERANCE_MAX = 100_000  # days, seconds, kWh: far beyond any use, and dates can still be reckoned with
 ECHO_MAX_CHARACTERS = 60
 NUMBER_MAX_DIGITS = 15
+YEARS = range(1000, 9000)
+"""Years that dates can be reckoned with."""
 
 HEAD = ("name", "settlement_period", "parties", "tolerances")
 """The members of a bundle that are about the whole; `name` is for people."""
 
 LISTS = ("locations", "tariffs", "tokens", "sessions", "cdrs")
 """The members of `input`; all but `cdrs` may be left out."""
+
+OBJECTS = ("settlement_period", "tolerances", "input", "emsp_view")
+"""The members of a bundle that are objects with members of their own."""
+
+ENTRY = ("received_at", "to", "cdr")
+"""The members of an entry of `input.cdrs`."""
 
 MEMBERS = (*HEAD, "agreements", "input", "emsp_view")
 
@@ -131,6 +143,8 @@ class Parts:
     lists: Mapping[str, Section]
     views: Mapping[str, tuple[Spot, Section]] = field(default_factory=dict)
     agreements: tuple[Agreement, ...] = ()
+    agreements_at: Spot | None = None
+    """Where the agreements are, when that is another file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +164,8 @@ def read_parts(parts: Parts, more: tuple[Agreement, ...] = ()) -> Bundle:
     period = _period(head.get("settlement_period"), spot.at("settlement_period"))
     roles, names = _parties(head.get("parties"), spot.at("parties"))
     tolerances = _tolerances(head.get("tolerances", {}), spot.at("tolerances"))
-    collected = _collected(parts)
+    _refuse_strangers(parts, roles)
+    collected = _collected(parts, roles)
     name = _name(head, spot)
     spot.faults.raise_if_any()
     assert period is not None  # else there is a fault
@@ -160,7 +175,7 @@ def read_parts(parts: Parts, more: tuple[Agreement, ...] = ()) -> Bundle:
         tolerances=tolerances,
         parties=roles,
         cdrs=tuple(collected.cdrs),
-        sessions=last_states(collected.sessions),
+        sessions=last_states(collected.sessions, period.closes_at),
         tokens=by_token(collected.versions["tokens"]),
         tariffs=tariffs,
         tariff_texts=texts_by_owner(tariffs),
@@ -253,8 +268,10 @@ def _parties(value: Any, spot: Spot) -> tuple[dict[Party, frozenset[Role]], dict
         party, its_roles = read_party(item), _roles(item, here)
         if party is None:
             here.wrong("names no party: two letters country_code and up to three characters party_id")
+        elif party in roles:
+            here.wrong(f"is {party_text(party)} again")
         else:
-            roles[party] = roles.get(party, frozenset()) | its_roles
+            roles[party] = its_roles
             names |= {party: item["name"]} if isinstance(item, Mapping) and isinstance(item.get("name"), str) else {}
     return roles, names
 
@@ -298,6 +315,15 @@ def decimal_of(value: Any) -> Decimal | None:
     return Decimal(text) if _IS_DECIMAL(text) else None
 
 
+def _refuse_strangers(parts: Parts, parties: Container[Party]) -> None:
+    """Tell of agreements whose parties are not in the bundle: they would change nothing, and nobody would know why."""
+    spot = parts.agreements_at or parts.spot.at("agreements")
+    for agreement in parts.agreements:
+        for seat, party in (("creditor", agreement.creditor), ("debtor", agreement.debtor)):
+            if party is not None and party not in parties:
+                spot.wrong(f"has {shown(agreement.id)}, whose {seat} {party_text(party)} is none of the parties")
+
+
 def _hub(roles: Mapping[Party, frozenset[Role]]) -> Party:
     return next((party for party in sorted(roles) if Role.HUB in roles[party]), HUB)
 
@@ -310,10 +336,10 @@ class _Collected:
     cdrs: list[CdrFact]
     sessions: list[SessionFact]
     versions: Mapping[str, list[Version]]
-    views: Mapping[Party, Mapping[str, Cost | None]]
+    views: Mapping[Party, View]
 
 
-def _collected(parts: Parts) -> _Collected:
+def _collected(parts: Parts, parties: Container[Party]) -> _Collected:
     """Everything that the lists hold, as facts."""
     lists = parts.lists
     return _Collected(
@@ -323,7 +349,7 @@ def _collected(parts: Parts) -> _Collected:
             name: [read_version(item, key_of(item[id_field])) for item in _named(lists.get(name, ()), id_field)]
             for name, id_field in (("locations", "id"), ("tariffs", "id"), ("tokens", "uid"))
         },
-        views=dict(_held(parts.views)),
+        views=_held(parts.views, parties),
     )
 
 
@@ -333,6 +359,7 @@ def _cdrs(section: Section) -> Iterator[CdrFact]:
         entry = _object(item, spot)
         if not isinstance(item, Mapping):
             continue
+        refuse_unknown(entry, ENTRY, spot)
         received_at, to = _moment(entry, "received_at", spot), _addressee(entry, spot)
         cdr = entry.get("cdr")
         if not isinstance(cdr, Mapping):
@@ -370,21 +397,45 @@ def _views(value: Any, spot: Spot) -> dict[str, tuple[Spot, Section]]:
     return views
 
 
-def _held(views: Mapping[str, tuple[Spot, Section]]) -> Iterator[tuple[Party, Mapping[str, Cost | None]]]:
-    """What each eMSP holds, by folded id; of a CDR that it holds twice the first one counts."""
+def _held(views: Mapping[str, tuple[Spot, Section]], parties: Container[Party]) -> dict[Party, View]:
+    """What each eMSP holds."""
+    held: dict[Party, View] = {}
     for name, (spot, section) in views.items():
-        party = read_party(name)
+        party, view = read_party(name), _view(section)
         if party is None:
             spot.wrong("is no party; parties are written CC-PID")
-            continue
-        totals: dict[str, Cost | None] = {}
-        for _, here, item in section:
-            key = key_of(_object(item, here).get("id"))
-            if key:
-                totals.setdefault(key, cost_of(item.get("total_cost")))
-            elif isinstance(item, Mapping):
-                here.at("id").wrong("is no text, or empty" if "id" in item else "is missing")
-        yield party, totals
+        elif party not in parties:
+            spot.wrong("is none of the parties")
+        elif party in held:
+            spot.wrong(f"is {party_text(party)} again")
+        else:
+            held[party] = view
+    return held
+
+
+def _view(section: Section) -> View:
+    """The CDRs in a store, by owner where it is said, and id; of one that is held twice the first counts."""
+    view: dict[HeldName, Held] = {}
+    for _, here, item in section:
+        content = _object(item, here)
+        key = key_of(content.get("id"))
+        if key:
+            owner = party_of(content)
+            view.setdefault((owner if owner.is_well_formed else None, key), _held_cdr(content))
+        elif isinstance(item, Mapping):
+            here.at("id").wrong("is no text, or empty" if "id" in item else "is missing")
+    return view
+
+
+def _held_cdr(content: Object) -> Held:
+    price = content.get("total_cost")
+    amounts = {name: _amount(value) for name, value in price.items()} if isinstance(price, Mapping) else {}
+    return Held(text_of(content.get("id")), cost_of(amounts), cdr_moment(content.get("end_date_time")))
+
+
+def _amount(value: Any) -> Any:
+    """A text of a number as that number: stores that are not OCPI write amounts so."""
+    return decimal_of(value) if isinstance(value, str) else value
 
 
 # --- values ------------------------------------------------------------------------------------
@@ -412,4 +463,7 @@ def _moment(content: Mapping[str, Any], name: str, spot: Spot) -> datetime | Non
     moment = lenient_datetime(content.get(name))
     if moment is None:
         spot.at(name).wrong("is no date and time (ISO 8601)" if content.get(name) is not None else "is missing")
+    elif moment.year not in YEARS:
+        spot.at(name).wrong(f"is not between the years {YEARS.start} and {YEARS.stop}")
+        return None
     return moment

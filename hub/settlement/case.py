@@ -31,6 +31,11 @@ class Case:
     is_uncovered: bool = False
 
     @property
+    def is_late(self) -> bool:
+        """Whether the CDR came after the close of the period, of which it changes nothing any more (I02)."""
+        return self.cdr.received_at >= self.evidence.period.closes_at
+
+    @property
     def is_told_elsewhere(self) -> bool:
         """Whether what is odd about this CDR is told of another one: the same CDR sent before, or the one that it credits."""
         return self.cdr.is_credit or self.cdr.index in self.relations.copies

@@ -282,7 +282,12 @@ EMSP_CDR_MISSING = Check(
     "D06", "EMSP_CDR_MISSING", _ERROR, _HOLD, Family.VIEW, "The eMSP holds every CDR that it is to pay."
 )
 EMSP_CDR_DIFFERS = Check(
-    "D08", "EMSP_CDR_DIFFERS", _ERROR, _HOLD, Family.VIEW, "The eMSP holds the same total for a CDR as the hub."
+    "D08",
+    "EMSP_CDR_DIFFERS",
+    _ERROR,
+    _HOLD,
+    Family.VIEW,
+    "The eMSP holds the same total for a CDR as the hub, and no CDR that the hub does not have.",
 )
 SIGNED_DATA_REPEATED = Check(
     "D07", "SIGNED_DATA_REPEATED", _ERROR, _HOLD, Family.METERING, "One signed meter reading stands behind one CDR."

@@ -21,7 +21,7 @@ from hub.settlement.netting import Amount, Pair
 from hub.settlement.outputs import Content, amount_content, amount_text
 from hub.settlement.pair_statements import pair_content
 from hub.settlement.periods import Period
-from hub.settlement.seal import Hash, leaf_hash, root_of
+from hub.settlement.seal import Hash, head_leaf, leaf_hash, root_of
 from ocpi_modules.types import format_datetime
 
 Row = Mapping[str, Any]
@@ -152,6 +152,7 @@ def totals_content(head: StatementHead) -> Content:
 def head_content(head: StatementHead, period: Period) -> Content:
     """The head of a statement as it stands in its files."""
     return {
+        "statement": head.id,
         **pair_content(head.pair),
         "creditor_name": "",
         "debtor_name": "",
@@ -164,9 +165,7 @@ def head_content(head: StatementHead, period: Period) -> Content:
 def sealed_head(head: StatementHead, period: Period) -> Content:
     """What is sealed of a statement, as `seal.statement_leaf` says it of the whole one."""
     return {
-        **pair_content(head.pair),
-        "period": period_content(period),
-        "totals": totals_content(head),
+        **head_leaf(head_content(head, period)),
         "digest": head.digest.hex(),
         "unsettled": head.kept_out_digest.hex(),
     }

@@ -44,6 +44,21 @@ class Tolerances:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A CDR that an eMSP holds, as far as the eMSP says it; `end` is in UTC."""
+
+    id: str
+    total: Cost | None = None
+    end: datetime | None = None
+
+
+HeldName = tuple[Party | None, str]
+"""Owner, None where the eMSP does not say it, and folded id."""
+
+View = Mapping[HeldName, Held]
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a CDR was, as its owner published it: location, EVSE and connector, each None where it is not known."""
 
@@ -68,8 +83,8 @@ class Evidence:
     locations: Versions = field(default_factory=dict)
     senders: Mapping[str, frozenset[Party]] = field(default_factory=dict)
     """Who sends objects of a module (``tokens``) at all, beside those of whom there are any here."""
-    views: Mapping[Party, Mapping[str, Cost | None]] = field(default_factory=dict)
-    """What eMSPs hold: folded CDR id to its total, for those that were asked."""
+    views: Mapping[Party, View] = field(default_factory=dict)
+    """What eMSPs hold, for those that were asked."""
     meter_keys: Mapping[Name, tuple[MeterKey, ...]] = field(default_factory=dict)
     """Public keys by owner and folded meter id or EVSE uid, the oldest first."""
 
@@ -101,6 +116,11 @@ class Evidence:
     def token_of(self, cdr: CdrFact) -> Version | None:
         """The token of a CDR at the party that the CDR names, as it was when the session began."""
         return in_force(self.tokens.get(cdr.token, {}).get(cdr.token_party, ()), cdr.start)
+
+
+def held_as(view: View, cdr: CdrFact) -> Held | None:
+    """What an eMSP holds of a CDR: under its owner, else under its id alone."""
+    return view.get((cdr.owner, cdr.key), view.get((None, cdr.key)))
 
 
 def in_force(versions: tuple[Version, ...], at: datetime | None) -> Version | None:
@@ -136,8 +156,14 @@ def texts_by_owner(tariffs: Versions) -> dict[Party, tuple[bytes, ...]]:
     return {owner: tuple(texts) for owner, texts in found.items()}
 
 
-def last_states(sessions: Iterable[SessionFact]) -> dict[Name, SessionFact]:
-    """The last state of each session."""
+def last_states(sessions: Iterable[SessionFact], until: datetime | None = None) -> dict[Name, SessionFact]:
+    """The last state of each session: of those before a moment, if there are any."""
+    sessions = list(sessions)
+    known = [one for one in sessions if until is None or one.last_updated is None or one.last_updated < until]
+    return {**_last_of(sessions), **_last_of(known)}
+
+
+def _last_of(sessions: Iterable[SessionFact]) -> dict[Name, SessionFact]:
     found: dict[Name, SessionFact] = {}
     for session in sessions:
         before = found.get((session.owner, session.key))

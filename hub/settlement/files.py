@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 from hub.settlement.agreements import Agreement
 from hub.settlement.bundle import (
     LISTS,
+    OBJECTS,
     Bundle,
     Fault,
     Faults,
@@ -31,7 +32,9 @@ from hub.settlement.bundle import (
     Spot,
     parts_of,
     read_parts,
+    shown,
 )
+from hub.settlement.json_text import explained, first_repeated, repeated_members
 from hub.settlement.seal import FORMAT
 from hub.settlement.terms_file import NotAgreements, decode_terms, read_agreements
 from hub.settlement.verification import (
@@ -95,7 +98,7 @@ def _many_objects() -> Iterator[None]:
 
 def _file_parts(path: Path, faults: Faults, advance: Advance) -> Parts:
     spot = Spot(faults, str(path))
-    content = _decoded(_whole(path, BUNDLE_MAX_BYTES), spot)
+    content = _head_decoded(_whole(path, BUNDLE_MAX_BYTES), spot)
     advance(bundle_bytes(path))
     found: tuple[Agreement, ...] = ()
     if isinstance(content, dict) and "agreements" in content:
@@ -107,7 +110,7 @@ def _folder_parts(folder: Path, faults: Faults, advance: Advance) -> Parts:
     _refuse_unknown_files(folder, faults)
     head_file = _one_of(folder, HEAD_FILES, faults)
     spot = Spot(faults, str(head_file or folder / HEAD_FILES[0]))
-    head = _decoded(_whole(head_file, LINE_MAX_BYTES), spot) if head_file is not None else {}
+    head = _head_decoded(_whole(head_file, LINE_MAX_BYTES), spot) if head_file is not None else {}
     if head_file is None or not (folder / "cdrs.jsonl").is_file():
         missing = HEAD_FILES[0] if head_file is None else "cdrs.jsonl"
         faults.add(Fault(f"{folder / missing}:", "is missing"))
@@ -125,6 +128,7 @@ def _folder_parts(folder: Path, faults: Faults, advance: Advance) -> Parts:
             for file in sorted((folder / VIEWS_FOLDER).glob("*.jsonl"))
         },
         agreements=_agreements_in(terms, faults) if terms is not None else (),
+        agreements_at=Spot(faults, str(terms)) if terms is not None else None,
     )
 
 
@@ -165,7 +169,7 @@ def _lines(path: Path, faults: Faults, advance: Advance) -> Section:
             try:
                 yield index, spot, decode_json(text)
             except NotJsonText as error:
-                spot.wrong(f"is not JSON: {error}")
+                spot.wrong(f"is not JSON: {explained(text, str(error))}")
 
 
 def _bounded_lines(file: BinaryIO, spot: Spot) -> Iterator[bytes]:
@@ -186,11 +190,18 @@ def _whole(path: Path, max_bytes: int) -> bytes:
     raise MalformedBundle([Fault(f"{path}:", f"is longer than {max_bytes} bytes; use a folder of JSON-lines files")])
 
 
+def _head_decoded(text: bytes, spot: Spot) -> Any:
+    content = _decoded(text, spot)
+    for name in repeated_members(text, OBJECTS):
+        spot.at(shown(name)).wrong("stands twice")
+    return content
+
+
 def _decoded(text: bytes, spot: Spot) -> Any:
     try:
         return decode_json(text)
     except NotJsonText as error:
-        spot.wrong(f"is not JSON: {error}")
+        spot.wrong(f"is not JSON: {explained(text, str(error))}")
         spot.faults.raise_if_any()
 
 
@@ -319,10 +330,8 @@ def differences(path: Path, key: str | None = None) -> list[str]:
     `key` is the public key that a hub is known by; an output folder is not signed.
     """
     if not path.is_dir():
-        content = _json(path)
-        if isinstance(content, dict) and "sealed" in content:
-            return differences_in_period_seal(content, key)
-        return differences_in_statement(content, key)
+        text = _read(path)
+        return [*_differences_in_file(_decoded_file(text, path), key), *_repeated(text)]
     content = _json(path / "net.json")
     return differences_in_output(
         Output(
@@ -336,10 +345,31 @@ def differences(path: Path, key: str | None = None) -> list[str]:
     )
 
 
+def _differences_in_file(content: Any, key: str | None) -> list[str]:
+    if isinstance(content, dict) and "sealed" in content:
+        return differences_in_period_seal(content, key)
+    return differences_in_statement(content, key)
+
+
+def _repeated(text: bytes) -> list[str]:
+    """Whether something stands twice in one object, so that two readers may see two things."""
+    name = first_repeated(text)
+    return [] if name is None else [f"{shown(name)} stands twice in one object"]
+
+
 def _json(path: Path) -> Any:
+    return _decoded_file(_read(path), path)
+
+
+def _read(path: Path) -> bytes:
     try:
-        return decode_json(path.read_bytes())
+        return path.read_bytes()
     except OSError as error:
         raise NotSealed(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _decoded_file(text: bytes, path: Path) -> Any:
+    try:
+        return decode_json(text)
     except NotJsonText as error:
         raise NotSealed(f"{path} is not JSON: {error}") from error

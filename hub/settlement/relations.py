@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from hub.metering import Refusal, SignedReading, read_signed
@@ -39,6 +39,7 @@ class Timeline:
 
 
 NO_TIMELINE = Timeline()
+SPAN_MAX = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ def relate(evidence: Evidence) -> Relations:
         first_of=first_of,
         copies=copies,
         reused=reused,
-        credited_by=_credits(counted, first_of),
+        credited_by=_credits((cdr for cdr in counted if cdr.received_at < evidence.period.closes_at), first_of),
         location_senders=_senders(evidence, "locations", (owner for owner, _ in evidence.locations)),
         by_session=_grouped(counted, lambda cdr: (cdr.owner, cdr.session_key) if cdr.session_key else None),
         by_plug=_timelines(counted, lambda cdr: cdr.plug if _is_known(cdr.plug) else None),
@@ -145,13 +146,26 @@ def _senders(evidence: Evidence, module: str, here: Iterable[Party]) -> frozense
 
 def overlapping(cdr: CdrFact, timeline: Timeline, tolerated: timedelta) -> Iterable[CdrFact]:
     """Earlier CDRs (by `order`) whose half-open intervals share more than a tolerated time with that of a CDR."""
-    near = timeline.starting(moment(cdr.start) - timeline.longest, moment(cdr.end))
+    near = timeline.starting(earlier(moment(cdr.start), timeline.longest), moment(cdr.end))
     return (other for other in near if shared_time(cdr, other) > tolerated and other.order < cdr.order)
 
 
 def shared_time(one: CdrFact, other: CdrFact) -> timedelta:
     """How long the intervals of two CDRs overlap; not above zero where they do not. Both have to have a span."""
     return min(moment(one.end), moment(other.end)) - max(moment(one.start), moment(other.start))
+
+
+def earlier(known: datetime, length: timedelta) -> datetime:
+    """A moment so much earlier, or the first one there is."""
+    return known - min(length, known - _FIRST)
+
+
+def later(known: datetime, length: timedelta) -> datetime:
+    """A moment so much later, or the last one there is."""
+    return known + min(length, _LAST - known)
+
+
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 def moment(known: datetime | None) -> datetime:
@@ -161,12 +175,12 @@ def moment(known: datetime | None) -> datetime:
 
 
 def has_span(cdr: CdrFact) -> bool:
-    """Whether a CDR says from when to when it was."""
+    """Whether a CDR says from when to when it was; one that was impossibly long says nothing of what others did in that time (C06)."""
     return (
         cdr.start is not None
         and cdr.end is not None
         and UNKNOWN_TIME not in {cdr.start, cdr.end}
-        and cdr.start < cdr.end
+        and timedelta() < cdr.end - cdr.start <= SPAN_MAX
     )
 
 
@@ -186,7 +200,8 @@ def credits_exactly(credit: CdrFact, original: CdrFact) -> bool:
 
 
 def _credits(counted: Iterable[CdrFact], first_of: Mapping[Name, CdrFact]) -> dict[int, CdrFact]:
-    """Credits, of the whole amount, of an original that is there and no credit itself; of several the first.
+    """Credits, of the whole amount, of an original that is there and no credit itself; of several the first. What comes after the close
+    credits nothing in this period.
 
     One of another amount credits nothing: it is held, so that its original still stands.
     """

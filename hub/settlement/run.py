@@ -17,7 +17,13 @@ from hub.settlement.findings import Disposition, Finding
 from hub.settlement.netting import Amount, Obligation, Owed, Pair, Transfer, owed_by_pair, positions, transfers
 from hub.settlement.prices import Pricing, price_cdr
 from hub.settlement.relations import Relations, relate
-from hub.settlement.verdicts import dispositions, with_their_originals, without_consequences
+from hub.settlement.verdicts import (
+    ALWAYS_JUDGED,
+    dispositions,
+    is_settled_elsewhere,
+    with_their_originals,
+    without_consequences,
+)
 from ocpi_modules.parties import Party
 
 Progress = Callable[[int], None]
@@ -85,7 +91,10 @@ def _case(cdr: CdrFact, evidence: Evidence, relations: Relations, agreements: Ag
 
 
 def _examined(case: Case) -> Iterable[Finding]:
-    return (finding for check in CASE_CHECKS for finding in check(case))
+    findings = (finding for check in CASE_CHECKS for finding in check(case))
+    if is_settled_elsewhere(case.cdr, case.relations, case.evidence.period):
+        return (finding for finding in findings if finding.check.family in ALWAYS_JUDGED)
+    return findings
 
 
 def _obligations(

@@ -19,7 +19,19 @@ Hash = bytes
 
 FORMAT = "ocpi-hub settlement seal 1"
 
-_CANONICAL = msgspec.json.Encoder(order="sorted")
+_CANONICAL = msgspec.json.Encoder(order="sorted", decimal_format="number")  # a number is never the text of it
+
+HEAD_FIELDS = (
+    "statement",
+    "creditor",
+    "debtor",
+    "currency",
+    "creditor_name",
+    "debtor_name",
+    "period",
+    "totals",
+)
+"""The head of a statement; one that was settled from a file has no id (`statement`)."""
 
 
 def canonical(content: Any) -> bytes:
@@ -132,11 +144,15 @@ def finding_leaf(finding: Content) -> Content:
     return {"leaf": "finding", **kept, "subject": subject}
 
 
+def head_leaf(content: Content) -> dict[str, Any]:
+    """What is sealed of the head of a statement."""
+    return {name: content[name] for name in HEAD_FIELDS if name in content}
+
+
 def statement_leaf(content: Content) -> dict[str, Any]:
     """What is sealed of a statement: its head, its totals, and the digests of what is settled and of what was kept out."""
-    head = {name: content[name] for name in ("creditor", "debtor", "currency", "period", "totals")}
     return {
-        **head,
+        **head_leaf(content),
         "digest": root_of(leaf_hash(line) for line in content["lines"]).hex(),
         "unsettled": root_of(leaf_hash(line) for line in content["unsettled"]).hex(),
     }

@@ -25,6 +25,7 @@ ROW_NAMES = ("creditor", "debtor", "currency", "cdrs", "credits", "excl_vat", "i
 _ZERO = Decimal(0)
 _IS_MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])").fullmatch
 _FORMULA_STARTS = tuple("=+-@\t\r")
+_IS_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -211,9 +212,12 @@ def _net_content(net: Net) -> Mapping[str, object]:
 
 
 def spreadsheet_cell(value: object) -> object:
-    """A value for a CSV file: decimals without exponent, and no text that a spreadsheet would calculate."""
+    """A value for a CSV file: decimals without exponent, and no text that a spreadsheet would calculate.
+
+    A text that is nothing but a number, as the amount of a credit is, stays one.
+    """
     if isinstance(value, Decimal):
         return f"{value:f}"
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS) and not _IS_NUMBER(value):
         return f"'{value}"  # a spreadsheet would calculate it
     return value

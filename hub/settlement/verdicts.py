@@ -17,16 +17,21 @@ from hub.settlement.catalogue import (
     METER_RUNS_BACKWARDS,
     NEAR_DUPLICATE,
     NEGATIVE_AMOUNT,
+    NEGATIVE_DURATION,
     OVERLAPPING_SESSIONS,
     PART_WITHOUT_VOLUME,
+    PERIOD_OUTSIDE_SESSION,
     PRICE_MISMATCH,
     SESSION_BILLED_TWICE,
     SESSION_CDR_ENERGY_MISMATCH,
+    SESSION_CDR_TIME_MISMATCH,
     SIGNED_DATA_REPEATED,
     SIGNED_ENERGY_MISMATCH,
     SIGNED_TIME_MISMATCH,
     SIGNED_TOKEN_MISMATCH,
     TARIFF_INVALID,
+    TIME_SUM_MISMATCH,
+    TOTAL_TIME_MISMATCH,
 )
 from hub.settlement.evidence import SettlementPeriod
 from hub.settlement.facts import CdrFact
@@ -54,10 +59,17 @@ _EXPLAINED_BY: Mapping[Check, frozenset[Check]] = {
     SIGNED_ENERGY_MISMATCH: _TWICE | {ENERGY_UNIT_ERROR, SIGNED_DATA_REPEATED},
     SIGNED_TIME_MISMATCH: _TWICE | {SIGNED_DATA_REPEATED},
     SIGNED_TOKEN_MISMATCH: _TWICE | {SIGNED_DATA_REPEATED},
+    SESSION_CDR_TIME_MISMATCH: frozenset({NEGATIVE_DURATION}),
+    TIME_SUM_MISMATCH: frozenset({NEGATIVE_DURATION}),
+    TOTAL_TIME_MISMATCH: frozenset({NEGATIVE_DURATION}),
+    PERIOD_OUTSIDE_SESSION: frozenset({NEGATIVE_DURATION}),
     METER_RUNS_BACKWARDS: _TWICE | {SIGNED_DATA_REPEATED},
     SIGNED_DATA_REPEATED: _TWICE,
 }
 """Single checks that see the same thing: the one on the left is silent where one on the right speaks."""
+
+ALWAYS_JUDGED = frozenset({*_PRIMARY, Family.ARRIVAL, Family.FORM})
+"""What is looked at even where a CDR was settled in an earlier period, or credits one that was."""
 
 _WAITING = frozenset({Disposition.DEFER, Disposition.HOLD})
 
@@ -141,6 +153,12 @@ def belongs_earlier(cdr: CdrFact, period: SettlementPeriod) -> bool:
     end = end_of(cdr)
     came_for = period.start if end is None else period.start + (period.closes_at - period.end)
     return cdr.received_at < came_for and (end is None or end < period.start)
+
+
+def is_settled_elsewhere(cdr: CdrFact, relations: Relations, period: SettlementPeriod) -> bool:
+    """Whether the price and the evidence of a CDR were judged in an earlier period: its own ones, or those of what it credits."""
+    original = relations.original_of(cdr) if cdr.is_credit else None
+    return belongs_earlier(cdr if original is None else original, period)
 
 
 def end_of(cdr: CdrFact) -> datetime | None:

@@ -6,18 +6,26 @@ What differs is told in sentences; no sentence means that everything is as it wa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from itertools import chain
 from typing import Any
 
 from hub.settlement.amounts import EXACT
+from hub.settlement.bundle import shown
 from hub.settlement.dossier import run_digest
-from hub.settlement.period_seal import faults_of_seal, faults_of_signature
-from hub.settlement.seal import FORMAT, Sealed, Tree, leaf_hash, root_by_proof, statement_leaf
+from hub.settlement.period_seal import PARTS, faults_of_seal, faults_of_signature
+from hub.settlement.seal import FORMAT, HEAD_FIELDS, Sealed, Tree, leaf_hash, root_by_proof, statement_leaf
 
 Content = Mapping[str, Any]
 _SIDES = ("excl_vat", "incl_vat")
+
+_STATEMENT = frozenset({*HEAD_FIELDS, "state", "digest", "proof", "lines", "unsettled"})
+_PROOF = frozenset({"root", "index", "leaves", "path", "seal"})
+_PERIOD = frozenset({"sealed", "seal"})
+_SEAL = frozenset({"head", "signature"})
+_ADVISED = "advised"
 
 
 class NotSealed(ValueError):
@@ -47,7 +55,7 @@ def differences_in_statement(content: Any, key: str | None = None) -> list[str]:
         leaf = {"leaf": "statement", **statement_leaf(content)}
         path = [bytes.fromhex(step) for step in proof["path"]]
         root = root_by_proof(leaf_hash(leaf), (proof["index"], proof["leaves"]), path)
-        faults = list(_faults_of_totals(content))
+        faults = [*_faults_of_members(content), *_faults_of_totals(content)]
         if leaf["digest"] != content["digest"]:
             faults.append(f"the lines give digest {leaf['digest']}, not {content['digest']}")
         if root is None or root.hex() != proof["root"]:
@@ -61,9 +69,26 @@ def differences_in_statement(content: Any, key: str | None = None) -> list[str]:
 def differences_in_period_seal(content: Any, key: str | None = None) -> list[str]:
     """What is wrong with the seal of a period. Raises NotSealed for what is none."""
     try:
-        return [*faults_of_seal(content, key)]
+        strangers = (
+            _strangers(content, _PERIOD),
+            _strangers(content["sealed"], PARTS),
+            _strangers(content["seal"], _SEAL),
+        )
+        return [*chain.from_iterable(strangers), *faults_of_seal(content, key)]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise NotSealed(f"is no seal of a period: {type(error).__name__} {error}") from error
+
+
+def _faults_of_members(content: Content) -> Iterator[str]:
+    """What stands in a statement and is not sealed."""
+    proof = content["proof"]
+    yield from (*_strangers(content, _STATEMENT), *_strangers(proof, _PROOF), *_strangers(proof.get("seal", {}), _SEAL))
+    if content.get("state", _ADVISED) != _ADVISED:
+        yield f"only what is advised is sealed, not what is {shown(str(content['state']))}"
+
+
+def _strangers(content: Content, known: Container[str]) -> Iterator[str]:
+    return (f"{shown(name)} is not sealed, and no run writes it here" for name in content if name not in known)
 
 
 def _faults_of_signed(proof: Content, key: str | None) -> Iterator[str]:

@@ -16,8 +16,10 @@ from hub.settlement.agreements import DEFAULT, Agreements
 from hub.settlement.case import Case, CaseCheck
 from hub.settlement.evidence import (
     Evidence,
+    Held,
     SettlementPeriod,
     Tolerances,
+    View,
     by_token,
     by_version,
     last_states,
@@ -164,8 +166,12 @@ def evidence_of(
         tariffs=by_tariff,
         tariff_texts=texts_by_owner(by_tariff),
         locations=by_version(read_version(one, key_of(one["id"])) for one in known_locations),
-        views=views or {},
+        views={party: _view(held) for party, held in (views or {}).items()},
     )
+
+
+def _view(held: Mapping[str, Cost | None]) -> View:
+    return {(None, key_of(name)): Held(name, cost) for name, cost in held.items()}
 
 
 def fact_of(arrival: Content | Arrival, index: int = 0) -> CdrFact:

@@ -12,6 +12,7 @@ import pytest
 
 from hub.settlement.bundle import (
     FAULTS_TOLD_MAX,
+    TOLERANCE_MAX,
     Bundle,
     Faults,
     MalformedBundle,
@@ -22,9 +23,10 @@ from hub.settlement.bundle import (
     read_party,
 )
 from hub.settlement.countries import alpha_3
-from hub.settlement.evidence import Tolerances
-from hub.settlement.facts import TokenKey
+from hub.settlement.evidence import Held, Tolerances
+from hub.settlement.facts import Cost, TokenKey
 from hub.settlement.findings import Disposition
+from hub.settlement.run import settle
 from hub.settlement.terms_file import NotAgreements, decode_terms, read_agreements
 from ocpi_modules.parties import Party, Role
 from ocpi_modules.types import decode_json
@@ -130,11 +132,6 @@ def test_a_party_is_written_as_it_is_read() -> None:
     assert read_party("NL-M-P") == Party("NL", "M-P")
 
 
-def test_roles_of_a_party_that_stands_twice_are_put_together() -> None:
-    parties = [{"country_code": "DE", "party_id": "ABC", "roles": ["EMSP"]}, *content()["parties"]]
-    assert read(content(parties=parties)).evidence.parties[CPO] == {Role.CPO, Role.EMSP}
-
-
 def test_a_party_with_the_role_of_a_hub_receives_the_fees_of_the_hub() -> None:
     parties = [*content()["parties"], {"country_code": "SE", "party_id": "NAV", "roles": ["HUB"], "name": "Nav"}]
     bundle = read(content(parties=parties))
@@ -182,6 +179,11 @@ MALFORMED: list[Any] = [
     pytest.param(content(parties__0__roles=[]), ["parties[0].roles is no list of roles"], id="no roles"),
     pytest.param(content(parties__1="NL-MSP"), ["parties[1].roles is missing"], id="a party without roles"),
     pytest.param(content(parties__1__party_id="TOOLONG"), ["parties[1] names no party"], id="a party id too long"),
+    pytest.param(
+        content(parties__1={"country_code": "de", "party_id": "abc", "roles": ["EMSP"]}),
+        ["parties[1] is DE-ABC again"],
+        id="a party twice",
+    ),
     pytest.param(content(tolerances={"overlap": 60}), ["tolerances.overlap is not known"], id="an unknown tolerance"),
     pytest.param(
         content(tolerances={"overlap_seconds": "a minute"}),
@@ -208,6 +210,16 @@ MALFORMED: list[Any] = [
         ["tolerances.as_of is no date and time"],
         id="a moment in words as tolerance",
     ),
+    pytest.param(
+        content(tolerances={"as_of": "0001-01-01T00:00:00Z"}),
+        ["tolerances.as_of is not between the years 1000 and 9000"],
+        id="a moment that days cannot be taken from",
+    ),
+    pytest.param(
+        content(settlement_period__closes_at="9999-12-31T23:59:59Z"),
+        ["settlement_period.closes_at is not between the years 1000 and 9000"],
+        id="a moment that days cannot be added to",
+    ),
     pytest.param(content(input__cdrs={}), ["input.cdrs is no list"], id="CDRs that are no list"),
     pytest.param(content(input__cdrs__0=7), ["input.cdrs[0] is no JSON object"], id="an entry that is a number"),
     pytest.param(
@@ -219,6 +231,11 @@ MALFORMED: list[Any] = [
     pytest.param(content(input__cdrs__0__to="MSP"), ["input.cdrs[0].to names no party"], id="an entry to nobody"),
     pytest.param(content(input__cdrs__0__cdr=ABSENT), ["input.cdrs[0].cdr is missing"], id="an entry without cdr"),
     pytest.param(content(input__cdrs__0__cdr=[]), ["input.cdrs[0].cdr is no JSON object"], id="a cdr that is a list"),
+    pytest.param(
+        content(input__cdrs__0__recieved_at="2026-10-10T10:05:00Z"),
+        ["input.cdrs[0].recieved_at is not known; known are received_at, to, cdr"],
+        id="a member of an entry that nobody would look at",
+    ),
     pytest.param(content(input__sessions=["S1"]), ["input.sessions[0] is no JSON object"], id="a session that is text"),
     pytest.param(
         content(input__sessions=[{"id": "S1", "party_id": 7}]),
@@ -227,6 +244,16 @@ MALFORMED: list[Any] = [
     ),
     pytest.param(content(input__tokens=[{**token(), "uid": ""}]), ["input.tokens[0].uid is no text"], id="no uid"),
     pytest.param(content(emsp_view={"MSP": {"cdrs": []}}), ["emsp_view.MSP is no party"], id="a view of nobody"),
+    pytest.param(
+        content(emsp_view={"NL-MSX": {"cdrs": []}}),
+        ["emsp_view.NL-MSX is none of the parties"],
+        id="a view of a party that is not in the file",
+    ),
+    pytest.param(
+        content(emsp_view={"NL-MSP": {"cdrs": []}, "nl-msp": {"cdrs": []}}),
+        ["emsp_view.nl-msp is NL-MSP again"],
+        id="two views of one eMSP",
+    ),
     pytest.param(content(emsp_view={"NL-MSP": {}}), ["emsp_view.NL-MSP.cdrs is missing"], id="a view without CDRs"),
     pytest.param(
         content(emsp_view={"NL-MSP": {"cdrs": [{"total_cost": {}}]}}),
@@ -283,10 +310,46 @@ def test_as_of_is_a_moment_of_its_own() -> None:
 def test_views_need_id_and_total_only_and_the_first_of_a_repeated_id_counts() -> None:
     held = [{"id": "c1", "total_cost": {"excl_vat": 9}}, {"id": "C1"}, {"id": "C2"}]
     view = read(content(emsp_view={"NL-MSP": {"cdrs": held}})).evidence.views[EMSP]
-    assert {key: None if cost is None else cost.excl_vat for key, cost in view.items()} == {
-        "C1": Decimal(9),
-        "C2": None,
+    assert view == {(None, "C1"): Held("c1", Cost(Decimal(9))), (None, "C2"): Held("C2")}
+
+
+@pytest.mark.parametrize(
+    ("total", "expected"),
+    [
+        pytest.param({"excl_vat": "9.00", "incl_vat": "10.71"}, Cost(Decimal("9.00"), Decimal("10.71")), id="texts"),
+        pytest.param({"excl_vat": Decimal("9.00")}, Cost(Decimal("9.00")), id="a number"),
+        pytest.param(
+            {"excl_vat": "-9.00", "incl_vat": 7}, Cost(Decimal("-9.00"), Decimal(7)), id="a text and a number"
+        ),
+        pytest.param({"excl_vat": "nine"}, None, id="a word"),
+        pytest.param({"excl_vat": 9, "incl_vat": ""}, Cost(Decimal(9)), id="no VAT"),
+        pytest.param("9.00", None, id="no price"),
+    ],
+)
+def test_totals_in_a_view_are_numbers_or_texts_of_them(total: Any, expected: Cost | None) -> None:
+    held = [{"id": "C1", "total_cost": total}]
+    view = read(content(emsp_view={"NL-MSP": {"cdrs": held}})).evidence.views[EMSP]
+    assert view[None, "C1"].total == expected
+
+
+def test_cdrs_of_two_cpos_under_one_id_stand_apart_in_a_view_where_it_names_them() -> None:
+    held = [
+        {"country_code": "de", "party_id": "ABC", "id": "C1", "total_cost": {"excl_vat": 9}},
+        {"country_code": "DE", "party_id": "XYZ", "id": "C1", "end_date_time": "2026-10-10T10:00:00Z"},
+        {"country_code": "DE", "party_id": 7, "id": "C1"},
+    ]
+    view = read(content(emsp_view={"NL-MSP": {"cdrs": held}})).evidence.views[EMSP]
+    assert view == {
+        (CPO, "C1"): Held("C1", Cost(Decimal(9))),
+        (Party("DE", "XYZ"), "C1"): Held("C1", end=datetime(2026, 10, 10, 10, tzinfo=UTC)),
+        (None, "C1"): Held("C1"),
     }
+
+
+def test_moments_at_the_ends_of_what_is_read_can_be_reckoned_with() -> None:
+    tolerances = {"as_of": "1000-01-01T00:00:00Z", "cdr_grace_days": TOLERANCE_MAX}
+    bundle = read(content(tolerances=tolerances, settlement_period__closes_at="8999-12-31T23:59:59Z"))
+    assert settle(bundle.evidence, bundle.agreements).verdicts == {0: Disposition.SETTLE}
 
 
 # --- agreements --------------------------------------------------------------------------------
@@ -361,7 +424,9 @@ def test_an_agreement_may_name_its_parties_apart_from_its_id() -> None:
             {"pricing": {"fee": {"percent": 101, "payer": "debtor"}}}, "[0].pricing.fee.percent is not", id="%"
         ),
         pytest.param(
-            {"pricing": {"policy": {"step": "none"}}}, "[0].pricing.policy is refused: policy.step", id="policy"
+            {"pricing": {"policy": {"step": "none"}}},
+            "[0].pricing.policy is refused: policy.step is not",
+            id="policy",
         ),
         pytest.param({"rounding": {"unit": "0.05"}}, "[0].rounding.unit is not one of", id="rounding to 5 cents"),
         pytest.param({"rounding": {"at": "component"}}, "[0].rounding.at is refused", id="rounding of parts"),
@@ -376,6 +441,34 @@ def test_a_clause_that_could_not_be_honoured_is_refused_by_name(clause: Mapping[
     _, faults = terms(json.dumps([{"agreement": "DEABC-NLMSP", **clause}]), is_yaml=False)
     assert len(faults) == 1
     assert expected in faults[0]
+
+
+@pytest.mark.parametrize(
+    ("seats", "expected"),
+    [
+        pytest.param(("DE-ABC", "NL-MSP"), [], id="both are there"),
+        pytest.param(("DE-ABD", "NL-MSP"), ["whose creditor DE-ABD is none of the parties"], id="no such creditor"),
+        pytest.param(("DE-ABC", "NL-MSQ"), ["whose debtor NL-MSQ is none of the parties"], id="no such debtor"),
+        pytest.param(("FR-AAA", "FR-BBB"), ["creditor FR-AAA is none", "debtor FR-BBB is none"], id="of other people"),
+    ],
+)
+def test_an_agreement_in_a_bundle_is_between_its_parties(seats: tuple[str, str], expected: list[str]) -> None:
+    spot = Spot(Faults(), "month.json")
+    items = [{"agreement": "A-7", "creditor": seats[0], "debtor": seats[1]}]
+    found = read_agreements(items, spot.at("agreements"))
+    if not expected:
+        assert read_parts(parts_of(content(), spot, found)).agreements.known == found
+        return
+    with pytest.raises(MalformedBundle) as raised:
+        read_parts(parts_of(content(), spot, found))
+    for fault, part in zip(raised.value.faults, expected, strict=True):
+        assert str(fault).startswith("month.json: agreements has A-7, whose ")
+        assert part in str(fault)
+
+
+def test_agreements_from_elsewhere_may_be_about_other_people_too() -> None:
+    found = read_agreements([{"agreement": "FRAAA-FRBBB"}], Spot(Faults(), "all.yaml"))
+    assert read_parts(parts_of(content(), Spot(Faults(), "month.json")), found).agreements.known == found
 
 
 def test_the_same_version_of_an_agreement_twice_is_refused() -> None:

@@ -70,7 +70,11 @@ def test_a_token_that_is_in_no_list_is_unknown(case: Case, said: list[tuple[str,
             ["TOKEN_PARTY_MISMATCH"],
             id="another eMSP's",
         ),
-        pytest.param(with_tokens(other_token(uid="TOKEN1", type="RFID")), [], id="the stated eMSP sends no tokens"),
+        pytest.param(
+            with_tokens(other_token(uid="TOKEN1", type="RFID")),
+            ["TOKEN_PARTY_MISMATCH"],
+            id="another eMSP's, and the stated one sends no tokens",
+        ),
         pytest.param(
             with_tokens(token(), other_token(uid="TOKEN1", type="RFID")), [], id="a uid that two eMSPs give out"
         ),

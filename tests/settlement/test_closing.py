@@ -381,6 +381,10 @@ async def test_a_partner_verifies_a_statement_with_nothing_but_its_file(office: 
         path = await proof_file(office, name, tmp_path)
         assert differences(path, key) == []
     assert differences(path, "00" * 32) != []
+    for change in ({"statement": "2026-10_DE-ABC_NL-MSP_EUR_2"}, {"creditor_name": "Another"}, {"state": "draft"}):
+        content = decode_json(path.read_bytes())
+        (tmp_path / "changed.json").write_bytes(encode_json(content | change))
+        assert differences(tmp_path / "changed.json", key) != []
     content = decode_json(path.read_bytes())
     content["lines"][0]["excl_vat"] = "1.00"
     path.write_bytes(encode_json(content))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from decimal import Decimal
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -106,6 +107,24 @@ def _spoil(name: str, text: str) -> Callable[[Path], None]:
         pytest.param(
             _spoil("agreements.yaml", "- {agreement: A}"), "agreements.yaml: [0].creditor and", id="agreements"
         ),
+        pytest.param(
+            _spoil("agreements.yaml", "- {agreement: DEABC-FRXXX}"),
+            "agreements.yaml: has DEABC-FRXXX, whose debtor FR-XXX is none of the parties",
+            id="an agreement with a stranger",
+        ),
+        pytest.param(
+            _spoil("period.json", '{"name": "", "tolerances": {"as_of": 1, "as_of": 2}, "name": ""}'),
+            "period.json: name stands twice",
+            id="a member of the head twice",
+        ),
+        pytest.param(
+            _spoil("cdrs.jsonl", '{"to": "NL-MSP", "cdr": {"total_energy": NaN}}'),
+            "cdrs.jsonl:1: is not JSON: JSON is malformed: invalid character in cdr.total_energy, near",
+            id="no number",
+        ),
+        pytest.param(
+            _spoil("emsp_view/FR-XXX.jsonl", ""), "FR-XXX.jsonl: is none of the parties", id="a view of a stranger"
+        ),
         pytest.param(_spoil("emsp_view/MSP.jsonl", ""), "MSP.jsonl: is no party", id="a view of nobody"),
         pytest.param(_spoil("emsp_view/NL-MSP.jsonl", "{}"), "NL-MSP.jsonl:1: id is missing", id="a view without id"),
         pytest.param(lambda folder: (folder / "cdrs.jsonl").unlink(), "cdrs.jsonl: is missing", id="no CDRs"),
@@ -128,6 +147,15 @@ def test_a_fault_in_a_folder_is_told_with_file_and_line(
         pytest.param(b"{", "is not JSON", id="cut off"),
         pytest.param(b"\xff", "is not JSON", id="not UTF-8"),
         pytest.param(b"[" * 200 + b"]" * 200, "nested too deep", id="nested"),
+        pytest.param(b'{"name": "", "input": {}, "name": ""}', "name stands twice", id="a member twice"),
+        pytest.param(
+            b'{"input": {"cdrs": [], "tokens": [], "cdrs": []}}', r"input\.cdrs stands twice", id="a list twice"
+        ),
+        pytest.param(
+            b'{"input": {"cdrs": [{}, {"cdr": {"total_energy": NaN}}]}}',
+            r"invalid character in input\.cdrs\[1\]\.cdr\.total_energy, near '.*NaN",
+            id="no number",
+        ),
         pytest.param(b'{"agreements": {}}', "agreements is no list of agreements", id="agreements that are no list"),
     ],
 )
@@ -392,6 +420,14 @@ def test_a_donut_has_a_piece_for_each_disposition_that_there_is() -> None:
     )
 
 
+def test_a_credit_is_a_number_in_every_table(october: Dossier) -> None:
+    statement = next(one for one in october.statements if one.count("credit"))
+    amounts = [line["excl_vat"] for line in lines_content(statement) if line["type"] == "credit"]
+    rows = list(csv.DictReader(StringIO(b"".join(as_csv(lines_content(statement))).decode())))
+    assert amounts[0].startswith("-")
+    assert [row["excl_vat"] for row in rows if row["type"] == "credit"] == amounts
+
+
 # --- the output folder -------------------------------------------------------------------------
 
 
@@ -548,6 +584,52 @@ STATEMENT = "statements/DE-ABC_NL-MSP_EUR.json"
 def test_whatever_was_changed_is_told(output: Path, change: Callable[[Path], None], expected: str) -> None:
     change(output)
     assert [sentence for sentence in differences(output) if expected in sentence]
+
+
+def _with(place: tuple[str | int, ...], value: Any) -> Callable[[Any], None]:
+    def change(content: Any) -> None:
+        *steps, last = place
+        for step in steps:
+            content = content[step]
+        content[last] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param(_with(("creditor_name",), "Somebody else"), "do not lead to the root", id="the name of a party"),
+        pytest.param(lambda one: one.pop("debtor_name"), "do not lead to the root", id="a name less"),
+        pytest.param(_with(("statement",), "2026-10_X"), "do not lead to the root", id="an id"),
+        pytest.param(_with(("period", "to"), "2026-12-01T00:00:00Z"), "do not lead to the root", id="the period"),
+        pytest.param(_with(("totals", "credits"), 0), "do not lead to the root", id="a count"),
+        pytest.param(_with(("totals", "cdrs"), Decimal("36.0")), "do not lead to the root", id="a count as a decimal"),
+        pytest.param(_with(("lines", 0, "excl_vat"), Decimal("5.40")), "do not lead to", id="a number for its text"),
+        pytest.param(_with(("lines", 0, "remark"), ""), "the lines give digest", id="a member of a line more"),
+        pytest.param(_with(("unsettled", 0, "notes"), []), "do not lead to the root", id="why something was kept out"),
+        pytest.param(_with(("iban",), "DE00"), "iban is not sealed", id="a member more"),
+        pytest.param(_with(("proof", "note"), "paid"), "note is not sealed", id="a member of the proof more"),
+        pytest.param(_with(("state",), "paid"), "not what is paid", id="a state that no sealed statement has"),
+    ],
+)
+def test_whatever_was_changed_in_a_statement_is_told_by_its_file_alone(
+    tmp_path: Path, october: Dossier, change: Callable[[Any], None], expected: str
+) -> None:
+    content = content_of(october, STATEMENT)
+    assert (content["lines"][0]["excl_vat"], content["totals"]["cdrs"]) == ("5.40", 36)
+    (tmp_path / "one.json").write_bytes(encode_json(content))
+    assert differences(tmp_path / "one.json") == []
+    change(content)
+    (tmp_path / "one.json").write_bytes(encode_json(content))
+    assert [sentence for sentence in differences(tmp_path / "one.json") if expected in sentence]
+
+
+def test_what_stands_twice_in_a_statement_is_told(tmp_path: Path, october: Dossier) -> None:
+    text = encode_json(content_of(october, STATEMENT))
+    assert text.count(b'"number":1,') == 1
+    (tmp_path / "one.json").write_bytes(text.replace(b'"number":1,', b'"excl_vat":"1","number":1,'))
+    assert differences(tmp_path / "one.json") == ["excl_vat stands twice in one object"]
 
 
 def test_the_sentence_of_a_finding_may_be_erased_and_the_root_still_holds(output: Path) -> None:

@@ -19,6 +19,7 @@ from hub.settlement.period_seal import (
     signed_bytes,
 )
 from hub.settlement.seal import Tree, leaf_hash, root_by_proof
+from hub.settlement.verification import differences_in_period_seal
 from hub.store.secrets import SealKey
 
 KEY = SealKey(b"one")
@@ -77,6 +78,11 @@ def _resigned(content: dict[str, Any]) -> None:
         pytest.param(lambda one: one["sealed"]["journal"].update(count=3), "does not give the root", id="the journal"),
         pytest.param(lambda one: one["sealed"]["statements"].pop(), "does not give the root", id="a statement less"),
         pytest.param(lambda one: one["sealed"].update(previous="11"), "root before", id="the chain"),
+        pytest.param(
+            lambda one: one["sealed"].update(note=""), "note is not sealed", id="something more under the seal"
+        ),
+        pytest.param(lambda one: one["seal"].update(note=""), "note is not sealed", id="something more in the seal"),
+        pytest.param(lambda one: one.update(note=""), "note is not sealed", id="something more beside it"),
         pytest.param(lambda one: one["seal"]["head"].update(leaves=1), "signature", id="the head"),
         pytest.param(lambda one: one["seal"]["head"].update(format="x"), "only format", id="another format"),
         pytest.param(_resigned, "signature", id="signed by somebody else"),
@@ -85,7 +91,7 @@ def _resigned(content: dict[str, Any]) -> None:
 def test_what_was_altered_is_told(alter: Callable[[dict[str, Any]], object], said: str) -> None:
     content = file_of(sealed())
     alter(content)
-    assert said in " ".join(faults_of_seal(content))
+    assert said in " ".join(differences_in_period_seal(content))
 
 
 def test_a_seal_of_another_hub_is_not_that_of_this_one() -> None:

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from hub.settlement.agreements import Agreement, Agreements
-from hub.settlement.evidence import Evidence, Tolerances
-from hub.settlement.facts import Cost
+from hub.settlement.evidence import Evidence, Tolerances, last_states
+from hub.settlement.facts import Cost, read_session
 from hub.settlement.findings import Finding
 from hub.settlement.run import Outcome, settle
 from ocpi_modules.parties import Party, Role
@@ -27,6 +27,7 @@ from tests.settlement.cases import (
     EMSP,
     OTHER_EMSP,
     PARTIES,
+    PERIOD,
     Arrival,
     Content,
     cdr,
@@ -821,3 +822,83 @@ def test_the_tolerances_of_a_run_are_those_of_its_checks(
     tolerant = settle(evidence_of(*contents, tolerances=tolerances, **others), NO_AGREEMENTS)
     assert kind in [finding.check.kind for finding in usual.findings]
     assert kind not in [finding.check.kind for finding in tolerant.findings]
+
+
+# --- what comes after the close, and what was settled before -------------------------------------------
+
+
+AFTER_THE_CLOSE = "2026-11-08T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("timely", "late"),
+    [
+        pytest.param([cdr()], credit_of(cdr()), id="a credit"),
+        pytest.param([cdr(), cdr(id="C2")], credit_of(cdr()), id="a credit of a session that is billed twice"),
+        pytest.param(
+            [cdr()], cdr(id="C2", session_id="S-OTHER", cdr_token__uid="T9"), id="an overlap on the same connector"
+        ),
+        pytest.param(
+            [priced_by(tariff(), 99, **NO_PARTS)], credit_of(priced_by(tariff(), 99, **NO_PARTS)), id="of a wrong one"
+        ),
+    ],
+)
+def test_what_comes_after_the_close_changes_nothing_of_the_month(timely: list[Content], late: Content) -> None:
+    """I02: a closed period is never opened again."""
+    others: dict[str, Any] = {
+        "tokens": [token(), other_token(), token(uid="T9")],
+        "sessions": [session_of(one) for one in timely[:1]],
+    }
+    before = settle(evidence_of(*timely, **others), NO_AGREEMENTS)
+    after = settle(evidence_of(*timely, Arrival(late, AFTER_THE_CLOSE), **others), NO_AGREEMENTS)
+    assert [after.verdicts[index] for index in before.verdicts] == [*before.verdicts.values()]
+    assert after.net == before.net
+    assert after.verdicts[len(timely)].value in {"DEFER", "HOLD"}
+
+
+def test_a_session_counts_as_it_was_known_at_the_close() -> None:
+    """E03."""
+    states = [session_of(cdr()), session_of(cdr(), kwh=1, last_updated="2026-11-20T00:00:00Z")]
+    sessions = last_states((read_session(decode_json(encode_json(one))) for one in states), PERIOD.closes_at)
+    assert [one.energy for one in sessions.values()] == [20]
+    assert [one.energy for one in last_states(map(read_session, states[1:]), PERIOD.closes_at).values()] == [1]
+
+
+def test_a_credit_of_an_earlier_month_settles_whatever_was_wrong_with_its_original() -> None:
+    """Invariant 4, I02: that was judged where the original was settled."""
+    dear = on_day(3, priced_by(tariff(), 99, **NO_PARTS), "OLD")
+    text = json.dumps(json.loads(encode_json(dear))).replace("2026-10-03", "2026-09-20")
+    original = decode_json(text.encode())
+    credit = Arrival(credit_of(original), "2026-10-20T00:00:00Z")
+    outcome = settle(
+        evidence_of(Arrival(original, "2026-09-21T00:00:00Z"), credit, sessions=[session_of(original)]), NO_AGREEMENTS
+    )
+    assert [verdict.value for verdict in outcome.verdicts.values()] == ["DROP", "SETTLE"]
+    assert [finding.check.kind for finding in outcome.findings] == ["EARLIER_PERIOD"]
+    assert net_of(outcome) == {CPO: Decimal("-99"), EMSP: Decimal("99")}
+
+
+@pytest.mark.parametrize("currency", [None, 5, "", "EURO"], ids=str)
+def test_an_amount_in_no_currency_is_held(currency: Any) -> None:
+    """A01, A11."""
+    outcome = settle(evidence_of(cdr(currency=currency)), NO_AGREEMENTS)
+    assert [verdict.value for verdict in outcome.verdicts.values()] == ["HOLD"]
+    assert outcome.net == {}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"end_date_time": "9999-12-31T23:59:59Z"}, {"start_date_time": "0001-01-01T00:00:00Z"}]
+)
+def test_a_charge_at_the_end_of_time_ends_no_run(changes: Content) -> None:
+    odd = Arrival(cdr(**changes), "2026-10-12T00:00:00Z")
+    outcome = settle(evidence_of(odd, *USUAL, sessions=[session_of(one) for one in USUAL]), NO_AGREEMENTS)
+    assert [outcome.verdicts[index].value for index in (1, 2, 3)] == ["SETTLE"] * 3
+    assert outcome.verdicts[0].value != "SETTLE"
+
+
+def test_a_charge_that_ends_before_it_starts_is_told_once() -> None:
+    """A08: what follows from it is not told again."""
+    swapped = cdr(start_date_time=cdr()["end_date_time"], end_date_time=cdr()["start_date_time"])
+    outcome = settle(evidence_of(swapped, sessions=[session_of(cdr())]), NO_AGREEMENTS)
+    assert "SESSION_CDR_TIME_MISMATCH" not in {finding.check.kind for finding in outcome.findings}
+    assert "NEGATIVE_DURATION" in {finding.check.kind for finding in outcome.findings}

@@ -28,6 +28,7 @@ from hub.settlement.statement import (
     as_json,
     build_statement,
     net_positions,
+    spreadsheet_cell,
 )
 from ocpi_modules.parties import Party
 from ocpi_modules.types import decode_json
@@ -331,3 +332,23 @@ def test_csv_writes_amounts_without_exponents() -> None:
 def test_csv_gives_a_spreadsheet_nothing_to_calculate() -> None:
     text = as_csv(build_statement(OCTOBER, [claim("-1", currency="=1+1")]))
     assert text.splitlines()[1] == "DE/VST,NL/GRP,'=1+1,1,0,-1,0,1"
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        pytest.param("-4.90", "-4.90", id="the amount of a credit"),
+        pytest.param("-5", "-5", id="a whole one"),
+        pytest.param("-4.90+1", "'-4.90+1", id="a sum that begins with a number"),
+        pytest.param("-1\n", "'-1\n", id="a number and another line"),
+        pytest.param("-", "'-", id="a sign without a number"),
+        pytest.param("-\u0661", "'-\u0661", id="a digit of another script"),
+        pytest.param("+49", "'+49", id="a plus, which no amount has"),
+        pytest.param("@SUM(A1)", "'@SUM(A1)", id="a function"),
+        pytest.param("C-1", "C-1", id="a minus inside"),
+        pytest.param(Decimal("-1E+2"), "-100", id="a decimal"),
+        pytest.param(None, None, id="nothing"),
+    ],
+)
+def test_a_number_in_a_cell_stays_a_number_and_a_formula_becomes_a_text(value: object, cell: object) -> None:
+    assert spreadsheet_cell(value) == cell

@@ -16,13 +16,11 @@ from hub.settlement.catalogue import (
     NEGATIVE_DURATION,
     UNKNOWN_TIMES,
 )
-from hub.settlement.findings import Disposition, Finding, Severity, found, lowered_to_report, on, raised_to_hold
+from hub.settlement.findings import Disposition, Finding, Severity, found, on, raised_to_hold
 from hub.settlement.verdicts import belongs_earlier, belongs_later, end_of
 from ocpi_modules.types import UNKNOWN_TIME, lenient_datetime
 
 CLOCKS_DIFFER = timedelta(minutes=5)
-ZONES_DIFFER = timedelta(hours=14)
-"""The zone furthest east: how much later local time that is written as UTC may seem."""
 USUAL_DELIVERY = timedelta(days=3)
 
 
@@ -45,13 +43,12 @@ def a08_written_after_the_end(case: Case) -> Iterable[Finding]:
 
 
 def a09_end_in_the_past(case: Case) -> Iterable[Finding]:
-    """Held from where no time zone explains it; up to there it is likely local time written as UTC, and told."""
+    """By more than the clocks of two systems differ: even local time that is written as UTC bills the wrong hours."""
     cdr, end = case.cdr, _known(case.cdr.end)
     if end is None or case.is_told_elsewhere or (early := end - cdr.received_at) <= CLOCKS_DIFFER:
         return
     sentence = f"CDR {cdr.id} ends at {_at(end)} and came before that, at {_at(cdr.received_at)}."
-    finding = found(END_IN_FUTURE, on(cdr), sentence, seconds=int(early.total_seconds()))
-    yield finding if early > ZONES_DIFFER + CLOCKS_DIFFER else lowered_to_report(finding)
+    yield found(END_IN_FUTURE, on(cdr), sentence, seconds=int(early.total_seconds()))
 
 
 def a10_unknown_times(case: Case) -> Iterable[Finding]:

@@ -59,6 +59,8 @@ _ABSENT = frozenset(
 _TOLD_BY_OTHERS = frozenset({"id", "credit_reference_id"})
 """Fields whose rules are checks of their own (A07, J01)."""
 
+CURRENCY_CHARACTERS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -123,9 +125,15 @@ def _is_told_by_others(error: Any) -> bool:
 def _is_grave(error: Any) -> bool:
     path, kind = error["loc"], error["type"]
     is_billed_by = not path or path[0] in _BILLED or path == ("cdr_location",)
+    if path == ("currency",):  # an amount in no currency is none
+        return not _names_a_currency(error["input"])
     if kind == "date_time":
         return is_billed_by and cdr_moment(error["input"]) is None
     return is_billed_by and kind in _ABSENT
+
+
+def _names_a_currency(said: Any) -> bool:
+    return isinstance(said, str) and len(said) == CURRENCY_CHARACTERS and said.isascii() and said.isalpha()
 
 
 def a03_owner_is_a_cpo(case: Case) -> Iterable[Finding]:

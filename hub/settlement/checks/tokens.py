@@ -95,11 +95,9 @@ def _is_misrouted(case: Case) -> bool:
 
 
 def _other_owners(case: Case) -> list[Party]:
-    """Whose token it is, where the stated eMSP sends tokens and this one is not among them."""
+    """Whose token it is, where others list it and the stated eMSP does not, whether it sends tokens at all or not."""
     stated, known = case.cdr.token_party, case.evidence.tokens.get(case.cdr.token, {})
-    if stated not in case.relations.token_senders or stated in known:
-        return []
-    return sorted(known)
+    return [] if stated in known or stated == _NOBODY else sorted(known)
 
 
 def _last_before(case: Case) -> Version | None:

@@ -17,7 +17,7 @@ from hub.settlement.catalogue import (
 )
 from hub.settlement.facts import CdrFact
 from hub.settlement.findings import Finding, found, on
-from hub.settlement.relations import NO_TIMELINE, has_span, moment, overlapping, shared_time
+from hub.settlement.relations import NO_TIMELINE, earlier, has_span, later, moment, overlapping, shared_time
 
 NEAR_START = timedelta(seconds=120)
 NEAR_ENERGY_PART = Decimal("0.01")
@@ -64,7 +64,7 @@ def d02_near_duplicate(case: Case) -> Iterable[Finding]:
     if not case.relations.is_open(cdr) or not has_span(cdr):
         return
     others = case.relations.by_token.get((cdr.token_party, cdr.token), NO_TIMELINE).starting(
-        moment(cdr.start) - NEAR_START, moment(cdr.start) + NEAR_START
+        earlier(moment(cdr.start), NEAR_START), later(moment(cdr.start), NEAR_START)
     )
     near = (one for one in others if one.order < cdr.order and case.relations.is_open(one) and _is_near(one, cdr))
     twin = next((one for one in near if not _is_one_session(one, cdr) and not _is_overlap(one, case)), None)
@@ -74,14 +74,15 @@ def d02_near_duplicate(case: Case) -> Iterable[Finding]:
 
 
 def d03_two_cars_at_one_connector(case: Case) -> Iterable[Finding]:
-    """Both are held; told once, with the later of the two."""
+    """Both are held; told once, with the later of the two. One that comes after the close holds itself alone."""
     cdr = case.cdr
     if not case.relations.is_open(cdr) or not has_span(cdr):
         return
     for other in overlapping(cdr, case.relations.by_plug.get(cdr.plug, NO_TIMELINE), _tolerated(case)):
         if case.relations.is_open(other) and not _is_one_session(other, cdr):
             sentence = f"CDRs {other.id} and {cdr.id} overlap on connector {cdr.plug.connector_id} of EVSE {cdr.plug.evse_uid}."
-            yield found(OVERLAPPING_SESSIONS, on(other, cdr), sentence, overlap_seconds=_shared_seconds(other, cdr))
+            subject = on(cdr) if case.is_late else on(other, cdr)
+            yield found(OVERLAPPING_SESSIONS, subject, sentence, overlap_seconds=_shared_seconds(other, cdr))
 
 
 def d04_one_token_at_two_evses(case: Case) -> Iterable[Finding]:

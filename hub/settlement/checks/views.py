@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from hub.settlement.case import Case, CaseCheck, PeriodCheck
 from hub.settlement.catalogue import EMSP_CDR_DIFFERS, EMSP_CDR_MISSING
 from hub.settlement.claims import written
-from hub.settlement.facts import Cost
-from hub.settlement.findings import Finding, found, on
+from hub.settlement.evidence import Evidence, Held, HeldName, SettlementPeriod, held_as
+from hub.settlement.facts import CdrFact, Cost
+from hub.settlement.findings import Finding, Subject, found, lowered_to_report, on
+from hub.settlement.prices import Pricing
+from hub.settlement.relations import Relations
 from hub.settlement.verdicts import belongs_later
+from ocpi_modules.parties import Party
+from ocpi_modules.types import UNKNOWN_TIME
 
 
 def d06_emsp_holds_it(case: Case) -> Iterable[Finding]:
     """EMSP_CDR_MISSING: an eMSP that was asked does not hold a CDR that is addressed to it; held, to be delivered again."""
     view = case.evidence.views.get(case.cdr.to)
-    if view is not None and case.cdr.key not in view and _is_due(case):
+    if view is not None and held_as(view, case.cdr) is None and _is_due(case):
         sentence = f"{case.cdr.to} does not hold CDR {case.cdr.id} of {case.cdr.owner}."
         yield found(EMSP_CDR_MISSING, on(case.cdr), sentence, emsp=case.cdr.to)
 
@@ -23,13 +28,50 @@ def d06_emsp_holds_it(case: Case) -> Iterable[Finding]:
 def d08_emsp_holds_the_same(case: Case) -> Iterable[Finding]:
     """EMSP_CDR_DIFFERS: the total that the eMSP holds is another, however little; what one of the two does not state is not compared."""
     view = case.evidence.views.get(case.cdr.to)
-    if view is None or case.cdr.key not in view or not _is_due(case):
+    held = held_as(view, case.cdr) if view is not None else None
+    if held is None or not _is_due(case):
         return
-    theirs, ours = view[case.cdr.key], case.cdr.total
+    theirs, ours = held.total, case.cdr.total
     if not _is_same(ours, theirs):
         words = _in_words(theirs, case.cdr.currency), _in_words(ours, case.cdr.currency)
         sentence = f"{case.cdr.to} holds CDR {case.cdr.id} with {words[0]}, the hub with {words[1]}."
         yield found(EMSP_CDR_DIFFERS, on(case.cdr), sentence, emsp=case.cdr.to, **_amounts(ours, theirs))
+
+
+def d08_emsp_holds_no_other(
+    evidence: Evidence, relations: Relations, pricings: Mapping[int, Pricing]
+) -> Iterable[Finding]:
+    """EMSP_CDR_DIFFERS: an eMSP holds a CDR that never came to it through the hub; told, as no claim here depends on it.
+
+    One that by its own word ended outside of the period is not looked for here.
+    """
+    for emsp, view in sorted(evidence.views.items()):
+        known = set(_names_of(cdr for cdr in evidence.cdrs if cdr.to == emsp))
+        for name in sorted(view.keys() - known, key=_in_order):
+            if _may_belong(view[name], evidence.period):
+                yield _unknown(emsp, name[0], view[name])
+
+
+def _names_of(cdrs: Iterable[CdrFact]) -> Iterable[HeldName]:
+    for cdr in cdrs:
+        yield from ((cdr.owner, cdr.key), (None, cdr.key))
+
+
+def _in_order(name: HeldName) -> tuple[str, str]:
+    return name[1], str(name[0] or "")
+
+
+def _may_belong(held: Held, period: SettlementPeriod) -> bool:
+    return held.end is None or held.end == UNKNOWN_TIME or period.start <= held.end < period.end
+
+
+def _unknown(emsp: Party, owner: Party | None, held: Held) -> Finding:
+    whose = "" if owner is None else f" of {owner}"
+    sentence = f"{emsp} holds CDR {held.id}{whose}, which the hub has not received for it."
+    amounts = _amounts(None, held.total)
+    return lowered_to_report(
+        found(EMSP_CDR_DIFFERS, Subject(party=emsp), sentence, emsp=emsp, owner=owner, cdr_id=held.id, **amounts)
+    )
 
 
 def _is_due(case: Case) -> bool:
@@ -62,4 +104,4 @@ def _amounts(ours: Cost | None, theirs: Cost | None) -> dict[str, object]:
 
 
 CASE_CHECKS: tuple[CaseCheck, ...] = (d06_emsp_holds_it, d08_emsp_holds_the_same)
-PERIOD_CHECKS: tuple[PeriodCheck, ...] = ()
+PERIOD_CHECKS: tuple[PeriodCheck, ...] = (d08_emsp_holds_no_other,)

@@ -365,7 +365,7 @@ class Closing:
         period = _period(await self._known(kept.period))
         lines = [row async for rows in self._statements.lines(kept.id) for row in rows]
         kept_out = [kept_out_content(row) for row in await self._statements.kept_out(kept.id)]
-        head = {"statement": kept.id, "state": kept.state, **head_content(head_of(kept), period)}
+        head = {"state": kept.state, **head_content(head_of(kept), period)}
         return WholeStatement(head=head, lines=lines, kept_out=kept_out)
 
     async def statement(self, name: str) -> KeptStatement:
