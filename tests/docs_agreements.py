@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -63,7 +63,13 @@ def _clause(path: str, model: type[BaseModel]) -> str:
 def _rows(path: str, model: type[BaseModel]) -> Iterator[str]:
     for name, field in model.model_fields.items():
         whole = ".".join(part for part in (path, field.alias or name) if part)
-        yield f"| `{whole}` | {_default(field)} | {field.description or 'See below.'} |\n"
+        yield f"| `{whole}` | {_default(field)} | {field.description or 'See below.'}{_choices(field)} |\n"
+
+
+def _choices(field: FieldInfo) -> str:
+    """The words that a field may be, where there are several."""
+    words = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    return f" One of {', '.join(f'`{word}`' for word in words)}." if len(words) > 1 else ""
 
 
 def _default(field: FieldInfo) -> str:

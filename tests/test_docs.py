@@ -126,6 +126,12 @@ def test_the_page_of_agreements_is_what_the_models_give() -> None:
     assert AGREEMENTS_PAGE.read_text(encoding="utf-8") == agreements_page(), "run: python -m tests.docs_agreements"
 
 
+def test_the_page_of_agreements_lists_the_words_that_a_field_may_be() -> None:
+    page = agreements_page()
+    assert re.search(r"^\| `terms\.netting` .* One of `gross`, `bilateral`, `multilateral`\. \|$", page, re.MULTILINE)
+    assert re.search(r"^\| `pricing\.fee\.payer` .* One of `creditor`, `debtor`\. \|$", page, re.MULTILINE)
+
+
 def test_every_setting_is_read_from_the_environment_under_its_name_on_the_page(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

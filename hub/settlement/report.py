@@ -7,7 +7,7 @@ their currency; nothing is rounded.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -33,6 +33,7 @@ KEPT_OUT_SHOWN_MAX = 2_000
 CAUSES_SHOWN_MAX = 200
 CAUSE_CDRS_SHOWN_MAX = 50
 SENTENCES_SHOWN_MAX = 5  # of one CDR
+PARTIES_SHOWN_MAX = 3  # of one cause
 CAUSE_BARS_MAX = 8
 POSITION_BARS_MAX = 12  # of one currency
 
@@ -85,10 +86,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class ShownCause:
-    """A cause with the first of its CDRs."""
+    """A cause with the first of its CDRs; `between` says whose claims on whom it is about."""
 
     rank: int
     cause: Cause
+    between: str
     rows: tuple[Row, ...]
 
 
@@ -215,7 +217,20 @@ def _shown(dossier: Dossier, rank: int, cause: Cause) -> ShownCause:
         for cdr in finding.subject.cdrs:
             sentences[cdr.index].append(finding.sentence)
     rows = (_row(dossier, cdr, sentences[cdr.index]) for cdr in cause.cdrs[:CAUSE_CDRS_SHOWN_MAX])
-    return ShownCause(rank, cause, tuple(rows))
+    return ShownCause(rank, cause, _between(cause), tuple(rows))
+
+
+def _between(cause: Cause) -> str:
+    if not cause.cdrs:
+        return party_text(cause.root.party) if cause.root.party is not None else ""
+    creditors, debtors = {cdr.owner for cdr in cause.cdrs}, {cdr.to for cdr in cause.cdrs}
+    return f"{_all_of(creditors, 'creditors')} → {_all_of(debtors, 'debtors')}"
+
+
+def _all_of(parties: Collection[Party], seat: str) -> str:
+    if len(parties) > PARTIES_SHOWN_MAX:
+        return f"{len(parties)} {seat}"
+    return ", ".join(party_text(party) for party in sorted(parties))
 
 
 def _row(dossier: Dossier, cdr: CdrFact, sentences: Iterable[str]) -> Row:

@@ -208,7 +208,11 @@ class Terms(_Clause):
     )
     cdr_deadline: Days | None = Field(None, description="Days after the charge in which its CDR has to come.")
     dispute_window: Days = Field(30, description="Days in which a CDR may be disputed.")
-    netting: Literal["gross", "bilateral", "multilateral"] = Field("multilateral", description="How it is paid.")
+    netting: Literal["gross", "bilateral", "multilateral"] = Field(
+        "multilateral",
+        description="How the hub has it paid: every statement by itself, what is left between the two, or all parties against all."
+        " A run from a file writes the transfers of the last way, whatever was agreed.",
+    )
     allows_unknown_times: bool | None = Field(
         None, description="Whether CDRs may come without known times (1970); nothing was agreed where it is not said."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -15,6 +16,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
 from hub.settlement import files
 from hub.settlement.bundle import Bundle, Faults, MalformedBundle, Spot, parts_of, party_text, read_parts
@@ -373,6 +375,58 @@ def test_the_report_is_one_file_that_asks_nobody_for_anything(october: Dossier) 
     for statement in october.statements:
         assert f'href="statements/{statement.name}.xlsx"' in page
     assert october.root in page
+
+
+def test_who_pays_pays_an_amount_without_a_sign(october: Dossier) -> None:
+    page = report_page(october)
+    pays = re.findall(r"pays</span></span><b>([^<]+)</b>", page)
+    assert pays == ["106.70 CHF", "277.4975 EUR"]
+
+
+def test_a_cause_says_in_one_line_who_claims_from_whom_and_one_sentence(october: Dossier) -> None:
+    page = report_page(october)
+    heads = re.findall(r"<summary>(.*?)</summary>", page, re.DOTALL)
+    assert len(heads) == len(october.causes)
+    for head, cause in zip(heads, october.causes, strict=True):
+        assert (
+            f'quiet">{"For example: " if len(cause.findings) > 1 else ""}{escape(cause.findings[0].sentence)}</span>'
+            in head
+        )
+    (price,) = [head for head in heads if ">PRICE_MISMATCH<" in head]
+    assert "DE-ABC → NL-MSP · tariff T-AC" in price
+    assert "For example: CDR DEARER-0 claims EUR 10.80" in price
+    (session,) = [head for head in heads if ">SESSION_WITHOUT_CDR<" in head]
+    assert '<span class="about">DE-ABC</span>' in session
+
+
+def test_a_statement_with_nothing_but_what_was_kept_out_is_marked() -> None:
+    content = month()
+    content["input"]["cdrs"] = [one for one in content["input"]["cdrs"] if one["cdr"]["id"] == "BACKWARDS"]
+    bundle = read_parts(parts_of(decode_json(encode_json(content)), Spot(Faults(), "")))
+    made = dossier(bundle)
+    assert [(len(one.lines), len(one.unsettled)) for one in made.statements] == [(0, 1)]
+    row = report_page(made).partition('<h2 id="statements">')[2].partition("</tbody>")[0]
+    assert "nothing settled" in row
+    assert "0.00" not in row
+
+
+def test_statements_with_lines_are_not_marked_as_empty(october: Dossier) -> None:
+    empty = [one for one in october.statements if not one.lines]
+    assert 0 < len(empty) < len(october.statements)
+    assert report_page(october).count("nothing settled</td>") == len(empty)
+
+
+@pytest.mark.parametrize(
+    ("amount", "characters"),
+    [pytest.param("9", 7, id="9.00 EUR"), pytest.param("5000000000000", 23, id="5,000,000,000,000.00 EUR")],
+)
+def test_a_number_in_a_box_is_as_small_as_its_length_asks(amount: str, characters: int) -> None:
+    content = month()
+    content["input"]["cdrs"] = [one for one in content["input"]["cdrs"] if one["cdr"]["id"] == "BACKWARDS"]
+    content["input"]["cdrs"][0]["cdr"]["total_cost"] = {"excl_vat": int(amount)}
+    bundle = read_parts(parts_of(decode_json(encode_json(content)), Spot(Faults(), "")))
+    figures = re.findall(r'class="figure" style="--characters: (\d+)">([^ ]+) ', report_page(dossier(bundle)))
+    assert figures == [(str(characters), money(Decimal(amount), "EUR"))]
 
 
 def test_what_partners_write_is_text_in_the_report() -> None:
