@@ -104,7 +104,7 @@ PURE = [
     *("hub/routing/routes.py", "hub/partners/directory.py"),
     *("hub/pricing", "hub/metering", "hub/settlement", "ocpi_modules"),
 ]
-IMPURE = {Path("hub/settlement/engine.py"), Path("hub/settlement/files.py")}
+IMPURE = {Path("hub/settlement/files.py")}
 READS_A_CLOCK = {"now", "utcnow", "today"}
 
 

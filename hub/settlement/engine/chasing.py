@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -16,6 +15,7 @@ from typing import Protocol
 import structlog
 
 from hub.clock import Clock
+from hub.settlement.engine.rounds import Rounds
 from hub.settlement.facts import SessionFact, read_session
 from hub.store.chases import Chase, Chased, Chases, MissingAsked, MissingCdr, MissingOf
 from hub.store.verdicts import Verdicts
@@ -136,26 +136,12 @@ class MissingBoard:
         return True
 
 
-class Chasing:
+class Chasing(Rounds):
     """The rounds of asking, between `start` and `close`."""
 
     def __init__(self, board: MissingBoard, ask: Ask, *, every_seconds: float, look_seconds: float) -> None:
         self._board, self._ask = board, ask
         self._every_seconds, self._look_seconds = every_seconds, look_seconds
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin; this process leads."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
-
-    async def close(self) -> None:
-        """Stop; a list that is being read is read again by whoever leads next."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
 
     async def _run(self) -> None:
         waited_seconds = self._look_seconds

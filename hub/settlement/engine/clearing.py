@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 import structlog
 
+from hub.settlement.engine.rounds import Rounds
 from hub.settlement.engine.settler import Settler
 
 BETWEEN_BATCHES_SECONDS = 0.05  # other work of the process comes first
@@ -20,25 +20,11 @@ Work = Callable[[], Awaitable[int]]
 """Something else that is due from time to time; returns how much of it was done."""
 
 
-class Clearing:
+class Clearing(Rounds):
     """Settles what is due, every `every_seconds` and at once while there is more; `others` are done in the same rounds."""
 
     def __init__(self, settler: Settler, every_seconds: float, *others: Work) -> None:
         self._settler, self._every_seconds, self._others = settler, every_seconds, others
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin; this process leads."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
-
-    async def close(self) -> None:
-        """Stop after the batch that is under way, which is kept or not at all."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
 
     async def _run(self) -> None:
         while True:
