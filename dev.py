@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Iterator, NoReturn
+from typing import Iterator, MutableMapping, NoReturn
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -29,6 +29,8 @@ RUNTIME, DEVELOPMENT = "requirements.lock", "requirements-dev.lock"
 SATISFIES = {RUNTIME: [RUNTIME], DEVELOPMENT: [DEVELOPMENT, RUNTIME]}
 
 NEWER_PYTHONS = ("python3.13", "python3.12", "python3.11", "python3.14", "python3")
+# in the order of the folders: with the files of fewest tests last, as is usual, one that takes minutes would be left for the end
+SPREAD = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
 SLOW_GROUPS = "not browser and not kill and not stations and not soak"
 LINT_IMPORTS = "import sys; from importlinter.cli import lint_imports_command as run; sys.exit(run())"
 
@@ -122,9 +124,16 @@ def ensure(lock: str) -> None:
 def become(arguments: list[str]) -> NoReturn:
     """Replaces this process where it can, so that signals and exit codes are the program's own."""
     os.chdir(ROOT)
+    keep_bytecode(os.environ)
     if os.name == "posix":
         os.execv(str(EXE), [str(EXE), *arguments])
     sys.exit(subprocess.call([str(EXE), *arguments]))
+
+
+def keep_bytecode(environment: MutableMapping[str, str]) -> None:
+    """Where bytecode may not lie beside the sources, each process would compile the hub anew: it goes to `.venv`."""
+    if environment.pop("PYTHONDONTWRITEBYTECODE", ""):
+        environment["PYTHONPYCACHEPREFIX"] = str(VENV / "bytecode")
 
 
 def demo(arguments: list[str]) -> NoReturn:
@@ -135,7 +144,7 @@ def demo(arguments: list[str]) -> NoReturn:
 def test(arguments: list[str]) -> NoReturn:
     ensure(DEVELOPMENT)
     chosen = [] if chooses_groups(arguments) else ["-m", SLOW_GROUPS]
-    become(["-m", "pytest", "-n", "2", "--dist", "loadscope", *chosen, *arguments])
+    become(["-m", "pytest", *SPREAD, *chosen, *arguments])
 
 
 def chooses_groups(arguments: list[str]) -> bool:

@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OcpiError as error:
         return _complain(error.message)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending: pressed once more it would end in a traceback
         return STATUS_INTERRUPTED
     return status
 

@@ -7,7 +7,6 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -44,9 +43,12 @@ from hub.settlement.engine.chasing import Chasing, MissingBoard, Terms, look_sec
 from hub.settlement.engine.clearing import Clearing
 from hub.settlement.engine.corrections import CorrectionDesk
 from hub.settlement.engine.disputes import DisputeRoom
+from hub.settlement.engine.periodlook import PeriodLook
 from hub.settlement.engine.pricing import Pricer
 from hub.settlement.engine.proof import ProofRoom
+from hub.settlement.engine.refusing import RefusedLook
 from hub.settlement.engine.retention import Retention
+from hub.settlement.engine.views import ViewShelf
 from hub.store.books import BookReader
 from hub.store.callbacks import Callbacks
 from hub.store.chases import Chases
@@ -56,16 +58,21 @@ from hub.store.corrections import Corrections
 from hub.store.database import Database
 from hub.store.defects import Defects
 from hub.store.disputes import DisputeBook
+from hub.store.feeds import Feeds
 from hub.store.forgetting import Forgetting
 from hub.store.leader import Leadership, key_mark
 from hub.store.ledger import Ledger
 from hub.store.meterkeys import MeterKeys
 from hub.store.partners import Partners
+from hub.store.periodlook import PeriodBook
 from hub.store.permissions import PermissionRules
+from hub.store.permits import PermitNotes
 from hub.store.pulls import Pulls
 from hub.store.refusals import Refusals
+from hub.store.refused import RefusedBook
 from hub.store.secrets import Safe, SealKey
 from hub.store.statements import Statements
+from hub.store.views import EmspViews
 from hub.web.admin import Desk, admin_router
 from hub.web.agreements import AgreementsDesk, agreements_router
 from hub.web.books import BooksDesk, books_router
@@ -74,6 +81,7 @@ from hub.web.disputes import DisputesDesk, disputes_router
 from hub.web.docs import add_docs
 from hub.web.errors import on_http_exception, on_ocpi_error, on_unexpected, on_validation_error
 from hub.web.evidence import evidence_router
+from hub.web.feeds import feeds_router
 from hub.web.meterkeys import MeterKeysDesk, meterkeys_router
 from hub.web.metrics import Metrics, log_seen, metrics_router
 from hub.web.missing import MissingDesk, missing_router
@@ -81,6 +89,7 @@ from hub.web.ocpi import OcpiEndpoint, OcpiPorts, Seen
 from hub.web.openapi import describe_ocpi
 from hub.web.pages import Figures, page_router
 from hub.web.periods import PeriodsDesk, periods_router
+from hub.web.profiles import ProfilesDesk, profiles_router
 from hub.web.recent import Recent
 from hub.web.registration import versions_url
 from hub.web.settlement import settlement_router
@@ -88,6 +97,7 @@ from hub.web.shares import Share, merged_metrics, merged_rows, merged_waiting
 from hub.web.statements import StatementsDesk, statements_router
 from hub.web.terms import TermsDesk, terms_router
 from hub.web.upkeep import UpkeepDesk, upkeep_router
+from hub.web.views import ViewsDesk, views_router
 from ocpi_modules.catalog import MODULES
 from ocpi_modules.cdrs import CDRS
 from ocpi_modules.errors import OcpiError
@@ -96,6 +106,8 @@ from ocpi_modules.parties import Party
 
 LANE_DRAIN_SECONDS = 5.0
 SHARES = "shares"
+PERIOD_LOOK_ROUNDS = 60
+"""Whole periods are looked at once in so many rounds of settlement."""
 
 _log = structlog.get_logger()
 
@@ -153,6 +165,7 @@ class Hub:
         )
         self.lanes = self._make_lanes(settings)
         self.copies = Copies(self.database.direct, self.lanes.push_all)
+        self.permits = PermitNotes(self.database.direct)
         self.dues = Dues(self.ledger, self.roster, self.client, self.presence.lost, new_id)
         self.roster.listen(self.lanes.on_change)
         self.roster.listen(ClientInfoNews(self.lanes, new_id))
@@ -172,13 +185,30 @@ class Hub:
         self.roster.listen(self.puller.on_change)
         self.books = open_books(self.database.direct, clock)
         self.disputes = DisputeRoom(self.books, DisputeBook(self.database.direct), clock)
+        self.corrections = CorrectionDesk(self.disputes, Corrections(self.database.direct), clock)
         hub = Party(settings.country_code, settings.party_id)
         self.agreements = Agreements(hub=hub)
         settler = Settler(self.books, clock, self.agreements)
         signer = SealKey(settings.seal_key_bytes())
         self.closing = open_closing(self.database.direct, clock, self._agreements_now, signer)
         retention = Retention(Forgetting(self.database.direct), clock, settings.retention_months)
-        rounds = (self.disputes.expire_due, self.closing.cut_off_due, retention.run_due)
+        refused = RefusedLook(RefusedBook(self.database.direct), (self.books.verdicts, self.books.periods), clock)
+        self.views = ViewShelf(EmspViews(self.database.direct))
+        self.period_look = PeriodLook(
+            (PeriodBook(self.database.direct), self.views),
+            clock,
+            self._agreements_now,
+            settings.settle_seconds * PERIOD_LOOK_ROUNDS,
+        )
+        rounds = (
+            self.disputes.expire_due,
+            self.disputes.concede_credited,
+            self.corrections.turn_superseded,
+            refused.run_due,
+            self.period_look.run_due,
+            self.closing.cut_off_due,
+            retention.run_due,
+        )
         self.clearing = Clearing(settler, settings.settle_seconds, *rounds)
         terms = Terms(
             missed_after=timedelta(hours=settings.missing_cdr_hours), asked_every=timedelta(hours=settings.chase_hours)
@@ -236,6 +266,7 @@ class Hub:
             callbacks=Callbacks(self.database),
             defects=self.defects,
             refusals=Refusals(self.database),
+            permits=self.permits,
         )
 
     def _pull_ports(self, router: Router, object_max_bytes: int) -> PullPorts:
@@ -277,6 +308,11 @@ class Hub:
         app.include_router(
             agreements_router(AgreementsDesk(self.books.terms, self._clock), settings.admin_token_text())
         )
+        profiles = ProfilesDesk(self.books.terms.profiles, self._clock)
+        app.include_router(profiles_router(profiles, settings.admin_token_text()))
+        views = ViewsDesk(self.views, self._clock, self.period_look.wake)
+        app.include_router(views_router(views, settings.admin_token_text()))
+        app.include_router(feeds_router(Feeds(self.database.direct), settings.admin_token_text()))
         app.include_router(disputes_router(self._disputes_desk(), settings.admin_token_text()))
         periods = PeriodsDesk(self.closing, ClosingBook(self.database.direct), self._clock)
         app.include_router(periods_router(periods, settings.admin_token_text()))
@@ -314,6 +350,7 @@ class Hub:
             await self.presence.close()
             await self.roster.close()
             await self.copies.close()
+            await self.permits.close()
             await self.client.close()
             await self.database.close()
 
@@ -384,7 +421,7 @@ class Hub:
         return UpkeepDesk(self.partners, self.roster, self.prober, self.pulls, self._pull, self.defects)
 
     async def _agreements_now(self) -> Agreements:
-        return replace(self.agreements, known=await self.books.terms.active())
+        return await self.books.terms.in_force(self.agreements)
 
     def _decisions_desk(self, settings: Settings) -> DecisionsDesk:
         return DecisionsDesk(self.books.decisions, self.books.terms, self._clock, settings.waiver_limit)
@@ -396,8 +433,7 @@ class Hub:
         )
 
     def _disputes_desk(self) -> DisputesDesk:
-        corrections = CorrectionDesk(self.disputes, Corrections(self.database.direct), self._clock)
-        return DisputesDesk(self.disputes, corrections)
+        return DisputesDesk(self.disputes, self.corrections)
 
     def _links(self) -> dict[str, str]:
         if self.stream is None:

@@ -117,7 +117,8 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=1200,
-        description="After how many whole months drivers are taken out of billed CDRs and their sessions; 0: only when they are erased.",
+        description="After how many whole months drivers are taken out of billed CDRs and their sessions; 0: only when they are erased. "
+        "Authorisations and commands go after 24 months in any case.",
     )
     allow_private_partner_urls: bool = Field(False, description="Lets partners have private addresses and plain http.")
     max_body_bytes: int = Field(

@@ -1,9 +1,10 @@
-"""The world of the tests: one PostgreSQL server a session, a fresh database a test, the hub over real HTTP, and real OCPI parties."""
+"""The world of the tests: one PostgreSQL server a session, an empty database a test, the hub over real HTTP, and real OCPI parties."""
 
 from __future__ import annotations
 
 import json
-import uuid
+import signal
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -11,20 +12,24 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 import structlog
 from pydantic import SecretStr
 
 from hub.app import create_app
+from hub.clock import Clock
 from hub.demo.party import DemoPlatform, role
 from hub.demo.server import LoopbackServer
-from hub.partners.natsserver import running_server
+from hub.partners.natsserver import running_server as running_nats
 from hub.settings import Settings
 from hub.store.database import Database
-from hub.store.embedded import attach_or_start
 from hub.web.protocol import EnvelopeProtocol
 from ocpi_modules.parties import Party
+from tests.databases import Databases, migrated, running_server
+
+# what a shell starts in the background ignores Ctrl-C, and so would all hubs that tests start
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # tracebacks with all local variables, which structlog writes by default, hold up the loop for seconds
 structlog.configure(
@@ -38,37 +43,39 @@ structlog.configure(
 
 HUB = Party("NL", "HUB")
 ADMIN_TOKEN = "the-admin-token-of-the-tests"
+LOOPBACK_WAIT_SECONDS = 30.0
 OBJECTS = Path(__file__).parent.parent / "fixtures" / "objects"
 
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server for this worker, and in it a template database that has all tables."""
-    with attach_or_start(tmp_path_factory.mktemp("postgres")) as running:
-        yield running.server.url
+    """A server for this worker."""
+    with running_server(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 async def template(postgres_url: str) -> str:
     """The name of a database that has all tables."""
-    name = await create_database(postgres_url, "tables", "template0")
-    database = Database(named(postgres_url, name))
-    await database.migrate()
-    await database.close()
-    return name
+    return await migrated(postgres_url, "tables")
+
+
+@pytest.fixture(scope="session")
+def databases(postgres_url: str, template: str) -> Databases:
+    """The empty databases of this worker, for fixtures that want one for longer than a test."""
+    return Databases(postgres_url, template)
 
 
 @pytest.fixture
-async def database_url(postgres_url: str, template: str) -> AsyncIterator[str]:
-    """A fresh database with all tables."""
-    name = await create_database(postgres_url, f"test_{uuid.uuid4().hex}", template)
-    yield named(postgres_url, name)
-    await run_statement(postgres_url, f'drop database "{name}" with (force)')
+async def database_url(databases: Databases) -> AsyncIterator[str]:
+    """An empty database with all tables."""
+    async with databases.lent() as url:
+        yield url
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """The fresh database, opened."""
+    """The empty database, opened."""
     opened = Database(database_url)
     yield opened
     await opened.close()
@@ -77,7 +84,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def nats_url(tmp_path: Path) -> Iterator[str]:
     """A NATS server of the test's own."""
-    with running_server(tmp_path / "nats-data") as url:
+    with running_nats(tmp_path / "nats-data") as url:
         yield url
 
 
@@ -94,6 +101,10 @@ class World:
     @property
     def versions_url(self) -> str:
         return f"{self.url}/ocpi/versions"
+
+    def nobody(self) -> httpx.AsyncClient:
+        """A client without the admin token."""
+        return loopback_client(base_url=self.url)
 
     async def invite(self, roles: Sequence[dict[str, Any]]) -> str:
         """Token A for these roles."""
@@ -123,10 +134,29 @@ async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
+@pytest.fixture(scope="module")
+async def standing_world(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """A hub with nobody in it for tests that leave nothing behind, made once for all of a file."""
+    async with databases.lent() as url, running_hub(url, tmp_path_factory.mktemp("hub")) as made:
+        yield made
+
+
+NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def loopback_client(**options: Any) -> httpx.AsyncClient:
+    """A client for servers of the tests: it reads no certificates of authorities, which takes long, and waits while the machine is busy."""
+    return httpx.AsyncClient(**{"verify": NO_AUTHORITIES, "timeout": LOOPBACK_WAIT_SECONDS, **options})
+
+
 class running_hub:
-    """A hub served over HTTP; entering gives its World, leaving stops platforms first and then the hub."""
+    """A hub served over HTTP; entering gives its World, leaving stops platforms first and then the hub.
+
+    `settings` are those of the hub, and `clock` the one it looks at.
+    """
 
     def __init__(self, database_url: str, data_dir: Path, **settings: Any) -> None:
+        self._clock: Clock | None = settings.pop("clock", None)
         self._database_url, self._data_dir, self._settings = database_url, data_dir, settings
         self._stack = AsyncExitStack()
 
@@ -142,11 +172,11 @@ class running_hub:
             public_url=url,
             **{"forward_timeout_seconds": 3.0, "still_alive_seconds": 60.0, **self._settings},
         )
-        late.inner = app = create_app(settings, self._database_url)
+        late.inner = app = create_app(settings, self._database_url, self._clock)
         await self._stack.enter_async_context(app.router.lifespan_context(app))
         await server.start()
         self._stack.push_async_callback(server.stop)
-        admin = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
+        admin = loopback_client(base_url=url, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
         await self._stack.enter_async_context(admin)
         return World(url, self._database_url, admin, self._stack)
 
@@ -172,19 +202,3 @@ def example() -> Callable[..., dict[str, Any]]:
         return {**content, **changes}
 
     return load
-
-
-def named(url: str, database: str) -> str:
-    head, _, query = url.partition("?")
-    return f"{head.rpartition('/')[0]}/{database}?{query}"
-
-
-async def create_database(url: str, name: str, template: str) -> str:
-    await run_statement(url, f'create database "{name}" template "{template}"')
-    return name
-
-
-async def run_statement(url: str, statement: str) -> None:
-    plain = url.replace("postgresql+psycopg://", "postgresql://")
-    async with await psycopg.AsyncConnection.connect(plain, autocommit=True) as connection:
-        await connection.execute(statement.encode())

@@ -24,6 +24,8 @@ from tests.docs_modules import PAGE as MODULES_PAGE
 from tests.docs_modules import modules_page
 from tests.docs_policy import PAGE as POLICY_PAGE
 from tests.docs_policy import policy_page
+from tests.docs_profiles import PAGE as PROFILES_PAGE
+from tests.docs_profiles import profiles_page
 from tests.docs_settings import PAGE as SETTINGS_PAGE
 from tests.docs_settings import settings_page
 
@@ -124,6 +126,10 @@ def test_the_page_of_checks_is_what_the_catalogue_gives() -> None:
 
 def test_the_page_of_agreements_is_what_the_models_give() -> None:
     assert AGREEMENTS_PAGE.read_text(encoding="utf-8") == agreements_page(), "run: python -m tests.docs_agreements"
+
+
+def test_the_page_of_profiles_is_what_the_list_of_capabilities_gives() -> None:
+    assert PROFILES_PAGE.read_text(encoding="utf-8") == profiles_page(), "run: python -m tests.docs_profiles"
 
 
 def test_the_page_of_agreements_lists_the_words_that_a_field_may_be() -> None:

@@ -280,6 +280,22 @@ def test_slow_groups_run_only_when_groups_are_named(
     assert (dev.SLOW_GROUPS in handed) is adds_groups
 
 
+@pytest.mark.parametrize(
+    ("given", "handed"),
+    [
+        pytest.param(
+            {"PYTHONDONTWRITEBYTECODE": "1"},
+            {"PYTHONPYCACHEPREFIX": str(dev.VENV / "bytecode")},
+            id="where it may not lie beside the sources it is kept with the environment",
+        ),
+        pytest.param({"HOME": "/here"}, {"HOME": "/here"}, id="elsewhere it lies where Python puts it"),
+    ],
+)
+def test_the_processes_of_a_command_share_their_bytecode(given: dict[str, str], handed: dict[str, str]) -> None:
+    dev.keep_bytecode(given)
+    assert given == handed
+
+
 def test_one_failed_check_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dev, "ensure", lambda lock: None)
     commands = {

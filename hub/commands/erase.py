@@ -71,6 +71,7 @@ def found_sentence(traces: Traces) -> str:
         "copy of a token": traces.count("tokens"),
         "version of a token": len(traces.versions),
         "refused CDR": len(traces.refused),
+        "authorisation or command": len(traces.permits),
     }
     return "Found: " + ", ".join(f"{count} × {what}" for what, count in counts.items() if count) + "."
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from hub.settlement.amounts import EXACT
@@ -41,17 +41,36 @@ Advance = Callable[[int], None]
 
 
 def run_settle(bundle: Path, out: Path, agreements: Path | None = None) -> int:
-    """Settle a bundle into a folder. Returns the exit status: 0 when it was done, whatever was found; 2 when it cannot be read."""
+    """Settle a bundle into a folder. Returns the exit status: 0 when it was done, whatever was found; 2 when it cannot be read.
+
+    KeyboardInterrupt goes on to the caller, after a sentence on what stands at `out`.
+    """
     console, errors = _console(), Console(stderr=True, soft_wrap=True, highlight=False)
+    before = _which(out)
     try:
         refuse_foreign(out)
         dossier = _settled(bundle, out, agreements)
     except (MalformedBundle, OutputRefused) as error:
         errors.print(str(error), markup=False)
         return STATUS_MALFORMED
+    except KeyboardInterrupt:
+        errors.print(_interrupted(out, before), markup=False)
+        raise
     _tell(dossier, console)
     console.print(f"{out / 'report.html'} shows it all. Seal: {dossier.root}", markup=False)
     return 0
+
+
+def _which(out: Path) -> int | None:
+    """Which folder stands there: a run that is done puts another one in its place."""
+    return out.stat().st_ino if out.exists() else None
+
+
+def _interrupted(out: Path, before: int | None) -> str:
+    now = _which(out)
+    if now == before:
+        return f"Interrupted: {out} is as it was before." if before else f"Interrupted: {out} was not written."
+    return f"Interrupted: {out} {'is the new one, and whole' if now else 'comes back with the next run'}."
 
 
 def run_verify(path: Path, key: str | None = None) -> int:
@@ -88,24 +107,25 @@ def _settled(bundle: Path, out: Path, agreements: Path | None) -> Dossier:
 
 @contextmanager
 def _bars() -> Iterator[Callable[[str, int], _Bar]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield lambda title, total: _Bar(progress, title, total)
 
 
 class _Bar:
-    """One bar for as long as its work takes."""
+    """One bar for as long as its work takes; it is full when that went well."""
 
     def __init__(self, progress: Progress, title: str, total: int) -> None:
-        self._progress, self._title, self._total = progress, title, total
+        self._progress, self._total = progress, total
+        self._task = progress.add_task(title, total=total)
 
     def __enter__(self) -> Advance:
-        task = self._progress.add_task(self._title, total=self._total)
-        return lambda steps: self._progress.advance(task, steps)
+        return lambda steps: self._progress.advance(self._task, steps)
 
-    def __exit__(self, *_: object) -> None:
-        pass
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._progress.update(self._task, completed=self._total)
 
 
 def _stepping(advance: Advance) -> Advance:

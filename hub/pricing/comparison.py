@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 import msgspec
 
@@ -15,6 +16,7 @@ from hub.pricing.rounding import currency_exponent, rounded
 from ocpi_modules.types import NotJsonText, decode_json
 
 TOLERANCE_MIN = Fraction(1, 10_000)
+SCALES_KEPT_MAX = 1024
 PARTS_OF_ONE_UNIT = 3
 """Up to so many priced parts may differ by one minor unit; more by two."""
 
@@ -107,11 +109,7 @@ class Scale:
     @classmethod
     def of(cls, currency: str, policy: Policy, priced_parts: int) -> Scale:
         """The scale for a charge with so many priced parts."""
-        exponent = (
-            currency_exponent(currency) if policy.rounding_exponent == "iso_4217" else int(policy.rounding_exponent)
-        )
-        units = 1 if priced_parts <= PARTS_OF_ONE_UNIT else 2
-        return cls(currency, policy, max(Fraction(units, 10**exponent), TOLERANCE_MIN))
+        return _scale(currency, policy, 1 if priced_parts <= PARTS_OF_ONE_UNIT else 2)
 
     def settled(self, amount: Fraction) -> Fraction:
         """An exact amount as it is settled (N2)."""
@@ -121,6 +119,12 @@ class Scale:
     def is_near(self, claimed: Fraction, computed: Fraction) -> bool:
         """Whether a claim differs from what was computed by no more than rounding explains."""
         return abs(claimed - self.settled(computed)) <= self.tolerance
+
+
+@lru_cache(maxsize=SCALES_KEPT_MAX)
+def _scale(currency: str, policy: Policy, units: int) -> Scale:
+    exponent = currency_exponent(currency) if policy.rounding_exponent == "iso_4217" else int(policy.rounding_exponent)
+    return Scale(currency, policy, max(Fraction(units, 10**exponent), TOLERANCE_MIN))
 
 
 def reproduces(claimed: Amount, computed: Amount, scale: Scale) -> bool:

@@ -51,7 +51,9 @@ def _millionths_of(number: object) -> Exact:
         raise ValueError("what should be a number is none")
     if not number.is_finite() or (number and abs(number.adjusted()) > NUMBER_MAX_EXPONENT):
         raise ValueError("a number is beyond all reason")
-    return simplest(Fraction(number) * PER_ONE)
+    numerator, denominator = number.as_integer_ratio()
+    whole, rest = divmod(numerator * PER_ONE, denominator)
+    return Fraction(numerator * PER_ONE, denominator) if rest else whole
 
 
 def named_millionths(number: Number, place: str) -> Exact:
@@ -86,6 +88,15 @@ def quotient(number: Exact, units: int) -> Decimal:
         nearest = (2 * count * 10**ENDLESS_DECIMALS + per) // (2 * per)  # there is no half way to a number without end
         return Decimal(nearest).scaleb(-ENDLESS_DECIMALS, _EXACT)
     return _decimal(count // endless * multiplier, decimals)
+
+
+def plainest(number: Exact, units: int) -> Decimal | Fraction:
+    """`number` divided by `units`, exactly: a Decimal where its digits end soon, as those of nearly all amounts do."""
+    if type(number) is int:
+        short, rest = divmod(number * SHORT_UNITS, units)
+        if not rest:
+            return _short(short)
+    return Fraction(number, units)
 
 
 @lru_cache(maxsize=SHORT_NUMBERS_KEPT_MAX)

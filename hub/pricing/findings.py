@@ -30,13 +30,27 @@ HOURS_MAX_DECIMALS = 7  # half of the last unit is a whole number of microsecond
 
 def findings(working: Working) -> Iterator[Warning]:
     """All findings, those about the whole before those about periods."""
-    yield from _times(working)
-    yield from _currency(working.stated)
+    yield from _of_the_whole(working)
     yield from _credit(working.stated)
     yield from _precision(working)
     yield from _energy(working.stated)
     yield from _hours(working.stated)
     yield from _outside(working.stated)
+    yield from _of_periods(working)
+
+
+def uncertainties(working: Working) -> Iterator[Warning]:
+    """The same without what the text of the charge alone shows: what is left tells how sure the price is."""
+    yield from _of_the_whole(working)
+    yield from _of_periods(working)
+
+
+def _of_the_whole(working: Working) -> Iterator[Warning]:
+    yield from _times(working)
+    yield from _currency(working.stated)
+
+
+def _of_periods(working: Working) -> Iterator[Warning]:
     yield from _unknown_dimensions(working.stated)
     yield from _missing_time(working)
     yield from _evidence(working)
@@ -239,6 +253,8 @@ def _decimals(microseconds: Exact) -> int:
 
 def _missing_time(working: Working) -> Iterator[Warning]:
     """Periods without TIME although time is priced: nothing is billed for it (D1)."""
+    if not any(tariff is not None and tariff.time for tariff in working.tariffs):
+        return
     for index, (period, tariff) in enumerate(zip(working.charge.periods, working.tariffs, strict=True)):
         is_stated = period.time is not None or period.parking is not None or period.is_reservation
         if tariff is None or is_stated or _is_instant(working.charge, index):
@@ -254,7 +270,8 @@ def _is_instant(charge: Charge, index: int) -> bool:
 
 def _evidence(working: Working) -> Iterator[Warning]:
     """Periods in which nobody can tell whether a restriction of current or power holds (E5)."""
-    if working.policy.electrical_evidence == "same_name":
+    needs_electric = any(tariff is not None and tariff.needs_electric for tariff in working.tariffs)
+    if not needs_electric or working.policy.electrical_evidence == "same_name":
         return
     for index, (period, tariff) in enumerate(zip(working.charge.periods, working.tariffs, strict=True)):
         if tariff is None or not tariff.needs_electric:

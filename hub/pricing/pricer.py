@@ -12,7 +12,7 @@ from functools import cached_property
 
 from hub.pricing.charge import Charge, in_four_decimals
 from hub.pricing.exact import Exact
-from hub.pricing.findings import findings, in_kwh
+from hub.pricing.findings import findings, in_kwh, uncertainties
 from hub.pricing.limits import Bounded, bounded, total_of
 from hub.pricing.moments import by_timestamps, moments_of
 from hub.pricing.policy import DEFAULT, Policy
@@ -70,8 +70,10 @@ class Priced:
     @cached_property
     def parts(self) -> dict[str, Money]:
         """The cost of each part that had an active component, before limits and never negated (M5, C1)."""
-        lines = [[line for line in self.working.lines.unordered() if line.component.part == part] for part in range(5)]
-        return {name: self.cost_of(lines[part]) for part, name in enumerate(PARTS) if lines[part]}
+        lines: list[list[Line]] = [[] for _ in PARTS]
+        for line in self.working.lines.unordered():
+            lines[line.component.part].append(line)
+        return {name: self.cost_of(own) for name, own in zip(PARTS, lines, strict=True) if own}
 
     def cost_of(self, lines: Iterable[Line]) -> Money:
         """What some of the lines cost together."""
@@ -90,6 +92,11 @@ class Priced:
     def warnings(self) -> tuple[Warning, ...]:
         """All findings that the pricer alone can make."""
         return (*self.doubts, *map(self._with_both_prices, findings(self.working)))
+
+    @property
+    def uncertainties(self) -> tuple[Warning, ...]:
+        """Those of `warnings` that are about tariffs, times and evidence, not about what the charge says of itself."""
+        return (*self.doubts, *uncertainties(self.working))
 
     def _with_both_prices(self, warning: Warning) -> Warning:
         """What the charge would cost with its energy in kWh belongs to the finding that it is not (D4)."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
 
 import msgspec
 
 from hub.pricing.charge import Charge
-from hub.pricing.exact import Exact
+from hub.pricing.exact import Exact, plainest
 from hub.pricing.policy import Policy
 from hub.pricing.tariff import EXCL_UNITS, INCL_UNITS, Component
 
@@ -85,6 +86,16 @@ class Money(msgspec.Struct, frozen=True, gc=False):
     def incl_vat(self) -> Fraction | None:
         """With VAT; None where nobody knows it."""
         return None if self.incl is None else Fraction(self.incl, INCL_UNITS)
+
+    @property
+    def plain_excl_vat(self) -> Decimal | Fraction:
+        """Without VAT, as a Decimal where that has all digits: to compare with what is written."""
+        return plainest(self.excl, EXCL_UNITS)
+
+    @property
+    def plain_incl_vat(self) -> Decimal | Fraction | None:
+        """With VAT likewise; None where nobody knows it."""
+        return None if self.incl is None else plainest(self.incl, INCL_UNITS)
 
 
 @dataclass(frozen=True, slots=True)

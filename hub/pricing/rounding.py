@@ -5,7 +5,19 @@ OCPI leaves rounding to law, contract and currency (mod_tariffs, Tariff object).
 
 from __future__ import annotations
 
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from collections.abc import Mapping
+from decimal import (
+    MAX_EMAX,
+    MAX_PREC,
+    MIN_EMIN,
+    ROUND_DOWN,
+    ROUND_HALF_DOWN,
+    ROUND_HALF_EVEN,
+    ROUND_HALF_UP,
+    ROUND_UP,
+    Context,
+    Decimal,
+)
 from fractions import Fraction
 from typing import Literal
 
@@ -21,6 +33,14 @@ EXPONENTS = {
 """The decimals of currencies that do not have two (ISO 4217, list one). HUF has two, although its cash has none."""
 
 _EXACT = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)
+_OF_DECIMALS: Mapping[RoundingMode, str] = {
+    "half_away_from_zero": ROUND_HALF_UP,
+    "half_even": ROUND_HALF_EVEN,
+    "half_towards_zero": ROUND_HALF_DOWN,
+    "away_from_zero": ROUND_UP,
+    "towards_zero": ROUND_DOWN,
+}
+_ONE = Decimal(1)
 
 
 def currency_exponent(currency: str) -> int:
@@ -36,6 +56,9 @@ def rounded(
 ) -> Decimal:
     """`amount` in whole minor units of its currency, or with `exponent` decimals where a contract says so."""
     decimals = currency_exponent(currency) if exponent is None else exponent
+    if type(amount) is Decimal:
+        whole = amount.quantize(_ONE.scaleb(-decimals, _EXACT), _OF_DECIMALS[mode], _EXACT)
+        return whole or whole.copy_abs()  # no zero has a sign
     numerator, denominator = amount.as_integer_ratio()
     units = _whole(numerator * 10**decimals, denominator, mode)
     return Decimal(units).scaleb(-decimals, _EXACT)

@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
+from hub.routing.replies import data_of
 from hub.store.callbacks import Callback, Callbacks
 from ocpi_modules.errors import InvalidParameters, ReceiverTimeout, UnknownPath
 from ocpi_modules.message import Message, Reply
 from ocpi_modules.module import CallbackPlace
 from ocpi_modules.parties import Party
-from ocpi_modules.types import decode_json, encode_json, parse_datetime
+from ocpi_modules.types import encode_json, parse_datetime
 
 LIFE_HOURS = 24
 ID_RANDOM_BYTES = 16
@@ -36,8 +37,8 @@ class CallbackDesk:
     def __init__(self, callbacks: Callbacks, base_url: str, now: Now) -> None:
         self._callbacks, self._base, self._now = callbacks, base_url, now
 
-    async def swap(self, message: Message, receiver: Party) -> tuple[Message, str]:
-        """The message with the hub's own response URL in it, and the id of its callback. Raises InvalidParameters without a URL."""
+    async def swap(self, message: Message, receiver: Party) -> tuple[Message, Callback]:
+        """The message with the hub's own response URL in it, and its callback. Raises InvalidParameters without a URL."""
         url = response_url(message)
         now = self._now()
         callback = Callback(
@@ -51,7 +52,7 @@ class CallbackDesk:
             expires_at=expiry(message.content, now),
         )
         await self._callbacks.remember(callback)
-        return with_response_url(message, f"{self._base}/sender/{message.module.id}/{callback.id}"), callback.id
+        return with_response_url(message, f"{self._base}/sender/{message.module.id}/{callback.id}"), callback
 
     async def settle(self, callback_id: str, reply: Reply | Exception) -> None:
         """Keep a callback only where a result may still come: after ACCEPTED, or when the receiver was too slow (CM-07, CM-11)."""
@@ -102,8 +103,7 @@ def bare_result(message: Message) -> bytes:
 
 def was_accepted(reply: Reply) -> bool:
     """Whether the synchronous answer to a command says ACCEPTED."""
-    data = decode_json(reply.raw).get("data") if reply.raw is not None else decode_json(reply.data or b"null")
-    data = data[0] if isinstance(data, list) and data else data
+    data = data_of(reply)
     return isinstance(data, dict) and data.get("result") == "ACCEPTED"
 
 

@@ -20,6 +20,7 @@ from hub.routing.ports import Ports
 from hub.routing.reader import Reader
 from hub.routing.replies import place_at, read_reply, returned, understood
 from hub.routing.routes import Forward, forward_to, require_addressee
+from hub.routing.witness import Witness
 from hub.store.changes import not_there, says_the_same
 from ocpi_modules.envelope import read_envelope
 from ocpi_modules.errors import (
@@ -49,6 +50,7 @@ class Forwarder:
         self._reader, self._keeper = parts
         self._links = SealedLinks(ports.safe, base_url)
         self._callbacks = CallbackDesk(ports.callbacks, base_url, ports.clock.now)
+        self._witness = Witness(ports.permits, ports.clock)
         self._under_way: Counter[tuple[str, ...]] = Counter()
 
     @property
@@ -75,6 +77,7 @@ class Forwarder:
     async def take_result(self, message: Message, caller: Partner) -> Reply:
         """A result on its way to whoever asked for it; the answer to it goes back, nothing is tried again (CM-04, CM-10)."""
         callback = await self._callbacks.find(message, self._directory.parties_of(caller))
+        self._witness.resulted(message, callback)
         if not self._directory.permissions.allows(callback.answerer, callback.caller, callback.module_id):
             raise ReceiverNotConnected(f"{callback.answerer} and {callback.caller} have no agreement any more")
         partner = self._directory.partner_of(callback.caller)
@@ -109,13 +112,16 @@ class Forwarder:
 
     async def _command(self, message: Message, route: Forward, caller: Partner) -> Reply:
         require_own_token(message)
-        swapped, callback_id = await self._callbacks.swap(message, route.receiver)
+        asked_at = self._ports.clock.now()
+        swapped, callback = await self._callbacks.swap(message, route.receiver)
         try:
             reply = await self._exchange(swapped, route, caller)
         except OcpiError as error:
-            await self._callbacks.settle(callback_id, error)
+            self._witness.commanded(message, error, asked_at, callback)
+            await self._callbacks.settle(callback.id, error)
             raise
-        await self._callbacks.settle(callback_id, reply)
+        self._witness.commanded(message, reply, asked_at, callback)
+        await self._callbacks.settle(callback.id, reply)
         return reply
 
     @contextmanager

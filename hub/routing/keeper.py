@@ -59,6 +59,7 @@ class Keeper:
         kept = await self._keep(message, change, () if message.module.is_final else (route.addressee,))
         if message.module.is_final:
             self._ports.payer_waits(route.addressee)
+            await self._count_repeated(change, kept)
         reply = await self._remarked(message, kept, self._acknowledged(message, kept))
         return replace(reply, headers={"Location": cdr_url(self._base, message)}) if message.module.is_final else reply
 
@@ -92,6 +93,14 @@ class Keeper:
             await self._ports.defects.count(seen, self._ports.clock.now())
         except Exception as exc:  # a count must not cost anybody an answer
             _log.warning("defect_not_counted", error=type(exc).__name__)
+
+    async def _count_repeated(self, change: Change, kept: Kept) -> None:
+        if kept.result is not Result.UNCHANGED:
+            return
+        try:
+            await self._ports.refusals.count_repeated(change.owner, change.at)
+        except Exception as exc:  # a count must not cost anybody an answer
+            _log.warning("repeated_cdr_not_counted", error=type(exc).__name__)
 
     async def _remarked(self, message: Message, kept: Kept, reply: Reply) -> Reply:
         """The reply with what is odd about an accepted session or CDR; the log and the counts of defects tell it too."""

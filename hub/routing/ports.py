@@ -14,6 +14,7 @@ from hub.partners.roster import Roster
 from hub.store.callbacks import Callbacks
 from hub.store.copies import Copies
 from hub.store.defects import Defects
+from hub.store.permits import PermitNotes
 from hub.store.refusals import Refusals
 from hub.store.secrets import Safe
 from ocpi_modules.parties import Party
@@ -36,3 +37,4 @@ class Ports:
     callbacks: Callbacks
     defects: Defects
     refusals: Refusals
+    permits: PermitNotes

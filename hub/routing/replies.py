@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from hub.partners.client import Answer
 from hub.partners.dialect import heard_body, is_same_server
@@ -13,7 +14,7 @@ from ocpi_modules.errors import RoutingFault
 from ocpi_modules.headers import join_reference, read_count
 from ocpi_modules.message import Message, Reply
 from ocpi_modules.module import Purpose
-from ocpi_modules.types import encode_json
+from ocpi_modules.types import decode_json, encode_json
 
 FORWARDED_HTTP_STATUSES = frozenset({200, 201, 404, 405})
 
@@ -54,3 +55,9 @@ def read_reply(answer: Answer, *, is_push: bool) -> Reply:
         return Reply(message="the receiver answered without a body")
     kept_status = answer.http_status if answer.http_status in {404, 405} else 200
     raise RoutingFault(f"the receiver answered HTTP {answer.http_status}, not in OCPI", http_status=kept_status)
+
+
+def data_of(reply: Reply) -> Any:
+    """What a reply carries, decoded; of a list the first, for some send one where an object belongs."""
+    data = decode_json(reply.raw).get("data") if reply.raw is not None else decode_json(reply.data or b"null")
+    return data[0] if isinstance(data, list) and data else data

@@ -14,6 +14,7 @@ from hub.routing.paging import Paging
 from hub.routing.ports import Ports
 from hub.routing.reader import Reader
 from hub.routing.routes import Broadcast, Deliver, Forward, FromCopies, choose_route, question, require_owner
+from hub.routing.witness import Witness
 from hub.store.changes import not_there
 from hub.store.refusals import Refusal
 from ocpi_modules.errors import InvalidParameters, OcpiError
@@ -32,6 +33,7 @@ class Router:
         base_url = f"{public_url.rstrip('/')}/ocpi/2.2.1"
         self._reader, self._keeper = Reader(ports, base_url, paging), Keeper(ports, base_url)
         self._forwarder = Forwarder(ports, base_url, (self._reader, self._keeper))
+        self._witness = Witness(ports.permits, ports.clock)
 
     @property
     def _directory(self) -> Directory:
@@ -39,12 +41,16 @@ class Router:
 
     async def handle(self, message: Message, caller: Partner) -> Reply:
         """The reply to a message of a caller. Raises OcpiError for every refusal; of a CDR that is refused the bytes are kept."""
+        asked_at = self._ports.clock.now()
         try:
-            return await self._handle(message, caller)
+            reply = await self._handle(message, caller)
         except OcpiError as refused:
             if message.module.is_final and message.purpose is Purpose.ADD:
                 await self._keep_refused(message, caller, refused)
+            self._witness.authorised(message, refused, asked_at)
             raise
+        self._witness.authorised(message, reply, asked_at)
+        return reply
 
     async def _keep_refused(self, message: Message, caller: Partner, refused: OcpiError) -> None:
         refusal = Refusal(

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
 from hub.pricing.policy import DEFAULT as DEFAULT_POLICY
 from hub.pricing.policy import Policy
 from hub.settlement.amounts import EXACT
-from hub.settlement.facts import CdrFact
+from hub.settlement.facts import CdrFact, key_of, text_of
 from hub.settlement.findings import Disposition, Finding, Severity
 from hub.settlement.netting import Amount, Obligation, Pair
+from hub.settlement.price_books import AS_CDR, Prices
+from hub.settlement.profiles import NO_PROFILES, Profiles
 from ocpi_modules.parties import Party
 
 _ZERO = Decimal(0)
@@ -46,12 +48,63 @@ class Override:
     disposition: Disposition | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class EvseGroup:
+    """Some EVSEs: by id, by what their ids begin with, or all of some Locations; folded, ids without separators. Empty means all EVSEs."""
+
+    evse_ids: frozenset[str] = frozenset()
+    prefixes: frozenset[str] = frozenset()
+    location_ids: frozenset[str] = frozenset()
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether it leaves nothing out."""
+        return not (self.evse_ids or self.prefixes or self.location_ids)
+
+    def holds(self, cdr: CdrFact) -> bool:
+        """Whether a CDR is of one of them."""
+        evse_id = plain_evse_id(text_of(_location(cdr).get("evse_id")))
+        is_named = evse_id in self.evse_ids or any(evse_id.startswith(prefix) for prefix in self.prefixes)
+        return self.is_everything or is_named or cdr.location_key in self.location_ids
+
+    def meets(self, other: EvseGroup) -> bool:
+        """Whether an EVSE could be in both: which Location an EVSE is at is not known here."""
+        if self.is_everything or other.is_everything:
+            return True
+        is_by_place = bool(self.location_ids), bool(other.location_ids)
+        is_by_name = bool(self.evse_ids | self.prefixes), bool(other.evse_ids | other.prefixes)
+        is_unknown = (is_by_place[0] and is_by_name[1]) or (is_by_place[1] and is_by_name[0])
+        return is_unknown or bool(self.location_ids & other.location_ids) or _share_a_name(self, other)
+
+
+EVERYWHERE = EvseGroup()
+
+
+def plain_evse_id(evse_id: str) -> str:
+    """An EVSE id as it is compared: in upper case, without the separators that may be left out."""
+    return key_of(evse_id).replace("*", "")
+
+
+def _share_a_name(one: EvseGroup, other: EvseGroup) -> bool:
+    return any(
+        name.startswith(prefix)
+        for names, prefixes in (
+            (one.evse_ids | one.prefixes, other.prefixes),
+            (other.evse_ids | other.prefixes, one.prefixes),
+        )
+        for name in names
+        for prefix in prefixes
+    ) or bool(one.evse_ids & other.evse_ids)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """Terms for CDRs of a creditor that a debtor pays; None stands for any party, in the default agreement only.
 
     `countries` are those of the EVSE (alpha-3), `token_types` those of the token; empty means all. `cdr_deadline_days` is after the end of
-    a charge; None, here and for unknown times, means that nothing was agreed. `checks` are by id or kind.
+    a charge; None, here and for unknown times, means that nothing was agreed. `cutoff` is how long after a period of the hub its CDRs may
+    come, where that is sooner than it closes. `exposure_limit` is in `currency`, with VAT. `checks` are by
+    id or kind, `tax` is what people noted about VAT.
     """
 
     id: str = "default"
@@ -62,15 +115,22 @@ class Agreement:
     valid_to: datetime | None = None
     countries: frozenset[str] = frozenset()
     token_types: frozenset[str] = frozenset()
+    evses: EvseGroup = EVERYWHERE
     currency: str | None = None
+    prices: Prices = AS_CDR
     policy: Policy = DEFAULT_POLICY
     fees: tuple[Fee, ...] = ()
     allows_unknown_times: bool | None = None
     bills_micro_sessions: bool = True
     cdr_deadline_days: int | None = None
+    cutoff: timedelta | None = None
     dispute_window_days: int = 30
+    dispute_answer_days: int = 14
+    exposure_limit: Decimal | None = None
+    needs_signed_data: bool = False
     netting: Literal["gross", "bilateral", "multilateral"] = "multilateral"
     checks: Mapping[str, Override] = field(default_factory=dict)
+    tax: Mapping[str, str] = field(default_factory=dict)
 
     def covers(self, cdr: CdrFact) -> bool:
         """Whether a CDR is between its parties, in its time and within its scope."""
@@ -81,6 +141,7 @@ class Agreement:
             and (self.valid_to is None or (cdr.start is not None and cdr.start < self.valid_to))
             and (not self.countries or _country(cdr) in self.countries)
             and (not self.token_types or cdr.token.type in self.token_types)
+            and self.evses.holds(cdr)
         )
 
     def overlaps(self, other: Agreement) -> bool:
@@ -90,6 +151,7 @@ class Agreement:
             and _share_a_moment(self, other)
             and _share_any(self.countries, other.countries)
             and _share_any(self.token_types, other.token_types)
+            and self.evses.meets(other.evses)
         )
 
     def ended(self, at: datetime) -> Agreement:
@@ -103,10 +165,11 @@ HUB = Party("NL", "HUB")
 
 @dataclass(frozen=True, slots=True)
 class Agreements:
-    """All agreements of a run; `hub` receives the fees that are the hub's."""
+    """All agreements of a run, and what its parties are known to be able to do; `hub` receives the fees that are the hub's."""
 
     known: tuple[Agreement, ...] = ()
     hub: Party = HUB
+    profiles: Profiles = NO_PROFILES
 
     def of(self, cdr: CdrFact) -> Agreement:
         """The agreement that covers a CDR: the one in force last; the default where none does."""
@@ -118,7 +181,8 @@ class Agreements:
         return any(one.creditor == cdr.owner and one.debtor == cdr.to for one in self.known)
 
     def applied(self, finding: Finding) -> Finding:
-        """A finding of CDRs with what their agreement makes of its check."""
+        """A finding with what the profiles of its parties make of it, and then what the agreement of its CDRs says of its check."""
+        finding = self.profiles.applied(finding)
         cdrs = finding.subject.cdrs
         overrides = self.of(cdrs[0]).checks if cdrs else {}
         override = overrides.get(finding.check.kind) or overrides.get(finding.check.id)
@@ -189,6 +253,9 @@ def _rank(agreement: Agreement) -> tuple[bool, float, int, str]:
 
 
 def _country(cdr: CdrFact) -> str:
+    return text_of(_location(cdr).get("country")).upper()
+
+
+def _location(cdr: CdrFact) -> Mapping[str, object]:
     location = cdr.content.get("cdr_location")
-    country = location.get("country") if isinstance(location, Mapping) else None
-    return country.upper() if isinstance(country, str) else ""
+    return location if isinstance(location, Mapping) else {}

@@ -35,12 +35,14 @@ from hub.settlement.facts import (
     cdr_moment,
     cost_of,
     key_of,
+    number_of,
     party_of,
     read_cdr,
     read_session,
     read_version,
     text_of,
 )
+from hub.settlement.profiles import Profile, Profiles
 from ocpi_modules.parties import Party, Role
 from ocpi_modules.types import fold, lenient_datetime
 
@@ -63,7 +65,7 @@ OBJECTS = ("settlement_period", "tolerances", "input", "emsp_view")
 ENTRY = ("received_at", "to", "cdr")
 """The members of an entry of `input.cdrs`."""
 
-MEMBERS = (*HEAD, "agreements", "input", "emsp_view")
+MEMBERS = (*HEAD, "agreements", "profiles", "input", "emsp_view")
 
 _TOLERANCES = {one.name for one in fields(Tolerances)}
 _IS_DECIMAL = re.compile(r"[+-]?(\d{1,15}(\.\d{0,15})?|\.\d{1,15})").fullmatch
@@ -145,6 +147,7 @@ class Parts:
     agreements: tuple[Agreement, ...] = ()
     agreements_at: Spot | None = None
     """Where the agreements are, when that is another file."""
+    profiles: tuple[Profile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +160,19 @@ class Bundle:
     names: Mapping[Party, str]
 
 
-def read_parts(parts: Parts, more: tuple[Agreement, ...] = ()) -> Bundle:
-    """The evidence and the agreements in a bundle, with more agreements from elsewhere. Raises MalformedBundle."""
+@dataclass(frozen=True, slots=True)
+class More:
+    """Agreements and profiles from elsewhere: they may be about other parties too."""
+
+    agreements: tuple[Agreement, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+
+
+NO_MORE = More()
+
+
+def read_parts(parts: Parts, more: More = NO_MORE) -> Bundle:
+    """The evidence and the agreements in a bundle, with more of these from elsewhere. Raises MalformedBundle."""
     spot, head = parts.spot, parts.head
     refuse_unknown(head, HEAD, spot)
     period = _period(head.get("settlement_period"), spot.at("settlement_period"))
@@ -182,12 +196,13 @@ def read_parts(parts: Parts, more: tuple[Agreement, ...] = ()) -> Bundle:
         locations=by_version(collected.versions["locations"]),
         views=collected.views,
     )
-    return Bundle(
-        name=name, evidence=evidence, agreements=Agreements((*parts.agreements, *more), _hub(roles)), names=names
+    agreements = Agreements(
+        (*parts.agreements, *more.agreements), _hub(roles), Profiles.over((*parts.profiles, *more.profiles))
     )
+    return Bundle(name=name, evidence=evidence, agreements=agreements, names=names)
 
 
-def parts_of(content: Any, spot: Spot, agreements: tuple[Agreement, ...] = ()) -> Parts:
+def parts_of(content: Any, spot: Spot, terms: More = NO_MORE) -> Parts:
     """The parts of a bundle that is one JSON value. Raises MalformedBundle when it has not even the outline of a bundle."""
     if not isinstance(content, Mapping):
         spot.wrong("it is no JSON object")
@@ -202,7 +217,8 @@ def parts_of(content: Any, spot: Spot, agreements: tuple[Agreement, ...] = ()) -
         spot=spot,
         lists={name: _section(given[name], spot.at("input").at(name)) for name in LISTS if name in given},
         views=_views(content.get("emsp_view", {}), spot.at("emsp_view")),
-        agreements=agreements,
+        agreements=terms.agreements,
+        profiles=terms.profiles,
     )
 
 
@@ -316,12 +332,16 @@ def decimal_of(value: Any) -> Decimal | None:
 
 
 def _refuse_strangers(parts: Parts, parties: Container[Party]) -> None:
-    """Tell of agreements whose parties are not in the bundle: they would change nothing, and nobody would know why."""
+    """Tell of agreements and profiles whose parties are not in the bundle: they would change nothing, and nobody would know why."""
     spot = parts.agreements_at or parts.spot.at("agreements")
     for agreement in parts.agreements:
         for seat, party in (("creditor", agreement.creditor), ("debtor", agreement.debtor)):
             if party is not None and party not in parties:
                 spot.wrong(f"has {shown(agreement.id)}, whose {seat} {party_text(party)} is none of the parties")
+    for profile in parts.profiles:
+        if profile.party not in parties:
+            where = parts.agreements_at or parts.spot.at("profiles")
+            where.wrong(f"has a profile of {party_text(profile.party)}, which is none of the parties")
 
 
 def _hub(roles: Mapping[Party, frozenset[Role]]) -> Party:
@@ -411,6 +431,23 @@ def _held(views: Mapping[str, tuple[Spot, Section]], parties: Container[Party]) 
         else:
             held[party] = view
     return held
+
+
+def read_view(value: Any, spot: Spot) -> View:
+    """What an eMSP holds, out of a list of CDRs; what is wrong is told at its spot, also a total that is no amount."""
+    section = _section(value, spot)
+    for _, here, item in section:
+        if isinstance(item, Mapping) and not _is_amount(item.get("total_cost")):
+            here.at("total_cost").wrong("is no amount")
+    return _view(section)
+
+
+def _is_amount(price: Any) -> bool:
+    """Whether it is a Price, or none at all: an eMSP may hold a CDR without knowing its total."""
+    if price is None:
+        return True
+    amounts = [price.get(name) for name in ("excl_vat", "incl_vat")] if isinstance(price, Mapping) else [None]
+    return amounts[0] is not None and all(one is None or number_of(_amount(one)) is not None for one in amounts)
 
 
 def _view(section: Section) -> View:

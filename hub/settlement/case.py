@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hub.settlement.agreements import Agreement
 from hub.settlement.evidence import Evidence, Place
 from hub.settlement.facts import CdrFact, SessionFact, Version
 from hub.settlement.findings import Finding
+from hub.settlement.permits import Permit
 from hub.settlement.prices import Pricing
 from hub.settlement.relations import Relations
 
@@ -17,7 +18,10 @@ from hub.settlement.relations import Relations
 class Case:
     """A CDR and its evidence. `agreement` holds for its two parties; `pricing` is what its tariff makes of it.
 
-    `is_uncovered` says that the two have agreements, none of which covers the CDR.
+    `is_uncovered` says that the two have agreements, none of which covers the CDR. `is_open`: the CDR stands for a charge of its own, first
+    under its id, no credit, and not credited. `is_told_elsewhere`: what is odd about it is told of another one, the same CDR sent before
+    or the one that it credits. `permits` are the authorisations and commands that are about its charge, in the order in which they were
+    answered.
     """
 
     cdr: CdrFact
@@ -29,6 +33,14 @@ class Case:
     agreement: Agreement
     pricing: Pricing
     is_uncovered: bool = False
+    permits: tuple[Permit, ...] = ()
+    is_open: bool = field(init=False)
+    is_told_elsewhere: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        # most checks ask for these
+        object.__setattr__(self, "is_open", self.relations.is_open(self.cdr))
+        object.__setattr__(self, "is_told_elsewhere", self.cdr.is_credit or self.cdr.index in self.relations.copies)
 
     @property
     def is_late(self) -> bool:
@@ -36,14 +48,9 @@ class Case:
         return self.cdr.received_at >= self.evidence.period.closes_at
 
     @property
-    def is_told_elsewhere(self) -> bool:
-        """Whether what is odd about this CDR is told of another one: the same CDR sent before, or the one that it credits."""
-        return self.cdr.is_credit or self.cdr.index in self.relations.copies
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the CDR stands for a charge of its own: first under its id, no credit, and not credited."""
-        return self.relations.is_open(self.cdr)
+    def is_permitted(self) -> bool:
+        """Whether an eMSP allowed the charge as far as the hub saw it."""
+        return any(permit.is_granted for permit in self.permits)
 
 
 CaseCheck = Callable[[Case], Iterable[Finding]]

@@ -81,6 +81,14 @@ PRICE_MARKED = Check(
     "A13", "PRICE_MARKED", _INFO, _REPORT, Family.PRICE, "A remark that marks the price as an estimate is told."
 )
 NUMBER_PRECISION = Check("A14", "NUMBER_PRECISION", _INFO, _REPORT, Family.FORM, "Numbers have up to four decimals.")
+CDR_NOT_TAKEN = Check(
+    "A15",
+    "CDR_NOT_TAKEN",
+    _ERROR,
+    _HOLD,
+    Family.FORM,
+    "A CDR is for an eMSP that the hub reaches, from a party that may send it one.",
+)
 TOKEN_PARTY_MISMATCH = Check(
     "A15",
     "TOKEN_PARTY_MISMATCH",
@@ -343,7 +351,12 @@ UNKNOWN_TOKEN = Check(
     "The token of a CDR is in the list of an eMSP, or was authorised.",
 )
 TOKEN_INVALID_AT_START = Check(
-    "F02", "TOKEN_INVALID_AT_START", _ERROR, _HOLD, Family.TOKEN, "The token was valid when the session began."
+    "F02",
+    "TOKEN_INVALID_AT_START",
+    _ERROR,
+    _HOLD,
+    Family.TOKEN,
+    "The token was valid when the session began; a block counts from 24 hours after it was acknowledged.",
 )
 CONTRACT_MISMATCH = Check(
     "F03", "CONTRACT_MISMATCH", _WARNING, _REPORT, Family.TOKEN, "The contract in a CDR is that of its token."
@@ -355,6 +368,55 @@ AUTH_METHOD_VIOLATION = Check(
     _REPORT,
     Family.TOKEN,
     "A token that may not be used offline was not; an authorisation that gave a reference is named.",
+)
+
+AUTHORIZATION_REFUSED = Check(
+    "F05",
+    "TOKEN_INVALID_AT_START",
+    _ERROR,
+    _HOLD,
+    Family.TOKEN,
+    "No eMSP said no when it was asked whether the charge may begin.",
+)
+AUTHORIZATION_MISSING = Check(
+    "F05",
+    "AUTHORIZATION_MISSING",
+    _WARNING,
+    _REPORT,
+    Family.TOKEN,
+    "An eMSP that was asked said yes, from 15 minutes before the start to 5 minutes after it.",
+)
+REFERENCE_MISSING = Check(
+    "F06",
+    "AUTH_METHOD_VIOLATION",
+    _WARNING,
+    _REPORT,
+    Family.TOKEN,
+    "The authorization_reference that an eMSP gave stands in the CDR.",
+)
+REFERENCE_MISMATCH = Check(
+    "F06",
+    "AUTHORIZATION_REFERENCE_MISMATCH",
+    _WARNING,
+    _REPORT,
+    Family.TOKEN,
+    "The authorization_reference of a CDR is the last one that was given for its charge.",
+)
+COMMAND_NOT_ACCEPTED = Check(
+    "F07",
+    "COMMAND_NOT_ACCEPTED",
+    _WARNING,
+    _REPORT,
+    Family.TOKEN,
+    "A charge by command has a command to start or reserve that was not refused; one may be accepted late.",
+)
+AUTHORIZED_ELSEWHERE = Check(
+    "F08",
+    "AUTHORIZED_ELSEWHERE",
+    _ERROR,
+    _HOLD,
+    Family.TOKEN,
+    "The Location and EVSEs that were authorised contain the one that was used.",
 )
 
 # --- G: tariff and price ------------------------------------------------------------------------------------
@@ -416,7 +478,7 @@ PRICE_OUTLIER = Check(
     _INFO,
     _REPORT,
     Family.PRICE,
-    "A price per kWh is not far from the usual one between two parties.",
+    "A price per kWh is not far from the median between two parties: not by more than half of it and three times the usual distance.",
 )
 FREE_TARIFF = Check(
     "G10", "FREE_TARIFF", _INFO, _REPORT, Family.TARIFF, "Where nothing is claimed the tariff says that it is free."
@@ -431,6 +493,14 @@ TARIFF_INVALID = Check("G02", "TARIFF_INVALID", _WARNING, _REPORT, Family.TARIFF
 TARIFF_ID_MISSING = Check("G01", "TARIFF_ID_MISSING", _WARNING, _REPORT, Family.TARIFF, "Periods name their tariffs.")
 
 # --- H: signed meter data -----------------------------------------------------------------------------------
+SIGNED_DATA_MISSING = Check(
+    "H01",
+    "SIGNED_DATA_MISSING",
+    _ERROR,
+    _HOLD,
+    Family.METERING,
+    "A charge comes with signed meter data where the agreement requires them.",
+)
 SIGNATURE_WRONG = Check(
     "H02",
     "SIGNATURE_WRONG",
@@ -526,6 +596,14 @@ CORRECTED_CDR = Check(
     Family.SESSION,
     "A credit and the CDR that replaces its original are shown as one correction.",
 )
+CORRECTED_BY_ADJUSTMENT = Check(
+    "J06",
+    "CORRECTED_BY_ADJUSTMENT",
+    _INFO,
+    _REPORT,
+    Family.SESSION,
+    "A CPO that cannot credit corrects a CDR by an adjustment that both parties consented to.",
+)
 UNKNOWN_LOCATION = Check(
     "K01", "UNKNOWN_LOCATION", _WARNING, _REPORT, Family.LOCATION, "The EVSE of a CDR was published."
 )
@@ -554,10 +632,15 @@ NO_AGREEMENT = Check(
     _ERROR,
     _HOLD,
     Family.AGREEMENT,
-    "An agreement of the two parties covers the day, country and token.",
+    "An agreement of the two parties covers the day, country, EVSE and token.",
 )
 EXPOSURE_ABOVE_LIMIT = Check(
-    "M02", "EXPOSURE_ABOVE_LIMIT", _WARNING, _REPORT, Family.AGREEMENT, "What a party owes stays below its limit."
+    "M02",
+    "EXPOSURE_ABOVE_LIMIT",
+    _WARNING,
+    _REPORT,
+    Family.AGREEMENT,
+    "What a party owes another and has not paid stays within the limit that the two agreed on; it is told from 80 % on.",
 )
 
 CATALOGUE: tuple[Check, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Check))

@@ -115,7 +115,7 @@ def risk_of(finding: Finding, cdr: CdrFact, pricing: Pricing | None) -> Decimal:
         claimed, due = _comparable(cdr.total, price)
         if claimed != due:
             return EXACT.subtract(claimed, due).copy_abs()
-    return _paid(cdr.total).copy_abs() if finding.disposition in _STOPS else _ZERO
+    return paid(cdr.total).copy_abs() if finding.disposition in _STOPS else _ZERO
 
 
 def _comparable(claim: Cost, price: Cost) -> tuple[Decimal, Decimal]:
@@ -124,7 +124,8 @@ def _comparable(claim: Cost, price: Cost) -> tuple[Decimal, Decimal]:
     return claim.excl_vat, price.excl_vat
 
 
-def _paid(cost: Cost) -> Decimal:
+def paid(cost: Cost) -> Decimal:
+    """What a claim comes to: with VAT where that is stated."""
     return cost.excl_vat if cost.incl_vat is None else cost.incl_vat
 
 

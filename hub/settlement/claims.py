@@ -11,16 +11,34 @@ from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
 
-from hub.pricing.comparison import Amount, Scale, amount_of
+from hub.pricing.comparison import Amount, Scale
 from hub.pricing.exact import to_decimal
 from hub.pricing.pricer import Priced
+from hub.pricing.result import Money
 from hub.pricing.rounding import currency_exponent, rounded
 from hub.settlement.facts import CdrFact, Cost
 
 STATED_DECIMALS = 4
 """How many decimals OCPI gives a number (types, number)."""
 
-NOTHING = Amount(Fraction(), Fraction())
+Sum = Decimal | Fraction
+"""An exact amount: a Decimal where its digits end soon, which is quicker to compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What something costs by its tariff, exact, in the currency of the CDR; `incl_vat` None where nobody knows it."""
+
+    excl_vat: Sum
+    incl_vat: Sum | None
+
+    @classmethod
+    def of(cls, amount: Amount) -> Price:
+        """The same out of an amount of the pricer."""
+        return cls(amount.excl_vat, amount.incl_vat)
+
+
+NOTHING = Price(Decimal(0), Decimal(0))
 
 
 class Closeness(IntEnum):
@@ -39,7 +57,7 @@ class Comparison:
     """
 
     claimed: Cost
-    price: Amount
+    price: Price
     scale: Scale
     excl_vat: Closeness
     incl_vat: Closeness | None
@@ -94,33 +112,45 @@ def claimed_by(cdr: CdrFact, total: Cost) -> Cost:
     return -total if cdr.is_credit else total
 
 
-def price_of(priced: Priced) -> Amount:
+def price_of(priced: Priced) -> Price:
     """The price of a charge, or of the original where it is a credit; without `incl_vat` where nothing states a VAT (V3)."""
-    total = amount_of(priced.total_cost)
-    sign = -1 if priced.charge.is_credit else 1
-    return Amount(
-        sign * total.excl_vat, None if total.incl_vat is None or priced.vat_unknown else sign * total.incl_vat
-    )
+    cost = priced.total_cost
+    if priced.charge.is_credit:
+        cost = Money(-cost.excl, None if cost.incl is None else -cost.incl)
+    return price_in(priced, cost)
 
 
-def compared(claimed: Cost, price: Amount, scale: Scale) -> Comparison:
+def price_in(priced: Priced, cost: Money) -> Price:
+    """What a price or a part of it comes to; without `incl_vat` where nothing states a VAT (V3)."""
+    return Price(cost.plain_excl_vat, None if priced.vat_unknown else cost.plain_incl_vat)
+
+
+def compared(claimed: Cost, price: Price, scale: Scale) -> Comparison:
     """A claimed amount beside a price."""
     knows_vat = claimed.incl_vat is not None and price.incl_vat is not None
     incl_vat = closeness(claimed.incl_vat, price.incl_vat, scale) if knows_vat else None
     return Comparison(claimed, price, scale, closeness(claimed.excl_vat, price.excl_vat, scale), incl_vat)
 
 
-def closeness(claimed: Decimal | None, exact: Fraction | None, scale: Scale) -> Closeness:
+def is_close(claimed: Cost, price: Price, scale: Scale) -> bool:
+    """Whether a claimed amount is a price, rounding aside."""
+    if closeness(claimed.excl_vat, price.excl_vat, scale) is Closeness.WRONG:
+        return False
+    return claimed.incl_vat is None or closeness(claimed.incl_vat, price.incl_vat, scale) is not Closeness.WRONG
+
+
+def closeness(claimed: Decimal | None, exact: Sum | None, scale: Scale) -> Closeness:
     """How close a claimed amount is to the exact one; what is not known is right."""
     if claimed is None or exact is None or claimed == exact:
         return Closeness.RIGHT
-    if claimed in (scale.settled(exact), rounded(exact, scale.currency, exponent=STATED_DECIMALS)):
+    if claimed in (settled(exact, scale), rounded(exact, scale.currency, exponent=STATED_DECIMALS)):
         return Closeness.RIGHT
-    is_near = scale.is_near(Fraction(claimed), exact) or abs(Fraction(claimed) - exact) <= scale.tolerance
+    stated, due = Fraction(claimed), Fraction(exact)
+    is_near = scale.is_near(stated, due) or abs(stated - due) <= scale.tolerance
     return Closeness.ROUNDED if is_near else Closeness.WRONG
 
 
-def settled(amount: Fraction, scale: Scale) -> Decimal:
+def settled(amount: Sum, scale: Scale) -> Decimal:
     """An exact amount as it is paid, with the decimals of its currency."""
     exponent = scale.policy.rounding_exponent
     return rounded(
@@ -135,5 +165,5 @@ def written(amount: Decimal, currency: str) -> str:
     return f"{currency} {amount:.{decimals}f}"
 
 
-def _excess(claimed: Decimal, exact: Fraction, scale: Scale) -> Decimal:
+def _excess(claimed: Decimal, exact: Sum, scale: Scale) -> Decimal:
     return to_decimal(Fraction(claimed) - Fraction(settled(exact, scale)))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
+from hub.settlement.amounts import EXACT
 from hub.settlement.findings import Disposition
 from hub.settlement.netting import Amount, Pair
 
@@ -22,7 +23,8 @@ class Count:
 class Figures:
     """What the books say about a period.
 
-    `came_in` is counted by the door, by currency; `dispositions` by settlement, by currency and disposition. `advised` and `billed` are
+    `came_in` is counted by the door, by currency; `dispositions` by settlement, by currency and disposition; `returned` are CDRs that
+    the door refused. `advised` and `billed` are
     totals of pairs, of the statements and of the journal. `unlined` settled CDRs are on no live statement or on two, `astray` lines bill
     what is not settled. Accounts are those that hold something.
     """
@@ -39,6 +41,7 @@ class Figures:
     unbilled_accounts: int
     billed_accounts: int
     positions: Mapping[str, Amount]
+    returned: Mapping[str, Count] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +68,23 @@ def checklist(figures: Figures) -> tuple[Item, ...]:
 
 
 def control_totals(figures: Figures) -> dict[str, dict[str, Count]]:
-    """What came in and what became of it, by currency; every disposition is named."""
+    """What came in and what became of it, by currency; every disposition is named, and RETURNED is what was refused at the door (P02)."""
     nothing = Count()
     return {
         currency: {
-            "IN": figures.came_in.get(currency, nothing),
+            "IN": _both(figures.came_in.get(currency, nothing), figures.returned.get(currency, nothing)),
             **{str(one): figures.dispositions.get((currency, one), nothing) for one in _DISPOSITIONS},
+            RETURNED: figures.returned.get(currency, nothing),
         }
-        for currency in sorted({*figures.came_in, *(key[0] for key in figures.dispositions)})
+        for currency in sorted({*figures.came_in, *figures.returned, *(key[0] for key in figures.dispositions)})
     }
 
 
+def _both(one: Count, other: Count) -> Count:
+    return Count(one.cdrs + other.cdrs, EXACT.add(one.excl_vat, other.excl_vat))
+
+
+RETURNED = "RETURNED"
 _DISPOSITIONS = (Disposition.SETTLE, Disposition.HOLD, Disposition.DROP, Disposition.DEFER)
 
 
@@ -89,17 +98,17 @@ def _nothing_is_proposed(figures: Figures) -> Item:
 
 def _control_totals_agree(figures: Figures) -> Item:
     wrong = [currency for currency, totals in control_totals(figures).items() if not _adds_up(totals)]
-    came_in = sum(count.cdrs for count in figures.came_in.values())
+    came_in = sum(count.cdrs for count in (*figures.came_in.values(), *figures.returned.values()))
     said = (
         f"in {', '.join(wrong)} that is not what came of them"
         if wrong
-        else "all are settled, held, dropped or deferred"
+        else "all are settled, held, dropped, deferred or returned"
     )
     return Item("control_totals", not wrong, f"{came_in} CDRs came in; {said}.")
 
 
 def _adds_up(totals: Mapping[str, Count]) -> bool:
-    parts = [totals[str(one)] for one in _DISPOSITIONS]
+    parts = [totals[str(one)] for one in (*_DISPOSITIONS, RETURNED)]
     came_in = totals["IN"]
     return (sum(one.cdrs for one in parts), sum(one.excl_vat for one in parts)) == (came_in.cdrs, came_in.excl_vat)
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 from msgspec import structs
 
 from hub.pricing.charge import Charge
-from hub.pricing.comparison import Amount, Claim, amount_of
+from hub.pricing.comparison import Amount, Claim
 from hub.pricing.explain import Case, Guess, guesses
 from hub.pricing.policy import Policy
 from hub.pricing.pricer import Priced, price
@@ -31,7 +31,7 @@ from hub.settlement.catalogue import (
     WRONG_TARIFF,
     WRONG_TIMEZONE,
 )
-from hub.settlement.claims import price_of
+from hub.settlement.claims import Price, price_of
 from hub.settlement.facts import Cost
 from hub.settlement.findings import Check
 
@@ -60,10 +60,10 @@ class Reading:
     check: Check
     name: str
     equal_if: str
-    price: Amount
+    price: Price
 
 
-def explained(priced: Priced, claimed: Cost, is_claim: Callable[[Amount], bool]) -> Reading | None:
+def explained(priced: Priced, claimed: Cost, is_claim: Callable[[Price], bool]) -> Reading | None:
     """The first reading under which the price is the claim; None where no reading explains it."""
     return next((reading for reading in _readings(priced, claimed) if is_claim(reading.price)), None)
 
@@ -102,7 +102,7 @@ def _readings(priced: Priced, claimed: Cost) -> Iterator[Reading]:
 
 
 def _reading(guess: Guess) -> Reading:
-    return Reading(_CHECKS.get(guess.kind, PRICE_MISMATCH), guess.name, guess.equal_if, guess.amount)
+    return Reading(_CHECKS.get(guess.kind, PRICE_MISMATCH), guess.name, guess.equal_if, Price.of(guess.amount))
 
 
 def _evenly_cut(plain: Priced) -> Iterator[Reading]:
@@ -110,8 +110,8 @@ def _evenly_cut(plain: Priced) -> Iterator[Reading]:
     cuts = [warning.facts for warning in plain.warnings if "pro_rata_excl_vat" in warning.facts]
     changes = [Fraction(str(facts["pro_rata_excl_vat"])) - Fraction(str(facts["excl_vat"])) for facts in cuts]
     if changes:
-        amount = Amount(amount_of(plain.total_cost).excl_vat + sum(changes, Fraction()), None)
-        yield Reading(PRICE_MISMATCH, "pro_rata", "every period is cut where a price changes", amount)
+        price = Price(plain.total_cost.excl_vat + sum(changes, Fraction()), None)
+        yield Reading(PRICE_MISMATCH, "pro_rata", "every period is cut where a price changes", price)
 
 
 def _priced_again(priced: Priced, charge: Charge, policy: Policy) -> Priced | None:

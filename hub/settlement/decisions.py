@@ -7,7 +7,7 @@ on the same finding the most specific one counts (CDR, then finding, then cause)
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -39,7 +39,7 @@ class Decision:
     """A decision that stands since `since` (UTC). `target` is the key of a cause or finding, or a CDR as ``DE/ABC/its folded id``.
 
     `most` bounds what may hang on a single finding that it lifts, in the currency of that finding: what one person may waive alone;
-    None where two decided.
+    None where two decided. `until`: it bears on no CDR that came then or later (UTC), as more hangs on those than one may waive.
     """
 
     id: int
@@ -48,6 +48,16 @@ class Decision:
     action: Action
     since: datetime
     most: Decimal | None = None
+    until: datetime | None = None
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether CDRs that come later can make it more than one person may waive."""
+        return self.scope is Scope.CAUSE and self.action is Action.ACCEPT and self.most is not None
+
+    def covers(self, received_at: datetime) -> bool:
+        """Whether it bears on what came at a moment."""
+        return self.until is None or received_at < self.until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +123,12 @@ _APPLIED: Mapping[Action, Callable[[Disposition], Disposition]] = {
 def needs_second(action: Action, at_risk: Mapping[str, Decimal], limit: Decimal) -> bool:
     """Whether a decision waits for a second person: it waives more than one may, in any currency."""
     return action is Action.ACCEPT and any(amount > limit for amount in at_risk.values())
+
+
+def limited(decision: Decision, beyond_from: datetime | None) -> Decision:
+    """The decision where more than it may waive came at a moment or later; it never bears on more again without a second person."""
+    moments = [moment for moment in (decision.until, beyond_from) if moment is not None]
+    return replace(decision, until=min(moments, default=None))
 
 
 # --- from a decision to a clause -------------------------------------------------------------------

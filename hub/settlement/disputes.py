@@ -18,7 +18,7 @@ from hub.settlement.netting import Amount
 from hub.settlement.periods import NotNow
 
 ANSWER_WITHIN = timedelta(days=14)
-"""How long a side may be silent."""
+"""How long a side may be silent, where nothing else was agreed."""
 
 ARBITRATION_TAKES = timedelta(days=60)
 """By when an arbitration should be decided."""
@@ -112,8 +112,11 @@ class Dispute:
         return _TURNS.get(self.stage)
 
 
-def stepped(dispute: Dispute, step: Step, now: datetime) -> Dispute:
-    """The dispute after a step. Raises NotNow for one that its stage does not allow, or that comes after the deadline."""
+def stepped(dispute: Dispute, step: Step, now: datetime, answer_within: timedelta = ANSWER_WITHIN) -> Dispute:
+    """The dispute after a step; the other side then has `answer_within` to answer.
+
+    Raises NotNow for one that its stage does not allow, or that comes after the deadline.
+    """
     if expired(dispute, now) is not None:
         raise NotNow(f"the time for an answer was over at {dispute.due_at:%Y-%m-%d %H:%M} UTC")
     if (dispute.stage, step) not in _STEPS:
@@ -121,7 +124,7 @@ def stepped(dispute: Dispute, step: Step, now: datetime) -> Dispute:
     stage = _STEPS[dispute.stage, step]
     if stage in _OVER:
         return replace(dispute, stage=stage, yielded=_yielding(dispute.stage, step))
-    return replace(dispute, stage=stage, due_at=max(dispute.due_at, now + _LENGTHS.get(stage, ANSWER_WITHIN)))
+    return replace(dispute, stage=stage, due_at=max(dispute.due_at, now + _LENGTHS.get(stage, answer_within)))
 
 
 def expired(dispute: Dispute, now: datetime) -> Dispute | None:
@@ -130,6 +133,12 @@ def expired(dispute: Dispute, now: datetime) -> Dispute | None:
     if side is None or now < dispute.due_at:
         return None
     return replace(dispute, stage=Stage.CONCEDED, yielded=side)
+
+
+def credited(dispute: Dispute) -> Dispute:
+    """A dispute whose CDR is credited: the creditor gave way by that. A draft is void, for there is nothing left to dispute."""
+    yielded = Side.DEBTOR if dispute.stage is Stage.DRAFT else Side.CREDITOR
+    return replace(dispute, stage=Stage.CONCEDED, yielded=yielded)
 
 
 def window_end(billed_at: datetime, days: int) -> datetime:

@@ -13,7 +13,7 @@ from hub import __version__
 from hub.settlement import seal
 from hub.settlement.bundle import Bundle, party_text
 from hub.settlement.causes import Cause, cause_content, causes_of
-from hub.settlement.configuration import agreement_content, by_name, catalogue_digest
+from hub.settlement.configuration import agreement_content, by_name, catalogue_digest, profile_content
 from hub.settlement.evidence import Tolerances
 from hub.settlement.outputs import (
     Content,
@@ -138,6 +138,7 @@ def configuration_content(bundle: Bundle) -> Content:
         "hub": party_text(bundle.agreements.hub),
         "tolerances": _tolerances_content(evidence.tolerances, evidence.as_of),
         "agreements": [agreement_content(one) for one in sorted(bundle.agreements.known, key=by_name)],
+        "profiles": [profile_content(one) for one in bundle.agreements.profiles.known],
     }
 
 

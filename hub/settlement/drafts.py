@@ -9,26 +9,27 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
-from hub.settlement.amounts import EXACT
+import msgspec
+
 from hub.settlement.bundle import party_text
 from hub.settlement.netting import Amount, Pair
-from hub.settlement.outputs import Content, amount_content, amount_text
+from hub.settlement.outputs import WRITTEN_OUT_MAX_DIGITS, Content, amount_content, amount_text
 from hub.settlement.pair_statements import pair_content
 from hub.settlement.periods import Period
-from hub.settlement.seal import Hash, head_leaf, leaf_hash, root_of
+from hub.settlement.seal import Hash, head_leaf, leaf_hash
 from ocpi_modules.types import format_datetime
 
 Row = Mapping[str, Any]
 
 CHANGES_SHOWN_MAX = 1_000
+MILLISECOND = 1_000  # in microseconds
 
-_ZERO = Decimal(0)
 _IN_LINES = ("kind", "cdr_creditor", "cdr_key", "excl_vat", "incl_vat")
 
 
@@ -80,42 +81,80 @@ def _text(amount: Decimal | None) -> str | None:
     return None if amount is None else amount_text(amount)
 
 
-# --- totals ------------------------------------------------------------------------------------
+# --- digests -----------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class Tally:
-    """Lines that are being counted, added up and hashed, in their order."""
+class _SealedLine(msgspec.Struct, frozen=True, gc=False):
+    """A line as `line_content` says it. The fields stand in the order of their names, so that it is written as canonical JSON."""
 
-    counts: Counter[str] = field(default_factory=Counter)
-    amount: Amount = field(default_factory=Amount)
-    energy: Decimal = _ZERO
-    leaves: list[Hash] = field(default_factory=list)
+    cdr_id: str
+    end: str | None
+    energy_kwh: str | None
+    excl_vat: str
+    incl_vat: str | None
+    number: int
+    session_id: str | None
+    start: str | None
+    type: str
 
-    def add(self, rows: Iterable[Row]) -> None:
-        """The next lines."""
-        for row in rows:
-            self.leaves.append(leaf_hash(line_content(len(self.leaves) + 1, row)))
-            self.counts[row["kind"]] += 1
-            self.amount += amount_of(row)
-            self.energy = EXACT.add(self.energy, _energy_of(row))
 
-    @property
-    def digest(self) -> Hash:
-        """What stands for all lines."""
-        return root_of(self.leaves)
+_encode = msgspec.json.Encoder().encode
+
+SealedRow = Iterable[Any]
+"""What is sealed of a line, in this order: kind, ids of CDR and session, start and end (UTC, without time zone), then texts of energy,
+`excl_vat` and `incl_vat` with all their digits; None where there is none."""
+
+
+def line_leaves(first: int, rows: Iterable[SealedRow]) -> list[Hash]:
+    """The hashes of lines, as `seal.leaf_hash` gives them for `line_content`; the first one is numbered `first`."""
+    return [_line_leaf(number, *row) for number, row in enumerate(rows, first)]
+
+
+def kept_out_leaves(_: int, rows: Iterable[Row]) -> list[Hash]:
+    """The hashes of what is kept out, in its order."""
+    return [leaf_hash(kept_out_content(row)) for row in rows]
+
+
+def _line_leaf(
+    number: int,
+    kind: str,
+    cdr_id: str,
+    session_id: str | None,
+    start: datetime | None,
+    end: datetime | None,
+    energy: str | None,
+    excl_vat: str,
+    incl_vat: str | None,
+) -> Hash:
+    line = _SealedLine(
+        cdr_id,
+        None if end is None else _utc_text(end),
+        None if energy is None else _digits(energy),
+        _digits(excl_vat),
+        None if incl_vat is None else _digits(incl_vat),
+        number,
+        session_id,
+        None if start is None else _utc_text(start),
+        kind,
+    )
+    return sha256(b"\x00" + _encode(line)).digest()
+
+
+def _utc_text(moment: datetime) -> str:
+    """As `format_datetime` writes it."""
+    if not moment.microsecond:
+        return moment.isoformat() + "Z"
+    return moment.isoformat(timespec="seconds" if moment.microsecond < MILLISECOND else "milliseconds") + "Z"
+
+
+def _digits(number: str) -> str:
+    """As `amount_text` writes it."""
+    return number if len(number) <= WRITTEN_OUT_MAX_DIGITS else amount_text(Decimal(number))
 
 
 def amount_of(row: Row) -> Amount:
     """What a line counts; where no `incl_vat` is stated, `excl_vat` counts for both."""
     return Amount(row["excl_vat"], row["excl_vat"] if row["incl_vat"] is None else row["incl_vat"])
-
-
-def _energy_of(row: Row) -> Decimal:
-    if row["energy"] is None or row["kind"] not in {"cdr", "credit"}:
-        return _ZERO
-    energy: Decimal = row["energy"]
-    return energy.copy_negate() if row["kind"] == "credit" else energy
 
 
 # --- heads -------------------------------------------------------------------------------------

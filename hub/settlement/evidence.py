@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from hub.metering import MeterKey
 from hub.settlement.facts import CdrFact, Cost, Object, SessionFact, TokenKey, Version, key_of, objects_in
+from hub.settlement.permits import Permits
 from ocpi_modules.parties import Party, Role
 from ocpi_modules.types import UNKNOWN_TIME, encode_decoded
 
@@ -85,8 +86,14 @@ class Evidence:
     """Who sends objects of a module (``tokens``) at all, beside those of whom there are any here."""
     views: Mapping[Party, View] = field(default_factory=dict)
     """What eMSPs hold, for those that were asked."""
+    view_spans: Mapping[Party, tuple[SettlementPeriod, ...]] = field(default_factory=dict)
+    """Of which periods eMSPs said what they hold, where that is not of the whole period that is settled."""
     meter_keys: Mapping[Name, tuple[MeterKey, ...]] = field(default_factory=dict)
     """Public keys by owner and folded meter id or EVSE uid, the oldest first."""
+    permits: Permits = field(default_factory=dict)
+    """Authorisations and commands; none where nobody saw them pass."""
+    first_asked: Mapping[tuple[Party, str], datetime] = field(default_factory=dict)
+    """Since when authorisations (``tokens``) and ``commands`` of a CPO are among them."""
 
     @property
     def as_of(self) -> datetime:
@@ -121,6 +128,13 @@ class Evidence:
 def held_as(view: View, cdr: CdrFact) -> Held | None:
     """What an eMSP holds of a CDR: under its owner, else under its id alone."""
     return view.get((cdr.owner, cdr.key), view.get((None, cdr.key)))
+
+
+def known_in_force(versions: tuple[Version, ...], at: datetime | None) -> Version | None:
+    """The version that counted at a moment by what was known then; None where nothing was."""
+    known = [one for one in versions if at is None or one.known_at is None or one.known_at <= at]
+    until = [one for one in known if at is None or one.since is None or one.since <= at]
+    return until[-1] if until else None
 
 
 def in_force(versions: tuple[Version, ...], at: datetime | None) -> Version | None:

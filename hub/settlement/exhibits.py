@@ -17,7 +17,8 @@ import msgspec
 
 from hub.pricing.answer import answer
 from hub.settlement.evidence import Evidence, in_force
-from hub.settlement.facts import CdrFact, key_of
+from hub.settlement.facts import CdrFact, SessionFact, key_of
+from hub.settlement.permits import Permit, permits_of, permitted_by
 from hub.settlement.prices import Pricing
 from ocpi_modules.types import encode_json
 
@@ -37,6 +38,7 @@ class Exhibits:
     text: bytes
     evidence: Evidence
     pricing: Pricing
+    session: SessionFact | None = None
     findings: Sequence[Content] = ()
     bill: Content = field(default_factory=dict)
     dispute: Content = field(default_factory=dict)
@@ -52,9 +54,9 @@ def files_of(exhibits: Exhibits) -> Iterator[tuple[str, bytes]]:
     """Every file by its name."""
     cdr, evidence = exhibits.cdr, exhibits.evidence
     yield "cdr.json", exhibits.text
-    session = evidence.session_of(cdr)
-    if session is not None:
-        yield "session.json", _json(session.content)
+    if exhibits.session is not None:
+        yield "session.json", _json(exhibits.session.content)
+    yield from _permit_files(cdr, permits_of(cdr, evidence.permits))
     yield from _tariff_files(exhibits)
     price = price_content(exhibits.pricing)
     yield "price.json", _json(price)
@@ -63,6 +65,14 @@ def files_of(exhibits: Exhibits) -> Iterator[tuple[str, bytes]]:
     for name, content in (("statement.json", exhibits.bill), ("dispute.json", exhibits.dispute)):
         if content:
             yield name, _json(content)
+
+
+def _permit_files(cdr: CdrFact, permits: Sequence[Permit]) -> Iterator[tuple[str, bytes]]:
+    """The authorisation and the command by which it was charged, as the hub passed them on."""
+    for name, is_authorisation in (("authorisation.json", True), ("command.json", False)):
+        found = permitted_by(cdr, (one for one in permits if one.is_authorisation is is_authorisation))
+        if found is not None:
+            yield name, _json(found.permit.content)
 
 
 def _tariff_files(exhibits: Exhibits) -> Iterator[tuple[str, bytes]]:

@@ -57,7 +57,8 @@ class Cost:
 class CdrFact:
     """One CDR as it was received: `index` is its place in the input, `to` the party it was sent to.
 
-    `start` and `end` are None where they cannot be read. `credit_of` is the folded id of the CDR that it credits.
+    `start` and `end` are None where they cannot be read. `credit_of` is the folded id of the CDR that it credits. `text` is its JSON text
+    where that is kept: of a batch, not of a month.
     """
 
     index: int
@@ -80,6 +81,7 @@ class CdrFact:
     token_party: Party
     location_key: str
     plug: Plug
+    text: bytes | None = None
 
     @property
     def order(self) -> tuple[datetime, Party, str, bytes, int]:
@@ -114,16 +116,20 @@ class SessionFact:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of a token, tariff or location: what it said, and since when (its `last_updated`; None where it cannot be read)."""
+    """One version of a token, tariff or location: what it said, and since when (its `last_updated`; None where it cannot be read).
+
+    `known_at` is when the hub learned and acknowledged it; None where nobody says: then it was known all the time.
+    """
 
     owner: Party
     key: str
     since: datetime | None
     content: Object
+    known_at: datetime | None = None
 
 
-def read_cdr(index: int, received_at: datetime, to: Party, content: Object) -> CdrFact:
-    """A CDR as a fact."""
+def read_cdr(index: int, received_at: datetime, to: Party, content: Object, text: bytes | None = None) -> CdrFact:
+    """A CDR as a fact; `text` is its JSON text where that is at hand."""
     token, location = _mapping(content.get("cdr_token")), _mapping(content.get("cdr_location"))
     owner = party_of(content)
     return CdrFact(
@@ -131,7 +137,7 @@ def read_cdr(index: int, received_at: datetime, to: Party, content: Object) -> C
         received_at=received_at,
         to=to,
         content=content,
-        digest=sha256(encode_decoded(content)).digest(),
+        digest=sha256(text or encode_decoded(content)).digest(),
         owner=owner,
         id=text_of(content.get("id")),
         key=key_of(content.get("id")),
@@ -147,6 +153,7 @@ def read_cdr(index: int, received_at: datetime, to: Party, content: Object) -> C
         token_party=party_of(token),
         location_key=key_of(location.get("id")),
         plug=Plug(owner, key_of(location.get("evse_uid")), key_of(location.get("connector_id"))),
+        text=text,
     )
 
 
@@ -198,9 +205,11 @@ def cost_of(value: Any) -> Cost | None:
 
 def number_of(value: Any) -> Decimal | None:
     """A JSON number as Decimal; None for anything else, and for a number beyond all reason."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+    if type(value) is int:
+        value = Decimal(value)
+    elif type(value) is not Decimal:
         return None
-    number = Decimal(value)
+    number: Decimal = value
     return number if number.is_finite() and abs(number.adjusted()) <= NUMBER_MAX_EXPONENT else None
 
 
@@ -239,7 +248,7 @@ def dimensions_of(period: Object) -> dict[str, Decimal]:
 
 def objects_in(value: Any) -> tuple[Object, ...]:
     """The objects of a list; nothing where it is no list."""
-    return tuple(item for item in items_of(value) if isinstance(item, Mapping))
+    return tuple([item for item in items_of(value) if isinstance(item, dict)])
 
 
 def items_of(value: Any) -> Sequence[Any]:
@@ -248,4 +257,4 @@ def items_of(value: Any) -> Sequence[Any]:
 
 
 def _mapping(value: Any) -> Object:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}

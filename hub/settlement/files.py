@@ -13,20 +13,21 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from hub.settlement.agreements import Agreement
 from hub.settlement.bundle import (
     LISTS,
+    NO_MORE,
     OBJECTS,
     Bundle,
     Fault,
     Faults,
     MalformedBundle,
+    More,
     Parts,
     Section,
     Spot,
@@ -35,6 +36,7 @@ from hub.settlement.bundle import (
     shown,
 )
 from hub.settlement.json_text import explained, first_repeated, repeated_members
+from hub.settlement.profiles_file import read_profiles
 from hub.settlement.seal import FORMAT
 from hub.settlement.terms_file import NotAgreements, decode_terms, read_agreements
 from hub.settlement.verification import (
@@ -52,6 +54,7 @@ SEAL_MAX_BYTES = 64 * 1024**2
 
 HEAD_FILES = ("period.json", "settlement.json")
 AGREEMENT_FILES = ("agreements.json", "agreements.yaml", "agreements.yml")
+TERMS_MEMBERS = frozenset({"agreements", "profiles"})
 VIEWS_FOLDER = "emsp_view"
 SEAL_FILE = "seal.json"
 
@@ -73,7 +76,7 @@ def read_bundle(path: Path, agreements: Path | None = None, advance: Advance = l
     """The bundle in a file or folder, with the agreements of one more file. Raises MalformedBundle."""
     faults = Faults()
     with _many_objects():
-        more = _agreements_in(agreements, faults) if agreements is not None else ()
+        more = _terms_in(agreements, faults) if agreements is not None else NO_MORE
         parts = _folder_parts(path, faults, advance) if path.is_dir() else _file_parts(path, faults, advance)
         return read_parts(parts, more)
 
@@ -100,10 +103,14 @@ def _file_parts(path: Path, faults: Faults, advance: Advance) -> Parts:
     spot = Spot(faults, str(path))
     content = _head_decoded(_whole(path, BUNDLE_MAX_BYTES), spot)
     advance(bundle_bytes(path))
-    found: tuple[Agreement, ...] = ()
-    if isinstance(content, dict) and "agreements" in content:
-        found = read_agreements(content["agreements"], spot.at("agreements"))
-    return parts_of(content, spot, found)
+    return parts_of(content, spot, _terms_of(content, spot) if isinstance(content, dict) else NO_MORE)
+
+
+def _terms_of(content: Mapping[str, Any], spot: Spot) -> More:
+    """The agreements and profiles in an object that has them as its members."""
+    agreements = read_agreements(content["agreements"], spot.at("agreements")) if "agreements" in content else ()
+    profiles = read_profiles(content["profiles"], spot.at("profiles")) if "profiles" in content else ()
+    return More(agreements, profiles)
 
 
 def _folder_parts(folder: Path, faults: Faults, advance: Advance) -> Parts:
@@ -119,6 +126,7 @@ def _folder_parts(folder: Path, faults: Faults, advance: Advance) -> Parts:
         spot.wrong("it is no JSON object")
         faults.raise_if_any()
     terms = _one_of(folder, AGREEMENT_FILES, faults)
+    agreed = _terms_in(terms, faults) if terms is not None else NO_MORE
     return Parts(
         head=head,
         spot=spot,
@@ -127,7 +135,8 @@ def _folder_parts(folder: Path, faults: Faults, advance: Advance) -> Parts:
             file.stem: (Spot(faults, str(file)), _lines(file, faults, advance))
             for file in sorted((folder / VIEWS_FOLDER).glob("*.jsonl"))
         },
-        agreements=_agreements_in(terms, faults) if terms is not None else (),
+        agreements=agreed.agreements,
+        profiles=agreed.profiles,
         agreements_at=Spot(faults, str(terms)) if terms is not None else None,
     )
 
@@ -150,14 +159,17 @@ def _refuse_unknown_files(folder: Path, faults: Faults) -> None:
             faults.add(Fault(f"{file}:", f"is no file of a bundle; known are {', '.join(sorted(known))}"))
 
 
-def _agreements_in(path: Path, faults: Faults) -> tuple[Agreement, ...]:
+def _terms_in(path: Path, faults: Faults) -> More:
+    """The agreements of a file, and its profiles where it has both as members."""
     spot = Spot(faults, str(path))
     try:
         content = decode_terms(_whole(path, BUNDLE_MAX_BYTES), is_yaml=path.suffix != ".json")
     except NotAgreements as error:
         spot.wrong(str(error))
-        return ()
-    return read_agreements(content, spot)
+        return NO_MORE
+    if isinstance(content, dict) and content and set(content) <= TERMS_MEMBERS:
+        return _terms_of(content, spot)
+    return More(read_agreements(content, spot))
 
 
 def _lines(path: Path, faults: Faults, advance: Advance) -> Section:

@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
+from hub.settlement.amounts import EXACT
 from hub.settlement.netting import Amount, Obligation, Pair
 from ocpi_modules.parties import Party
+
+_NOTHING = (Decimal(0), Decimal(0))
 
 
 class AccountClass(StrEnum):
@@ -87,10 +91,12 @@ class Entry:
 
 def is_balanced(postings: Iterable[Posting]) -> bool:
     """Whether postings add up to zero in each currency, without and with VAT."""
-    sums: defaultdict[str, Amount] = defaultdict(Amount)
+    sums: dict[str, tuple[Decimal, Decimal]] = {}
     for posting in postings:
-        sums[posting.account.currency] += posting.amount
-    return all(amount.is_nothing for amount in sums.values())
+        currency, amount = posting.account.currency, posting.amount
+        excl_vat, incl_vat = sums.get(currency, _NOTHING)
+        sums[currency] = EXACT.add(excl_vat, amount.excl_vat), EXACT.add(incl_vat, amount.incl_vat)
+    return not any(excl_vat or incl_vat for excl_vat, incl_vat in sums.values())
 
 
 def accepted(name: str, obligations: Sequence[Obligation], period: str, turn: int = 1) -> Entry:

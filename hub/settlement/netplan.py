@@ -7,22 +7,18 @@ n - 1 for n parties and a currency.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from hub.settlement.agreements import Agreement, Agreements
+from hub.settlement.agreements import Agreements
 from hub.settlement.bundle import party_text
 from hub.settlement.journal import Entry, netted
-from hub.settlement.netting import Amount, Owed, Pair, Transfer, positions, transfers
+from hub.settlement.netting import Amount, Owed, Pair, Transfer, positions
+from hub.settlement.netting_modes import MODES, Mode, mode_of, transfers_by_mode
 from hub.settlement.outputs import Content, amount_content, transfer_content
 from hub.settlement.pair_statements import pair_content
 from hub.settlement.periods import Period
 from ocpi_modules.parties import Party
-
-Mode = Literal["gross", "bilateral", "multilateral"]
-MODES: tuple[Mode, ...] = ("gross", "bilateral", "multilateral")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,47 +54,7 @@ def net_plan(owed: Mapping[Pair, Amount], agreements: Agreements, period: Period
     """The plan for what is owed in a period; pairs in the order of pairs, whatever the order of `owed`."""
     ordered = {pair: owed[pair] for pair in sorted(owed)}
     modes = {pair: mode_of(pair, agreements, period) for pair in ordered}
-    return NetPlan(owed=ordered, net=_positions(ordered), transfers=[*_transfers(ordered, modes)], modes=modes)
-
-
-def mode_of(pair: Pair, agreements: Agreements, period: Period) -> Mode:
-    """What a pair agreed on for a period: of several agreements the one in force last; multilateral where there is none."""
-    bearing = [one for one in agreements.known if _bears_on(one, pair, period)]
-    return max(bearing, key=_rank).netting if bearing else "multilateral"
-
-
-def _bears_on(agreement: Agreement, pair: Pair, period: Period) -> bool:
-    return (
-        (agreement.creditor, agreement.debtor) == (pair.creditor, pair.debtor)
-        and (agreement.currency is None or agreement.currency == pair.currency)
-        and (agreement.valid_from is None or agreement.valid_from < period.end)
-        and (agreement.valid_to is None or agreement.valid_to > period.start)
-    )
-
-
-def _rank(agreement: Agreement) -> tuple[float, int, str]:
-    since = agreement.valid_from
-    return (since.timestamp() if since is not None else float("-inf"), agreement.version, agreement.id)
-
-
-def _transfers(owed: Mapping[Pair, Amount], modes: Mapping[Pair, Mode]) -> Iterator[tuple[Mode, Transfer]]:
-    for mode in MODES:
-        for group in _groups(mode, (pair for pair in owed if modes[pair] == mode)):
-            yield from ((mode, transfer) for transfer in transfers(_positions({pair: owed[pair] for pair in group})))
-
-
-def _groups(mode: Mode, pairs: Iterable[Pair]) -> Iterable[list[Pair]]:
-    """The pairs whose claims are set off against each other."""
-    groups: defaultdict[object, list[Pair]] = defaultdict(list)
-    for pair in pairs:
-        groups[_group(mode, pair)].append(pair)
-    return groups.values()
-
-
-def _group(mode: Mode, pair: Pair) -> object:
-    if mode == "gross":
-        return pair
-    return frozenset((pair.creditor, pair.debtor)) if mode == "bilateral" else mode
+    return NetPlan(owed=ordered, net=_positions(ordered), transfers=[*transfers_by_mode(ordered, modes)], modes=modes)
 
 
 def _positions(owed: Mapping[Pair, Amount]) -> dict[tuple[Party, str], Amount]:

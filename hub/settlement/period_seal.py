@@ -10,14 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from hashlib import sha256
 from typing import Any
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.settlement.seal import Content, Hash, Tree, canonical, leaf_hash, node_hash
 
 FORMAT = "ocpi-hub period seal 1"
+
+DIGITS_MAX = 28
+_CONTEXT = Context(prec=DIGITS_MAX, rounding=ROUND_HALF_EVEN)
 
 PARTS = ("configuration", "statements", "net", "transfers", "journal", "decisions", "previous")
 
@@ -31,12 +37,22 @@ class Growing:
 
     def add(self, leaf: Hash) -> None:
         """The hash of the next leaf."""
-        height, top = 0, leaf
+        self._put(0, leaf)
+
+    def extend(self, leaves: Sequence[Hash]) -> None:
+        """The hashes of the next leaves: whole trees of them at once, of the size that fits here."""
+        done = 0
+        while done < len(leaves):
+            height = _height_that_fits(self.size, len(leaves) - done)
+            self._put(height, _top(leaves[done : done + (1 << height)]))
+            done += 1 << height
+
+    def _put(self, height: int, top: Hash) -> None:
+        self.size += 1 << height
         while self._peaks and self._peaks[-1][0] == height:
             top = node_hash(self._peaks.pop()[1], top)
             height += 1
         self._peaks.append((height, top))
-        self.size += 1
 
     @property
     def root(self) -> Hash:
@@ -47,6 +63,19 @@ class Growing:
         for _, peak in reversed(others):
             root = node_hash(peak, root)
         return root
+
+
+def _height_that_fits(size: int, most: int) -> int:
+    """How high a whole tree may be that stands behind `size` leaves and has at most `most`."""
+    room = most.bit_length() - 1
+    return room if not size else min(room, (size & -size).bit_length() - 1)
+
+
+def _top(level: Sequence[Hash]) -> Hash:
+    """The root over 1, 2, 4, 8 … hashes."""
+    while len(level) > 1:
+        level = [sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=True)]
+    return level[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +174,38 @@ def faults_of_signature(seal: Mapping[str, Any], key: str | None = None) -> Iter
         public.verify(bytes.fromhex(seal["signature"]), signed_bytes(head))
     except InvalidSignature:
         yield "the signature is not that of the head"
+
+
+class _SealedPosting(msgspec.Struct, frozen=True, gc=False):
+    """What is sealed of postings. The fields stand in the order of their names, so that it is written as canonical JSON."""
+
+    counterparty: str
+    currency: str
+    excl_vat: str
+    incl_vat: str
+    kind: str
+    party: str
+    reference: str
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def posting_leaves(rows: Iterable[Sequence[str]]) -> list[Hash]:
+    """The hashes of what postings come to, as `seal.leaf_hash` gives them for a mapping of these texts: counterparty, currency, `excl_vat`,
+    `incl_vat`, kind of account, party and reference. Amounts have no needless digits."""
+    return [
+        sha256(
+            b"\x00"
+            + _encode(_SealedPosting(counterparty, currency, _in_digits(excl), _in_digits(incl), kind, party, about))
+        ).digest()
+        for counterparty, currency, excl, incl, kind, party, about in rows
+    ]
+
+
+def _in_digits(amount: str) -> str:
+    """An amount with DIGITS_MAX digits that count at most, as every seal has it."""
+    return amount if len(amount) <= DIGITS_MAX else f"{_CONTEXT.normalize(Decimal(amount)):f}"
 
 
 def leaves_root(leaves: Iterable[Content], growing: Growing | None = None) -> Growing:

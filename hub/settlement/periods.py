@@ -63,16 +63,23 @@ def month_of(moment: datetime) -> Period:
 
 
 def counts_in(
-    ended: datetime | None, received_at: datetime, known: Iterable[Period], *, is_credit: bool = False
+    ended: datetime | None,
+    received_at: datetime,
+    known: Iterable[Period],
+    *,
+    is_credit: bool = False,
+    cutoff: timedelta | None = None,
 ) -> Period:
     """The period in which a CDR counts: the month in which it ended, for a credit that in which it came (UTC).
 
-    Where that takes no CDRs any more, or was closed when the CDR came, it is the first later one that does.
+    Where that takes no CDRs any more, or was closed when the CDR came, it is the first later one that does. `cutoff` is how long after
+    its end a period takes CDRs of the two parties, where that is less.
     """
     by_id = {period.id: period for period in known}
     month = month_of(received_at if is_credit or ended is None else ended)
     while True:
         period = by_id.get(month.id, month)
-        if period.takes_cdrs and (received_at < period.closes_at or received_at < period.end):
+        closes_at = period.closes_at if cutoff is None or is_credit else min(period.closes_at, period.end + cutoff)
+        if period.takes_cdrs and (received_at < closes_at or received_at < period.end):
             return period
         month = month_of(period.end)

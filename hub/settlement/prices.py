@@ -16,8 +16,10 @@ from hub.pricing.result import Unpriceable
 from hub.pricing.selection import BOOKS_KEPT_MAX, TariffBook
 from hub.pricing.tariff import NotATariff, compile_tariff
 from hub.pricing.zones import UnknownZone, zone_named
+from hub.settlement.agreements import Agreement
 from hub.settlement.evidence import Evidence, Place
 from hub.settlement.facts import CdrFact, Object, Version, items_of, key_of, objects_in, text_of
+from hub.settlement.price_books import AS_CDR, Prices
 from ocpi_modules.types import encode_decoded
 
 
@@ -37,12 +39,19 @@ class Pricing:
         return self.result if isinstance(self.result, Priced) else None
 
 
-def price_cdr(cdr: CdrFact, evidence: Evidence, place: Place, policy: Policy) -> Pricing:
-    """What a CDR costs by its tariff; never raises."""
-    texts = _readable(evidence.tariff_texts.get(cdr.owner, ()), policy)
-    book = TariffBook(texts=texts, offered=_offered(place), preference=_preference(evidence.token_of(cdr)))
+def price_agreed(cdr: CdrFact, evidence: Evidence, place: Place, agreement: Agreement) -> Pricing:
+    """What a CDR costs by what its two parties agreed; never raises."""
+    return price_cdr(cdr, evidence, place, agreement.policy, agreement.prices)
+
+
+def price_cdr(cdr: CdrFact, evidence: Evidence, place: Place, policy: Policy, prices: Prices = AS_CDR) -> Pricing:
+    """What a CDR costs by its tariff, or by other prices that were agreed; never raises."""
+    texts = _readable(prices.texts(evidence.tariff_texts.get(cdr.owner, ())), policy)
+    offered = _offered(place) if prices.mode != "agreed_book" else None
+    book = TariffBook(texts=texts, offered=offered, preference=_preference(evidence.token_of(cdr)))
     try:
-        charge = read_charge(encode_decoded(cdr.content))
+        content = prices.content(cdr.content)
+        charge = read_charge(cdr.text if cdr.text and content is cdr.content else encode_decoded(content))
     except NotACharge as refused:
         return Pricing(charge=None, book=book, zone=None, result=None, refusal=str(refused))
     zone = _zone(place.location)

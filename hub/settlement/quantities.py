@@ -104,23 +104,45 @@ def _decimals(time: Exact | None) -> int:
 
 
 def within_its_time(charge: Charge) -> Charge:
-    """The same charge with no more hours in a period than it lasted."""
-    shorter = {id(period): cut for stretch in stretches(charge) for period, cut in _cut(stretch)}
-    return structs.replace(charge, periods=[shorter.get(id(period), period) for period in charge.periods])
+    """The same charge with no more hours in a period than it lasted; those too many are in the periods that have room for them.
+
+    So hours that are only told in the wrong period stay, and hours that nobody had do not.
+    """
+    found = stretches(charge)
+    surplus = {kind: sum((_too_many(stretch, kind) for stretch in found), Fraction(0)) for kind in _KINDS}
+    fitting = {
+        id(old): new for stretch in found for old, new in zip(stretch.periods, _filled(stretch, surplus), strict=True)
+    }
+    return structs.replace(charge, periods=[fitting[id(period)] for period in charge.periods])
 
 
-def _cut(stretch: Stretch) -> Iterable[tuple[Period, Period]]:
+_KINDS = ("time", "parking", "reservation")
+
+
+def _share(stretch: Stretch) -> Fraction:
+    """Which part of the hours of a stretch fits into it."""
     stated = sum(stretch.hours)
-    if stretch.length is None or stated <= max(0, stretch.length):
-        return
-    share = Fraction(max(0, stretch.length)) / stated
+    is_too_much = stretch.length is not None and stated > max(0, stretch.length)
+    return Fraction(max(0, stretch.length or 0)) / stated if is_too_much else Fraction(1)
+
+
+def _too_many(stretch: Stretch, kind: str) -> Fraction:
+    return (1 - _share(stretch)) * sum(getattr(period, kind) or 0 for period in stretch.periods)
+
+
+def _filled(stretch: Stretch, surplus: dict[str, Fraction]) -> Iterable[Period]:
+    """The periods of a stretch cut to its length, or with as much of the surplus, which is used up, as there is room for."""
+    share = _share(stretch)
+    room = Fraction(0) if stretch.length is None else max(Fraction(0), stretch.length - share * sum(stretch.hours))
     for period in stretch.periods:
-        times = {name: getattr(period, name) for name in ("time", "parking", "reservation")}
-        yield period, structs.replace(period, **{name: _part(time, share) for name, time in times.items()})
-
-
-def _part(time: Exact | None, share: Fraction) -> Exact | None:
-    return None if time is None else simplest(time * share)
+        times = {kind: None if (time := getattr(period, kind)) is None else time * share for kind in _KINDS}
+        for kind in _KINDS:
+            added_time = min(room, surplus[kind])
+            room, surplus[kind] = room - added_time, surplus[kind] - added_time
+            times[kind] = (times[kind] or 0) + added_time if added_time else times[kind]
+        yield structs.replace(
+            period, **{kind: None if time is None else simplest(time) for kind, time in times.items()}
+        )
 
 
 def in_kwh(energy: Exact) -> Decimal:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from hub.metering import Refusal, SignedReading, read_signed
 from hub.settlement.evidence import Evidence, Name
-from hub.settlement.facts import CdrFact, Plug, TokenKey
+from hub.settlement.facts import CdrFact, Plug, SessionFact, TokenKey
+from hub.settlement.matching import Matches, match_otherwise
 from ocpi_modules.parties import Party
 from ocpi_modules.types import UNKNOWN_TIME, means_the_same
 
@@ -69,6 +70,8 @@ class Relations:
     """Who sends sessions at all."""
     token_senders: frozenset[Party]
     """Who sends tokens at all."""
+    matches: Matches = field(default_factory=Matches)
+    """Sessions of CDRs that do not name them."""
 
     def is_counted(self, cdr: CdrFact) -> bool:
         """Whether a CDR is the one under its owner and id."""
@@ -82,6 +85,11 @@ class Relations:
         return (
             self.is_counted(cdr) and not cdr.is_credit and cdr.credit_of is None and cdr.index not in self.credited_by
         )
+
+    def session_of(self, cdr: CdrFact, evidence: Evidence) -> SessionFact | None:
+        """The session that a CDR bills: the one that it names, else the one that was found for it."""
+        named, match = evidence.session_of(cdr), self.matches.found.get(cdr.index)
+        return named if named is not None or match is None else match.session
 
     def original_of(self, credit: CdrFact) -> CdrFact | None:
         """The CDR that a credit says it credits; None when it is not there."""
@@ -103,7 +111,7 @@ def relate(evidence: Evidence) -> Relations:
             (copies if means_the_same(_plain(first), _plain(cdr)) else reused)[cdr.index] = first
     counted = sorted(first_of.values(), key=lambda cdr: cdr.order)
     signed = _signed(counted, evidence)
-    return Relations(
+    relations = Relations(
         first_of=first_of,
         copies=copies,
         reused=reused,
@@ -120,6 +128,8 @@ def relate(evidence: Evidence) -> Relations:
             evidence, "tokens", (party for parties in evidence.tokens.values() for party in parties)
         ),
     )
+    charges = [cdr for cdr in counted if relations.is_open(cdr)]
+    return replace(relations, matches=match_otherwise(evidence, charges))
 
 
 def _signed(counted: Iterable[CdrFact], evidence: Evidence) -> dict[int, SignedReading | Refusal]:

@@ -6,7 +6,7 @@ The order of the input does not matter, and neither does the order in which CDRs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hub.settlement.agreements import DEFAULT, Agreements
 from hub.settlement.case import Case, PeriodCheck
@@ -14,8 +14,11 @@ from hub.settlement.checks import CASE_CHECKS, PERIOD_CHECKS
 from hub.settlement.evidence import Evidence
 from hub.settlement.facts import CdrFact
 from hub.settlement.findings import Disposition, Finding
-from hub.settlement.netting import Amount, Obligation, Owed, Pair, Transfer, owed_by_pair, positions, transfers
-from hub.settlement.prices import Pricing, price_cdr
+from hub.settlement.matching import Matches
+from hub.settlement.netting import Amount, Obligation, Owed, Pair, Transfer, owed_by_pair, positions
+from hub.settlement.netting_modes import agreed_transfers
+from hub.settlement.permits import permits_of
+from hub.settlement.prices import Pricing, price_agreed
 from hub.settlement.relations import Relations, relate
 from hub.settlement.verdicts import (
     ALWAYS_JUDGED,
@@ -26,13 +29,16 @@ from hub.settlement.verdicts import (
 )
 from ocpi_modules.parties import Party
 
+CASES_AT_ONCE = 64
+"""So many CDRs go through one check after the other: their facts and the code of a check stay in the caches of the processor."""
+
 Progress = Callable[[int], None]
 """Called with the number of CDRs that are done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """All that a run found. `verdicts` and `pricings` are by index of the CDR."""
+    """All that a run found. `verdicts` and `pricings` are by index of the CDR; `matches` are the sessions that CDRs do not name."""
 
     evidence: Evidence
     findings: tuple[Finding, ...]
@@ -41,6 +47,7 @@ class Outcome:
     owed: Mapping[Pair, Owed]
     net: Mapping[tuple[Party, str], Amount]
     transfers: tuple[Transfer, ...]
+    matches: Matches = field(default_factory=Matches)
 
 
 def settle(
@@ -53,24 +60,24 @@ def settle(
     relations = relate(evidence)
     raised: list[Finding] = []
     pricings: dict[int, Pricing] = {}
-    for done, cdr in enumerate(evidence.cdrs, 1):
-        case = _case(cdr, evidence, relations, agreements)
-        pricings[cdr.index] = case.pricing
-        raised += _examined(case)
-        progress(done)
+    for start in range(0, len(evidence.cdrs), CASES_AT_ONCE):
+        cases = [_case(cdr, evidence, relations, agreements) for cdr in evidence.cdrs[start : start + CASES_AT_ONCE]]
+        pricings.update((case.cdr.index, case.pricing) for case in cases)
+        raised += _examined(cases)
+        progress(start + len(cases))
     raised += (finding for check in period_checks for finding in check(evidence, relations, pricings))
     findings = without_consequences(agreements.applied(finding) for finding in raised)
     verdicts = with_their_originals(dispositions(evidence.cdrs, findings, evidence.period), relations)
     owed = owed_by_pair(_obligations(evidence.cdrs, verdicts, agreements))
-    net = positions(owed)
     return Outcome(
         evidence=evidence,
         findings=tuple(findings),
         verdicts=verdicts,
         pricings=pricings,
         owed=owed,
-        net=net,
-        transfers=tuple(transfers(net)),
+        net=positions(owed),
+        transfers=tuple(agreed_transfers(owed, agreements, evidence.period)),
+        matches=relations.matches,
     )
 
 
@@ -81,20 +88,26 @@ def _case(cdr: CdrFact, evidence: Evidence, relations: Relations, agreements: Ag
         cdr=cdr,
         evidence=evidence,
         relations=relations,
-        session=evidence.session_of(cdr),
+        session=relations.session_of(cdr, evidence),
         place=place,
         token=evidence.token_of(cdr),
         agreement=agreement,
-        pricing=price_cdr(cdr, evidence, place, agreement.policy),
+        pricing=price_agreed(cdr, evidence, place, agreement),
         is_uncovered=agreement is DEFAULT and agreements.has_terms_for(cdr),
+        permits=permits_of(cdr, evidence.permits),
     )
 
 
-def _examined(case: Case) -> Iterable[Finding]:
-    findings = (finding for check in CASE_CHECKS for finding in check(case))
-    if is_settled_elsewhere(case.cdr, case.relations, case.evidence.period):
-        return (finding for finding in findings if finding.check.family in ALWAYS_JUDGED)
-    return findings
+def _examined(cases: Sequence[Case]) -> list[Finding]:
+    """What the checks say of some cases, check by check."""
+    elsewhere = [is_settled_elsewhere(case.cdr, case.relations, case.evidence.period) for case in cases]
+    return [
+        finding
+        for check in CASE_CHECKS
+        for case, is_elsewhere in zip(cases, elsewhere, strict=True)
+        for finding in check(case)
+        if not is_elsewhere or finding.check.family in ALWAYS_JUDGED
+    ]
 
 
 def _obligations(

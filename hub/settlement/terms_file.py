@@ -8,8 +8,8 @@ no zone. A clause that a run could not honour (a price book, excluded dimensions
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -18,18 +18,23 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from hub.pricing.policy import Policy, UnknownSetting
-from hub.settlement.agreements import Agreement, Fee, Override
+from hub.pricing.tariff import NotATariff, compile_tariff
+from hub.settlement.agreements import Agreement, EvseGroup, Fee, Override, plain_evse_id
 from hub.settlement.bundle import Spot, decimal_of, read_party, shown
 from hub.settlement.catalogue import CATALOGUE
 from hub.settlement.countries import alpha_3
 from hub.settlement.findings import Disposition, Severity
+from hub.settlement.price_books import Mode, Prices
 from ocpi_modules.parties import Party
-from ocpi_modules.types import NotJsonText, decode_json, fold, lenient_datetime
+from ocpi_modules.types import NotJsonText, decode_json, encode_decoded, fold, lenient_datetime
 
 AGREEMENTS_MAX_BYTES = 4 * 1024 * 1024
 DAYS_MAX = 3660
+BOOK_MAX_TARIFFS = 200
+MARKUP_MAX_PERCENT = 1000
 
 _IS_DAYS = re.compile(r"(\d{1,4})d?").fullmatch
+_IS_CUTOFF = re.compile(r"D\+(\d{1,2})(?:T([01]\d|2[0-3]):([0-5]\d))?").fullmatch
 _IS_PAIR = re.compile(r"([A-Za-z]{2})-?([A-Za-z0-9]{1,3})[-_]([A-Za-z]{2})-?([A-Za-z0-9]{1,3})").fullmatch
 _CHECKS = {check.id for check in CATALOGUE} | {check.kind for check in CATALOGUE}
 
@@ -103,6 +108,49 @@ def _folded(value: Any) -> str:
     return fold(value)
 
 
+def _some_days(value: Any) -> int:
+    days = _days(value)
+    if not days:
+        raise _refused("is no time to answer in")
+    return days
+
+
+def _limit(value: Any) -> Decimal | None:
+    amount = None if value is None else _decimal(value)
+    if amount is not None and amount <= 0:
+        raise _refused("is not above zero")
+    return amount
+
+
+def _markup(value: Any) -> Decimal:
+    percent = _decimal(value)
+    if not -100 < percent <= MARKUP_MAX_PERCENT:
+        raise _refused(f"is not above -100 and up to {MARKUP_MAX_PERCENT}")
+    return percent
+
+
+def _cutoff(value: Any) -> timedelta | None:
+    found = _IS_CUTOFF(value) if isinstance(value, str) else None
+    if value is None or found is None:
+        if value is not None:
+            raise _refused("is no time after the end of a period, written D+4 or D+4T18:00")
+        return None
+    days, hours, minutes = (int(part or 0) for part in found.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes)
+
+
+def _evse_id(value: Any) -> str:
+    return plain_evse_id(_folded(value))
+
+
+def _tariff(value: Any) -> Any:
+    try:
+        compile_tariff(encode_decoded(value), Policy())
+    except (NotATariff, TypeError) as error:
+        raise _refused(f"is no tariff that anything could be priced by: {error}") from error
+    return value
+
+
 def _unit(value: Any) -> str:
     number = decimal_of(value)
     text = f"{number.normalize():f}" if number is not None else ""
@@ -129,18 +177,20 @@ PartyText = Annotated[Party | None, BeforeValidator(_party)]
 Note = Annotated[str, Field(max_length=255)]
 
 
-class _Clause(BaseModel):
+class Clause(BaseModel):
+    """A part of what people write, with nothing in it that nobody would look at."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
-class Validity(_Clause):
+class Validity(Clause):
     """Since when the agreement counts and until when, half-open, by the start of the charge; null or nothing is without end."""
 
     since: Moment = Field(None, alias="from", description="First moment.")
     until: Moment = Field(None, alias="to", description="First moment after it.")
 
 
-class Scope(_Clause):
+class Scope(Clause):
     """Which charges it is about; nothing is all."""
 
     countries: list[Annotated[str, BeforeValidator(_country)]] = Field(
@@ -149,9 +199,19 @@ class Scope(_Clause):
     token_types: list[Annotated[str, BeforeValidator(_folded)]] = Field(
         default_factory=list, description="Types of the token, such as RFID or APP_USER."
     )
+    evse_ids: list[Annotated[str, BeforeValidator(_evse_id)]] = Field(
+        default_factory=list,
+        description="EVSE ids (`DE*ABC*E1`); these, `evse_id_prefixes` and `location_ids` make one group of EVSEs.",
+    )
+    evse_id_prefixes: list[Annotated[str, BeforeValidator(_evse_id)]] = Field(
+        default_factory=list, description="What the EVSE ids of the group begin with."
+    )
+    location_ids: list[Annotated[str, BeforeValidator(_folded)]] = Field(
+        default_factory=list, description="Locations, with all of their EVSEs."
+    )
 
 
-class FeeClause(_Clause):
+class FeeClause(Clause):
     """What one of the two pays for every settled CDR; a credit gives it back."""
 
     per_session: Amount = Field(Decimal(0), description="Once, in the currency of the CDR.")
@@ -162,11 +222,22 @@ class FeeClause(_Clause):
     payee: Literal["hub", "creditor", "debtor"] = Field("hub", description="Who gets it.")
 
 
-class Pricing(_Clause):
+class Pricing(Clause):
     """How charges are priced."""
 
-    mode: Literal["as_cdr"] = Field(
-        "as_cdr", description="By the tariff of the CDR. Price books are not known to a run."
+    mode: Mode = Field(
+        "as_cdr",
+        description="What a claim is compared with: the tariff of the CDR, that tariff with `markup`, or the tariffs in `book`,"
+        " whatever the CDR says.",
+    )
+    markup: Annotated[Decimal, BeforeValidator(_markup)] | None = Field(
+        None, description="Percent on top of each price and limit of the tariff; with the mode `markup` only."
+    )
+    book: list[Annotated[Any, BeforeValidator(_tariff)]] = Field(
+        default_factory=list,
+        max_length=BOOK_MAX_TARIFFS,
+        description="OCPI tariffs of the creditor; with the mode `agreed_book` only. A period is priced by the one that it names, any"
+        " period by the only one.",
     )
     fee: FeeClause | None = Field(None, description="A fee beside the price.")
     fees: list[FeeClause] = Field(default_factory=list, description="Several of them.")
@@ -175,7 +246,7 @@ class Pricing(_Clause):
     )
 
 
-class Rounding(_Clause):
+class Rounding(Clause):
     """The clause that OCPI leaves to contracts."""
 
     unit: Annotated[str, BeforeValidator(_unit)] | None = Field(
@@ -193,14 +264,17 @@ class Rounding(_Clause):
     )
 
 
-class Tax(_Clause):
-    """Kept for people: a run checks no VAT treatment."""
+class Tax(Clause):
+    """Kept and shown, and part of what is sealed: a run checks no VAT treatment."""
 
     model: Note | None = Field(None, description="How the chain of supplies is seen, such as commission.")
+    treatment: Note | None = Field(None, description="Name of the treatment, such as reverse charge.")
+    rate: Percentage | None = Field(None, description="The rate that follows from it, in percent.")
+    evidence: Note | None = Field(None, description="Where the proof of the treatment is filed.")
     dealer_evidence: Note | None = Field(None, description="Where the proof of a reseller is filed.")
 
 
-class Terms(_Clause):
+class Terms(Clause):
     """Time limits and what else was agreed."""
 
     currency: Annotated[str, BeforeValidator(_folded)] | None = Field(
@@ -208,10 +282,20 @@ class Terms(_Clause):
     )
     cdr_deadline: Days | None = Field(None, description="Days after the charge in which its CDR has to come.")
     dispute_window: Days = Field(30, description="Days in which a CDR may be disputed.")
+    dispute_answer: Annotated[int, BeforeValidator(_some_days)] = Field(
+        14, description="Days in which a side has to answer in a dispute, before its silence is a yes."
+    )
+    exposure_limit: Annotated[Decimal | None, BeforeValidator(_limit)] = Field(
+        None,
+        description="Most that may be owed and not paid, billed or not, with VAT and in `currency`; the hub tells from 80 % on."
+        " A run from a file knows no payments.",
+    )
+    signed_data: Literal["optional", "required"] = Field(
+        "optional", description="Whether a charge has to come with signed meter data; what comes without is held."
+    )
     netting: Literal["gross", "bilateral", "multilateral"] = Field(
         "multilateral",
-        description="How the hub has it paid: every statement by itself, what is left between the two, or all parties against all."
-        " A run from a file writes the transfers of the last way, whatever was agreed.",
+        description="How it is paid: every statement by itself, what is left between the two, or all parties against all.",
     )
     allows_unknown_times: bool | None = Field(
         None, description="Whether CDRs may come without known times (1970); nothing was agreed where it is not said."
@@ -219,22 +303,29 @@ class Terms(_Clause):
     bills_micro_sessions: bool = Field(
         True, description="Whether less than 0.1 kWh in less than two minutes is to be paid."
     )
-    period: Note | None = Field(None, description="Kept for people: the bundle says which period is settled.")
-    tz: Note | None = Field(None, description="Kept for people, as `period`.")
-    cutoff: Note | None = Field(None, description="Kept for people: the bundle says when the period closes.")
+    period: Literal["month"] = Field(
+        "month",
+        description="Calendar months in UTC are settled; for a run from a file the bundle says which period it is.",
+    )
+    tz: Note | None = Field(None, description="Kept for people: periods are in UTC.")
+    cutoff: Annotated[timedelta | None, BeforeValidator(_cutoff)] = Field(
+        None,
+        description="From when on its CDRs count in the next period of the hub, in days and UTC after the end of the period (`D+4T18:00`"
+        " is after 4 days and 18 hours), where that is sooner than it closes. A run from a file closes when its bundle says.",
+    )
     silent_approval: bool | None = Field(None, description="Kept for people.")
     billing: Note | None = Field(None, description="Kept for people: direct or reverse.")
     pay: Days | None = Field(None, description="Kept for people: days until payment.")
 
 
-class CheckClause(_Clause):
+class CheckClause(Clause):
     """What a check means between the two, where they see it differently from the catalogue."""
 
     severity: Severity | None = Field(None, description="INFO, WARNING or ERROR.")
     disposition: Disposition | None = Field(None, description="SETTLE, HOLD, DROP, DEFER or REPORT.")
 
 
-class AgreementText(_Clause):
+class AgreementText(Clause):
     """One agreement: the terms on which a debtor pays the CDRs of a creditor. The other direction is another agreement."""
 
     agreement: Annotated[str, Field(min_length=1, max_length=100)] = Field(
@@ -284,8 +375,7 @@ def read_agreement(item: Any, spot: Spot) -> Agreement | None:
     try:
         text = AgreementText.model_validate(item)
     except ValidationError as error:
-        for fault in error.errors(include_url=False, include_input=False):
-            _spot_in(spot, fault["loc"]).wrong(_reason(fault))
+        tell_faults(error, spot)
         return None
     creditor, debtor = _seats(text)
     if creditor is None or debtor is None or creditor == debtor:
@@ -295,7 +385,30 @@ def read_agreement(item: Any, spot: Spot) -> Agreement | None:
         spot.at("checks").at(shown(name)).wrong("is no check of the catalogue")
     if text.valid.since is not None and text.valid.until is not None and text.valid.since >= text.valid.until:
         spot.at("valid").at("to").wrong("is not after valid.from")
+    for place, reason in _contradictions(text):
+        _spot_in(spot, place).wrong(reason)
     return _as_agreement(text, creditor, debtor)
+
+
+def tell_faults(error: ValidationError, spot: Spot) -> None:
+    """Tell what is wrong with something, each fault at its spot."""
+    for fault in error.errors(include_url=False, include_input=False):
+        _spot_in(spot, fault["loc"]).wrong(_reason(fault))
+
+
+def _contradictions(text: AgreementText) -> Iterator[tuple[tuple[str, str], str]]:
+    """Clauses that say nothing, or nothing clear, beside the others."""
+    pricing, terms = text.pricing, text.terms
+    if pricing.mode == "markup" and pricing.markup is None:
+        yield ("pricing", "mode"), "is refused: markup needs a pricing.markup"
+    if pricing.mode == "agreed_book" and not pricing.book:
+        yield ("pricing", "mode"), "is refused: agreed_book needs the tariffs of a pricing.book"
+    if pricing.markup is not None and pricing.mode != "markup":
+        yield ("pricing", "markup"), "belongs to the mode markup only"
+    if pricing.book and pricing.mode != "agreed_book":
+        yield ("pricing", "book"), "belongs to the mode agreed_book only"
+    if terms.exposure_limit is not None and terms.currency is None:
+        yield ("terms", "exposure_limit"), "is an amount in terms.currency, which is missing"
 
 
 def _as_agreement(text: AgreementText, creditor: Party, debtor: Party) -> Agreement:
@@ -309,16 +422,33 @@ def _as_agreement(text: AgreementText, creditor: Party, debtor: Party) -> Agreem
         valid_to=text.valid.until,
         countries=frozenset(text.scope.countries),
         token_types=frozenset(text.scope.token_types),
+        evses=EvseGroup(
+            frozenset(text.scope.evse_ids),
+            frozenset(text.scope.evse_id_prefixes),
+            frozenset(text.scope.location_ids),
+        ),
         currency=terms.currency,
+        prices=_prices_of(text.pricing, creditor),
         policy=_policy_of(text),
         fees=tuple(_fee(one) for one in (*([text.pricing.fee] if text.pricing.fee else []), *text.pricing.fees)),
         allows_unknown_times=terms.allows_unknown_times,
         bills_micro_sessions=terms.bills_micro_sessions,
         cdr_deadline_days=terms.cdr_deadline,
+        cutoff=terms.cutoff,
         dispute_window_days=terms.dispute_window,
+        dispute_answer_days=terms.dispute_answer,
+        exposure_limit=terms.exposure_limit,
+        needs_signed_data=terms.signed_data == "required",
         netting=terms.netting,
         checks={name: Override(one.severity, one.disposition) for name, one in text.checks.items()},
+        tax={name: str(value) for name, value in text.tax.model_dump(exclude_none=True).items()},
     )
+
+
+def _prices_of(pricing: Pricing, creditor: Party) -> Prices:
+    owner = {"country_code": creditor.country_code, "party_id": creditor.party_id}
+    book = tuple(encode_decoded({**tariff, **owner}) for tariff in pricing.book)
+    return Prices(pricing.mode, pricing.markup or Decimal(0), book)
 
 
 def _policy_of(text: AgreementText) -> Policy:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from hub.settlement.catalogue import (
+    AUTHORIZATION_MISSING,
+    AUTHORIZATION_REFUSED,
     COST_WITHOUT_VOLUME,
     ENERGY_UNIT_ERROR,
     FREE_OF_CHARGE,
@@ -31,7 +33,10 @@ from hub.settlement.catalogue import (
     SIGNED_TOKEN_MISMATCH,
     TARIFF_INVALID,
     TIME_SUM_MISMATCH,
+    TOKEN_INVALID_AT_START,
+    TOKEN_PARTY_MISMATCH,
     TOTAL_TIME_MISMATCH,
+    UNKNOWN_TOKEN,
 )
 from hub.settlement.evidence import SettlementPeriod
 from hub.settlement.facts import CdrFact
@@ -65,6 +70,8 @@ _EXPLAINED_BY: Mapping[Check, frozenset[Check]] = {
     PERIOD_OUTSIDE_SESSION: frozenset({NEGATIVE_DURATION}),
     METER_RUNS_BACKWARDS: _TWICE | {SIGNED_DATA_REPEATED},
     SIGNED_DATA_REPEATED: _TWICE,
+    AUTHORIZATION_MISSING: frozenset({UNKNOWN_TOKEN, TOKEN_INVALID_AT_START, TOKEN_PARTY_MISMATCH}),
+    AUTHORIZATION_REFUSED: frozenset({UNKNOWN_TOKEN}),
 }
 """Single checks that see the same thing: the one on the left is silent where one on the right speaks."""
 

@@ -87,6 +87,7 @@ class FindingsAsked:
     counterparty: str | None = None
     currency: str | None = None
     cdr: tuple[str, str] | None = None
+    source: str | None = None
     is_cleared: bool | None = False
     after: tuple[Decimal, str] | None = None
 
@@ -130,7 +131,10 @@ class CausesAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CauseLine:
-    """A cause: findings with one root. `rank` counts from 1, `held` are CDRs that are kept out now, `decision` the one that stands."""
+    """A cause: findings with one root. `rank` counts from 1, `held` are CDRs that are kept out now, `decision` the one that stands.
+
+    `refused` are CDRs that were refused at the door, of which no other count knows.
+    """
 
     rank: int
     cause: str
@@ -142,6 +146,7 @@ class CauseLine:
     findings: int
     cdrs: int
     held: int
+    refused: int
     at_risk: Decimal
     first_at: datetime
     last_at: datetime
@@ -164,6 +169,7 @@ class RefusedLine:
     first_at: datetime
     last_at: datetime
     times: int
+    finding: str | None
     text: bytes = field(repr=False)
 
 
@@ -242,10 +248,15 @@ class BookReader:
         return [_line(CauseLine, row) for row in await self._direct.fetch(statement, *values)]
 
     async def refused(
-        self, creditor: str | None, after: tuple[datetime, bytes, str] | None, most: int
+        self, asked: tuple[str | None, str | None], after: tuple[datetime, bytes, str] | None, most: int
     ) -> list[RefusedLine]:
-        """Refused CDRs, the last ones first; `after` is when, digest and caller of the last one on the page before."""
-        clauses: list[Clause] = [("creditor = ?", creditor), ("(last_at, digest, caller) < (?, ?, ?)", after)]
+        """Refused CDRs of a creditor and of a cause, the last ones first; `after` is when, digest and caller of the one before the page."""
+        of_cause = "finding in (select key from finding where cause = ? and source = 'refused')"
+        clauses: list[Clause] = [
+            ("creditor = ?", asked[0]),
+            (of_cause, asked[1]),
+            ("(last_at, digest, caller) < (?, ?, ?)", after),
+        ]
         condition, values = where(clauses)
         statement = f"{_REFUSED} {condition} order by last_at desc, digest desc, caller desc limit {_bounded(most)}"
         return [_refused(row) for row in await self._direct.fetch(statement, *values)]
@@ -315,6 +326,7 @@ def _finding_clauses(asked: FindingsAsked) -> list[Clause]:
         ("f.party = ?", asked.party),
         ("f.counterparty = ?", asked.counterparty),
         ("f.currency = ?", asked.currency),
+        ("f.source = ?", asked.source),
         ("(f.cleared_at is not null) = ?", asked.is_cleared),
         ("f.key in (select finding from finding_cdr where creditor = ? and cdr_key = ?)", asked.cdr),
         ("(f.at_risk, f.key) < (?, ?)", asked.after),
@@ -356,14 +368,16 @@ _NAMED = "(array['REPORT', 'SETTLE', 'DEFER', 'HOLD', 'DROP'])[{} + 2]"
 _CAUSES = (
     "with f as (select * from finding f {condition}), "
     "g as (select f.cause, min(f.check_id) as check_id, min(f.kind) as kind, min(f.party) as party, min(f.currency) as currency, "
-    f"max({_STRICTNESS}) as strictness, count(*) as findings, min(f.raised_at) as first_at, max(f.raised_at) as last_at, "
-    "min(f.sentence) as sentence from f group by f.cause), "
+    f"max({_STRICTNESS}) as strictness, count(*) as findings, count(*) filter (where source = 'refused') as refused, "
+    "coalesce(sum(at_risk) filter (where source <> ''), 0) as told_at_risk, min(f.raised_at) as first_at, "
+    "max(f.raised_at) as last_at, min(f.sentence) as sentence from f group by f.cause), "
     "c as (select f.cause, c.creditor, c.cdr_key, max(c.at_risk) as at_risk from f "
     "join finding_cdr c on c.finding = f.key group by 1, 2, 3), "
     "s as (select c.cause, count(*) as cdrs, count(*) filter (where v.disposition in ('HOLD', 'DROP')) as held, sum(c.at_risk) as at_risk "
     "from c left join verdict v using (creditor, cdr_key) group by c.cause), "
-    "w as (select g.*, coalesce(s.cdrs, 0) as cdrs, coalesce(s.held, 0) as held, coalesce(s.at_risk, 0) as at_risk, "
-    "sum(coalesce(s.cdrs, 0)) over (partition by g.currency) as weight from g left join s using (cause)), "
+    "w as (select g.*, coalesce(s.cdrs, 0) as cdrs, coalesce(s.held, 0) as held, "
+    "coalesce(s.at_risk, 0) + g.told_at_risk as at_risk, "
+    "sum(g.refused + coalesce(s.cdrs, 0)) over (partition by g.currency) as weight from g left join s using (cause)), "
     "r as (select w.*, "
     + _NAMED.format("w.strictness")
     + " as disposition, row_number() over (order by w.at_risk = 0, w.weight desc, "
@@ -373,7 +387,7 @@ _CAUSES = (
 )
 
 _REFUSED = (
-    "select caller, digest, creditor, cdr_key, receiver, status_code, answer, first_at, last_at, times, packed as text "
+    "select caller, digest, creditor, cdr_key, receiver, status_code, answer, first_at, last_at, times, finding, packed as text "
     "from refused_cdr"
 )
 

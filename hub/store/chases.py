@@ -140,6 +140,7 @@ _MISSING = "select s.creditor, s.session_key, s.debtor, s.completed_at from comp
 # some CPOs leave the session out and call the CDR as they called it
 _HAS_NONE = (
     "not exists (select 1 from verdict v where v.creditor = s.creditor and v.session_key = s.session_key) "
+    "and not exists (select 1 from verdict v where v.creditor = s.creditor and v.found_session = s.session_key) "
     "and not exists (select 1 from verdict v where v.creditor = s.creditor and v.cdr_key = s.session_key and v.session_key is null)"
 )
 

@@ -10,11 +10,23 @@ from decimal import Decimal
 
 import asyncpg
 
-from hub.store.direct import Connection, Direct, Record
+from hub.store.direct import Connection, Direct, Record, take_time
+from hub.store.drafting import Drafting
 from hub.store.journal import EntryLines, write_entries
 from hub.store.periods import KeptPeriod
 from hub.store.pseudonyms import digests_of
-from hub.store.statements import Drafting, KeptStatement, StepMade, advise, live_statements, note_step, portions
+from hub.store.statements import (
+    KeptStatement,
+    StepMade,
+    Values,
+    advise,
+    live_statements,
+    note_step,
+    portions,
+    portions_ahead,
+    sealed_kept_out,
+    sealed_lines,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +69,7 @@ class KeptFigures:
     unbilled_accounts: int
     billed_accounts: int
     positions: Sequence[Record]
+    returned: Sequence[Record]
 
 
 class StepUnderWay(Exception):
@@ -75,8 +88,9 @@ class ClosingBook:
 
         Raises StepUnderWay.
         """
-        async with self._direct.transaction() as connection:
+        async with self._direct.transaction(is_long=True) as connection:
             await _take(connection)
+            await take_time(connection)
             rows = await connection.fetch(f"{_PERIOD} where id = $1 for update", period)
             yield PeriodStep(connection, KeptPeriod(*rows[0].values()), now) if rows else None
 
@@ -86,9 +100,10 @@ class ClosingBook:
 
         None where there is no such period. Raises StepUnderWay.
         """
-        async with self._direct.transaction() as connection:
+        async with self._direct.transaction(is_long=True) as connection:
             await connection.execute("set transaction isolation level repeatable read")
             await _take(connection)
+            await take_time(connection)
             rows = await connection.fetch(f"{_PERIOD} where id = $1 for share", period)
             yield (KeptPeriod(*rows[0].values()), Drafting(connection, period)) if rows else None
 
@@ -118,7 +133,8 @@ class ClosingBook:
 
     async def figures(self, period: str) -> KeptFigures:
         """What the tables say about a period now."""
-        async with self._direct.transaction() as connection:
+        async with self._direct.transaction(is_long=True) as connection:
+            await take_time(connection)
             return await read_figures(connection, period)
 
     async def owed(self, period: str) -> list[PairSum]:
@@ -183,12 +199,19 @@ class PeriodStep:
 
     async def stale(self) -> int:
         """How many CDRs, lines and accounts say that the drafts are not what the books are now."""
-        (row,) = await self._connection.fetch(_STALE, self.period.id)
-        return int(row["unlined"] + row["astray"] + row["accounts"])
+        unlined, astray = await _lined(self._connection, self.period.id)
+        (row,) = await self._connection.fetch(_ACCOUNTS_OFF, self.period.id)
+        (out,) = await self._connection.fetch(_STALE_KEPT_OUT, self.period.id)
+        return int(unlined + astray + row["accounts"] + out["n"])
 
-    async def advise(self, statement: KeptStatement) -> None:
-        """A draft becomes advised."""
-        await advise(self._connection, statement)
+    async def unsettled(self) -> int:
+        """How many CDRs of the period wait for another look."""
+        (row,) = await self._connection.fetch(_UNSETTLED, self.period.id)
+        return int(row["n"])
+
+    async def advise(self, statements: Sequence[KeptStatement]) -> None:
+        """Drafts become advised."""
+        await advise(self._connection, statements)
 
     async def post(self, entries: Sequence[EntryLines]) -> None:
         """Write entries into the journal."""
@@ -224,14 +247,31 @@ class PeriodStep:
         rows = await self._connection.fetch("select * from seal where period = $1", self.period.id)
         return KeptSeal(**dict(rows[0])) if rows else None
 
-    async def postings(self) -> AsyncIterator[Sequence[Record]]:
-        """All postings of the period, added up by what they are about and their account, in a fixed order and in portions."""
+    async def postings(self) -> AsyncIterator[Sequence[Values]]:
+        """All postings of the period, added up by what they are about and their account, in a fixed order and in portions.
+
+        As they are sealed: texts, in the order of the names of their columns.
+        """
         await self._connection.execute(_POSTINGS, self.period.id)
-        async for rows in portions(self._connection, "sealed_postings"):
+        async for rows in portions_ahead(self._connection, "sealed_postings"):
+            yield rows
+
+    async def sealed_lines(self) -> AsyncIterator[Sequence[Values]]:
+        """The lines of all live statements in portions: the statement, and the line as it is sealed."""
+        async for rows in sealed_lines(self._connection, self.period.id):
+            yield rows
+
+    async def sealed_kept_out(self) -> AsyncIterator[Sequence[Record]]:
+        """What was kept out of all live statements, by statement and in its order, in portions."""
+        async for rows in sealed_kept_out(self._connection, self.period.id):
             yield rows
 
     async def decisions(self, since: datetime, until: datetime) -> AsyncIterator[Sequence[Record]]:
-        """The decisions that were made, confirmed or taken back from one moment until before another, in a fixed order and in portions."""
+        """The decisions that were made, confirmed or taken back from one moment until before another, in a fixed order and in portions.
+
+        Until the transaction ends nobody is forgotten: what stands for a token under the seal must not outlive its name.
+        """
+        await self._connection.execute("lock table forgetting in share mode")
         await self._connection.execute(_DECISIONS, since, until)
         async for rows in portions(self._connection, "sealed_decisions"):
             yield rows
@@ -248,18 +288,42 @@ class PeriodStep:
 async def read_figures(connection: Connection, period: str) -> KeptFigures:
     """What the tables say about a period."""
     (counts,) = await connection.fetch(_COUNTS, period)
-    (lines,) = await connection.fetch(_STALE, period)
+    unlined, astray = await _lined(connection, period)
+    accounts = await connection.fetch(_ACCOUNTS, period)
     return KeptFigures(
         **dict(counts),
-        unlined=lines["unlined"],
-        astray=lines["astray"],
+        unlined=unlined,
+        astray=astray,
         came_in=await connection.fetch(_CAME_IN, period),
         dispositions=await connection.fetch(_DISPOSITIONS, period),
+        returned=await connection.fetch(_RETURNED, period),
         advised=[PairSum(*row.values()) for row in await connection.fetch(_ADVISED, period)],
         billed=[PairSum(*row.values()) for row in await connection.fetch(_BILLED, period)],
-        trial_balance=await connection.fetch(_TRIAL_BALANCE, period),
-        positions=await connection.fetch(_POSITIONS, period),
+        trial_balance=_of_kind(accounts, None),
+        unbilled_accounts=_how_many(accounts, "claim:unbilled"),
+        billed_accounts=_how_many(accounts, "claim:billed"),
+        positions=_of_kind(accounts, "claim:net"),
     )
+
+
+def _of_kind(accounts: Sequence[Record], kind: str | None) -> list[Record]:
+    """What the accounts of a kind add up to, by currency; None: those of all kinds."""
+    return [row for row in accounts if row["kind"] == kind]
+
+
+def _how_many(accounts: Sequence[Record], kind: str) -> int:
+    """How many accounts of a kind hold anything."""
+    return sum(row["accounts"] for row in _of_kind(accounts, kind))
+
+
+async def _lined(connection: Connection, period: str) -> tuple[int, int]:
+    """How many settled CDRs are not on exactly one live statement, and how many lines are for what is not settled, or not so.
+
+    A CDR on several lines counts once for each line too many.
+    """
+    (row,) = await connection.fetch(_LINED, period)
+    too_many = row["matched"] - (row["settled"] - row["missing"])
+    return row["missing"] + too_many, row["astray"]
 
 
 async def _take(connection: Connection) -> None:
@@ -303,15 +367,6 @@ _ADVISED = (
     "order by 1, 2, 3"
 )
 
-_TRIAL_BALANCE = (
-    "select currency, sum(excl_vat) as excl_vat, sum(incl_vat) as incl_vat from posting "
-    "where period = $1 group by 1 order by 1"
-)
-_POSITIONS = (
-    "select currency, sum(excl_vat) as excl_vat, sum(incl_vat) as incl_vat from posting "
-    "where period = $1 and kind = 'claim:net' group by 1 order by 1"
-)
-
 _CAME_IN = (
     "select c.currency, count(*) as cdrs, sum(c.excl_vat) as excl_vat from claim c join verdict v using (creditor, cdr_key) "
     "where v.period = $1 group by 1 order by 1"
@@ -321,51 +376,81 @@ _DISPOSITIONS = (
     "group by 1, 2 order by 1, 2"
 )
 
-_ACCOUNTS = (
-    "(select count(*) from (select 1 from posting where period = $1 and kind = '{kind}' group by party, counterparty, currency "
-    "having sum(excl_vat) <> 0 or sum(incl_vat) <> 0) a)"
+_RETURNED = (
+    "select currency, count(*) as cdrs, coalesce(sum((details::json->>'claimed_excl_vat')::numeric), 0) as excl_vat from finding "
+    "where source = 'refused' and period = $1 and cleared_at is null group by 1 order by 1"
 )
 
 _COUNTS = (
     "select (select count(*) from claim where examined_at is null and accepted_at < coalesce("
     "(select max(made_at) from period_step where period = $1 and step = 'cut_off'), 'infinity')) as waiting, "
-    "(select count(*) from decision where stands_since is null and revoked_at is null) as proposed, "
-    f"{_ACCOUNTS.format(kind='claim:unbilled')} as unbilled_accounts, {_ACCOUNTS.format(kind='claim:billed')} as billed_accounts"
+    "(select count(*) from decision where stands_since is null and revoked_at is null) as proposed"
 )
 
-# settled CDRs that are not on exactly one live statement; lines for what is not settled, or settled by another; accounts of which
-# statements and journal say different things
-_STALE = (
-    "with lines as (select s.state, l.* from settlement_statement s join statement_line l on l.statement = s.id "
-    "where s.period = $1 and s.state <> 'superseded' and l.kind in ('cdr', 'credit')), "
-    "lined as (select cdr_creditor, cdr_key, count(*) as n from lines group by 1, 2), "
-    "totals as (select party, counterparty, currency, excl_vat, incl_vat from posting "
+# postings are added up once, by account; `accounts` is how many of them hold anything
+_ACCOUNTS = (
+    "with accounts as materialized (select kind, party, counterparty, currency, sum(excl_vat) as excl_vat, sum(incl_vat) as incl_vat "
+    "from posting where period = $1 group by 1, 2, 3, 4) "
+    "select kind, currency, sum(excl_vat) as excl_vat, sum(incl_vat) as incl_vat, "
+    "count(*) filter (where excl_vat <> 0 or incl_vat <> 0) as accounts from accounts "
+    "group by grouping sets ((kind, currency), (currency)) order by kind nulls first, currency"
+)
+
+# every live line beside the settled CDR that it is for, and every settled CDR beside its line, in one join
+_LINED = (
+    "select count(*) filter (where v.cdr_key is not null and l.cdr_key is not null) as matched, "
+    "count(*) filter (where l.cdr_key is null) as missing, "
+    "count(*) filter (where l.cdr_key is not null and (v.cdr_key is null or v.excl_vat <> l.excl_vat "
+    "or v.incl_vat is distinct from l.incl_vat "
+    "or v.statement is distinct from case when l.state = 'advised' then l.statement end)) as astray, "
+    "(select count(*) from verdict where period = $1 and disposition = 'SETTLE') as settled from "
+    "(select creditor, cdr_key, excl_vat, incl_vat, statement from verdict where period = $1 and disposition = 'SETTLE') v "
+    "full join (select s.state, l.statement, l.cdr_creditor, l.cdr_key, l.excl_vat, l.incl_vat from settlement_statement s "
+    "join statement_line l on l.statement = s.id where s.period = $1 and s.state <> 'superseded' and l.kind in ('cdr', 'credit')) l "
+    "on l.cdr_creditor = v.creditor and l.cdr_key = v.cdr_key"
+)
+
+# accounts of which drafts and journal say different things
+_ACCOUNTS_OFF = (
+    "with totals as (select party, counterparty, currency, excl_vat, incl_vat from posting "
     "where period = $1 and kind = 'claim:unbilled' union all "
     "select debtor, creditor, currency, -excl_vat, -incl_vat from settlement_statement where period = $1 and state = 'draft' union all "
     "select creditor, debtor, currency, excl_vat, incl_vat from settlement_statement where period = $1 and state = 'draft') "
-    "select (select count(*) from verdict v left join lined l on l.cdr_creditor = v.creditor and l.cdr_key = v.cdr_key "
-    "where v.period = $1 and v.disposition = 'SETTLE' and l.n is distinct from 1) as unlined, "
-    "(select count(*) from lines l left join verdict v on v.creditor = l.cdr_creditor and v.cdr_key = l.cdr_key "
-    "where v.disposition is distinct from 'SETTLE' or v.period <> $1 or v.excl_vat <> l.excl_vat "
-    "or v.incl_vat is distinct from l.incl_vat "
-    "or v.statement is distinct from case when l.state = 'advised' then l.statement end) as astray, "
-    "(select count(*) from (select 1 from totals group by party, counterparty, currency "
-    "having sum(excl_vat) <> 0 or sum(incl_vat) <> 0) t) as accounts"
+    "select count(*) as accounts from (select 1 from totals group by party, counterparty, currency "
+    "having sum(excl_vat) <> 0 or sum(incl_vat) <> 0) t"
 )
 
-_POSTINGS = (
-    "declare sealed_postings no scroll cursor for select e.reference, p.kind, p.party, p.counterparty, p.currency, "
-    "sum(p.excl_vat) as excl_vat, sum(p.incl_vat) as incl_vat from posting p join journal_entry e on e.id = p.entry "
-    "where p.period = $1 group by 1, 2, 3, 4, 5 having sum(p.excl_vat) <> 0 or sum(p.incl_vat) <> 0 "
-    'order by e.reference collate "C", p.kind collate "C", p.party collate "C", p.counterparty collate "C", p.currency collate "C"'
+_UNSETTLED = (
+    "select count(*) as n from claim join verdict v using (creditor, cdr_key) "
+    "where claim.examined_at is null and v.period = $1 and v.statement is null"
 )
+
+# CDRs that are kept out and not listed as that, or listed and not kept out any more
+_STALE_KEPT_OUT = (
+    "with listed as (select k.cdr_creditor, k.cdr_key, k.disposition from settlement_statement s "
+    "join statement_kept_out k on k.statement = s.id where s.period = $1 and s.state = 'draft'), "
+    "out as (select creditor, cdr_key, disposition from verdict where period = $1 and disposition <> 'SETTLE') "
+    "select count(*) as n from out full join listed l on l.cdr_creditor = out.creditor and l.cdr_key = out.cdr_key "
+    "where l.disposition is distinct from out.disposition"
+)
+
+# grouped under the collation in which they are ordered, so that one sort does for both
+_ABOUT = tuple(f'{name} collate "C"' for name in ("e.reference", "p.kind", "p.party", "p.counterparty", "p.currency"))
+
+_POSTINGS = (
+    "declare sealed_postings no scroll cursor for select counterparty, currency, trim_scale(excl_vat)::text as excl_vat, "
+    "trim_scale(incl_vat)::text as incl_vat, kind, party, reference from (select {} as reference, {} as kind, {} as party, "
+    "{} as counterparty, {} as currency, sum(p.excl_vat) as excl_vat, sum(p.incl_vat) as incl_vat from posting p "
+    "join journal_entry e on e.id = p.entry where p.period = $1 group by 1, 2, 3, 4, 5 "
+    "having sum(p.excl_vat) <> 0 or sum(p.incl_vat) <> 0 order by 1, 2, 3, 4, 5) p"
+).format(*_ABOUT)
 
 _DECISIONS = (
     "declare sealed_decisions no scroll cursor for select scope, target, action, reason, actor, decided_at, "
-    "case when stands_since < $2 then confirmed_by else '' end as confirmed_by, "
+    "case when confirmed_at < $2 then confirmed_by else '' end as confirmed_by, "
     "case when stands_since < $2 then stands_since end as stands_since, "
     "case when revoked_at < $2 then revoked_by else '' end as revoked_by, "
     "case when revoked_at < $2 then revoked_at end as revoked_at from decision where (decided_at >= $1 and decided_at < $2) "
-    "or (stands_since >= $1 and stands_since < $2) or (revoked_at >= $1 and revoked_at < $2) "
+    "or (stands_since >= $1 and stands_since < $2) or (confirmed_at >= $1 and confirmed_at < $2) or (revoked_at >= $1 and revoked_at < $2) "
     'order by decided_at, scope collate "C", action collate "C", actor collate "C", id'
 )

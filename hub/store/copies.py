@@ -18,6 +18,7 @@ from hub.store.changes import Change, Decision, Result, claim_of, decide
 from hub.store.direct import Connection, Direct, Record
 from hub.store.group import GroupWriter
 from hub.store.pack import pack, unpack
+from hub.store.traces import trace_of
 from ocpi_modules.errors import OcpiError
 from ocpi_modules.module import LookFor, Module
 from ocpi_modules.parties import Party
@@ -424,8 +425,12 @@ VERSIONED_MODULES = frozenset({"tokens", "tariffs"})
 """Of what prices and permits a charge every version is kept: what counts is what was true when a session began."""
 
 _COMPLETED = (
-    "insert into completed_session (creditor, session_key, debtor, completed_at) "
-    "select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) on conflict do nothing"
+    "insert into completed_session (creditor, session_key, debtor, completed_at, token, evse, reference, starts_at) "
+    "select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], "
+    "$8::timestamptz[]) on conflict (creditor, session_key) do update set token = excluded.token, evse = excluded.evse, "
+    "reference = excluded.reference, starts_at = excluded.starts_at where (completed_session.token, completed_session.evse, "
+    "completed_session.reference, completed_session.starts_at) "
+    "is distinct from (excluded.token, excluded.evse, excluded.reference, excluded.starts_at)"
 )
 
 _VERSION = (
@@ -653,7 +658,7 @@ def _is_completed(key: RowKey, state: _State) -> bool:
 
 def _completed_row(key: RowKey, state: _State) -> tuple[Any, ...]:
     _, country_code, party_id, session_key, _, _ = key
-    return (f"{country_code}/{party_id}", session_key, state.addressee, state.at)
+    return (f"{country_code}/{party_id}", session_key, state.addressee, state.at, *trace_of(state.text or b"{}"))
 
 
 def _version_row(key: RowKey, state: _State) -> tuple[Any, ...]:

@@ -41,11 +41,25 @@ class KeptAdjustment:
     dispute: int | None = None
     period: str | None = None
     statement: str | None = None
+    reverses: int | None = None
 
     @property
     def name(self) -> Name:
         """The CDR that it corrects."""
         return (self.creditor, self.cdr_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """A correction whose CDR a credit was sent for (`credit_id`): `is_credited` while that settles.
+
+    `turns` is how often it was taken back, or put back, so far.
+    """
+
+    kept: KeptAdjustment
+    credit_id: str
+    is_credited: bool
+    turns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,15 +127,31 @@ class Corrections:
             return (await add_adjustments(connection, [kept]))[0]
 
     async def answer(self, kept: KeptAdjustment, entries: Sequence[EntryLines], now: datetime) -> bool:
-        """Keep what became of a proposal; False where somebody else answered it already, or its period was netted meanwhile."""
+        """Keep what became of a proposal; False where somebody else answered it already, or its period went on meanwhile."""
         async with self._direct.transaction() as connection:
-            if kept.period is not None and not await connection.fetch(_TAKES_ENTRIES, kept.period):
+            if kept.period is not None and not await _takes(connection, kept):
                 return False
             values = (kept.id, kept.state, kept.answered_by, kept.answered_at, kept.period)
             changed = await connection.fetch(_ANSWER, *values)
             if changed:
                 await write_entries(connection, entries, now)
             return bool(changed)
+
+    async def superseded(self, most: int) -> list[Superseded]:
+        """Corrections that do not fit with a credit of their CDR: they stand beside one, or were taken back for one that is held."""
+        return [_superseded(row) for row in await self._direct.fetch(_SUPERSEDED, most)]
+
+    async def turn(
+        self, found: Superseded, kept: KeptAdjustment, entry_of: Callable[[int], EntryLines], now: datetime
+    ) -> bool:
+        """Keep that a correction is taken back, or put back; False where somebody else did, or its period went on meanwhile."""
+        async with self._direct.transaction() as connection:
+            (row,) = await connection.fetch(_TURNS, found.kept.id)
+            if row["turns"] != found.turns or not await _takes(connection, kept):
+                return False
+            (number,) = await add_adjustments(connection, [kept])
+            await write_entries(connection, [entry_of(number)], now)
+            return True
 
     async def one(self, adjustment: int) -> KeptAdjustment | None:
         """One adjustment."""
@@ -148,6 +178,11 @@ async def add_adjustments(connection: Connection, adjustments: Sequence[KeptAdju
     return numbers
 
 
+async def _takes(connection: Connection, kept: KeptAdjustment) -> bool:
+    """Whether the period of a correction takes it; it stays so until the transaction ends."""
+    return bool(await connection.fetch(_TAKES_ENTRIES, kept.period, list(_TAKEN_IN[kept.kind])))
+
+
 async def taken(connection: Connection, name: Name) -> tuple[Decimal, Decimal]:
     """What is taken of the bill for a CDR: by disputes that are open or were won, adjustments in the debtor's favour, and write-offs.
 
@@ -163,7 +198,9 @@ _OWN = tuple(name for name in _COLUMNS if name != "id")
 _SELECT = f"select {', '.join(_COLUMNS)} from adjustment"
 
 _ADD = f"insert into adjustment ({', '.join(_OWN)}) values ({', '.join(f'${n}' for n, _ in enumerate(_OWN, 1))}) returning id"
-_TAKES_ENTRIES = "select 1 from period where id = $1 and state in ('open', 'cut_off', 'advised') for share"
+# an adjustment is to stand on a statement that is not made yet, a write-off is about one that is advised and not netted
+_TAKEN_IN = {"adjustment": ("open",), "write_off": ("cut_off", "advised")}
+_TAKES_ENTRIES = "select 1 from period where id = $1 and state = any($2::text[]) for share"
 _ANSWER = (
     "update adjustment set state = $2, answered_by = $3, answered_at = $4, period = $5 "
     "where id = $1 and state = 'proposed' returning id"
@@ -176,7 +213,7 @@ _TAKEN = (
     "union all select excl_vat, incl_vat from adjustment "
     "where creditor = $1 and cdr_key = $2 and state <> 'refused' and kind = 'write_off' "
     "union all select greatest(-excl_vat, 0), greatest(-incl_vat, 0) from adjustment "
-    "where creditor = $1 and cdr_key = $2 and state <> 'refused' and kind = 'adjustment' and dispute is null) t"
+    "where creditor = $1 and cdr_key = $2 and state <> 'refused' and kind = 'adjustment' and dispute is null and reverses is null) t"
 )
 _PAGE = (
     f"{_SELECT} where ($1::text is null or kind = $1) and ($2::text is null or creditor = $2) "
@@ -203,5 +240,24 @@ _CHAINS = (
 )
 
 
+_SUPERSEDED = (
+    "select * from (select a.*, c.credit_id, c.is_credited, "
+    "(select count(*) from adjustment r where r.reverses = a.id) as turns from adjustment a cross join lateral ("
+    "select (array_agg(c.cdr_id order by c.disposition <> 'SETTLE', c.received_at, c.cdr_key))[1] as credit_id, "
+    "bool_or(c.disposition = 'SETTLE') as is_credited from verdict c "
+    "where c.creditor = a.creditor and c.credit_of = a.cdr_key and c.is_credit) c "
+    "where a.state = 'agreed' and a.reverses is null and c.credit_id is not null) s "
+    "where is_credited <> (turns % 2 = 1) order by id limit $1"
+)
+_TURNS = (
+    "select (select count(*) from adjustment r where r.reverses = a.id) as turns from ("
+    "select id from adjustment where id = $1 for update) a"
+)
+
+
+def _superseded(row: Record) -> Superseded:
+    return Superseded(_kept([row])[0], row["credit_id"], row["is_credited"], row["turns"])
+
+
 def _kept(rows: Sequence[Record]) -> list[KeptAdjustment]:
-    return [KeptAdjustment(**dict(row)) for row in rows]
+    return [KeptAdjustment(**{name: row[name] for name in _COLUMNS}) for row in rows]

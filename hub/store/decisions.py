@@ -10,6 +10,9 @@ from decimal import Decimal
 from hub.store.direct import Connection, Direct, Record
 from hub.store.where import Clause, where
 
+Name = tuple[str, str]
+"""Creditor (``DE/ABC``) and folded id of a CDR."""
+
 Target = tuple[str, str]
 """Scope (``cause``, ``finding``, ``cdr``) and what of it: a key, or a CDR as ``DE/ABC/its folded id``."""
 
@@ -30,29 +33,55 @@ class NewDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptDecision(NewDecision):
-    """A decision as it is kept. Without `stands_since` it waits for a second person."""
+    """A decision as it is kept. Without `stands_since` it waits for a second person.
+
+    `beyond_from`: more hangs on its target than one person may waive, with what came then or later (UTC); known since `beyond_known_at`.
+    It counts while `most` is set, which a second person takes away.
+    """
 
     id: int
     decided_at: datetime
     confirmed_by: str
+    confirmed_at: datetime | None
     stands_since: datetime | None
     revoked_at: datetime | None
     revoked_by: str
+    beyond_from: datetime | None
+    beyond_known_at: datetime | None
+
+    @property
+    def covers_until(self) -> datetime | None:
+        """It bears on no CDR that came then or later; None where it bears on all."""
+        return None if self.most is None else self.beyond_from
+
+
+@dataclass(frozen=True, slots=True)
+class Waived:
+    """What a decision would waive of a CDR that came at a moment (UTC), in the currency of its cause."""
+
+    creditor: str
+    cdr_key: str
+    received_at: datetime
+    at_risk: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weight:
-    """What a decision about a target bears on: CDRs, those that are billed already, those that findings drop, money at risk by currency."""
+    """What a decision about a target bears on: CDRs, those that are billed already, those that findings drop, money at risk by currency.
+
+    `told` are findings that are about no CDR that the hub accepted: of refused ones, or of a whole period.
+    """
 
     cdrs: int
     billed: int
     dropped: int
     at_risk: Mapping[str, Decimal]
+    told: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """Which decisions are wanted, None for all: those after an id, by target, and by whether they stand, wait or are revoked."""
+    """Which decisions are wanted, None for all: before an id, by target, and by whether they stand, wait, are exceeded or revoked."""
 
     scope: str | None = None
     target: str | None = None
@@ -77,7 +106,7 @@ class Decisions:
             return _kept(row)
 
     async def confirm(self, decision: KeptDecision, actor: str, now: datetime) -> KeptDecision | None:
-        """A second person agrees to a decision that waits; None where it does not wait any more."""
+        """A second person agrees to a decision that waits, or to what is beyond its limit; None where nothing waits for them."""
         async with self._direct.transaction() as connection:
             return await self._changed(connection, _CONFIRM, decision, (now, actor))
 
@@ -114,7 +143,7 @@ class Decisions:
         return [*map(_kept, rows)]
 
     async def revision(self) -> int:
-        """A number that grows with every change of a decision."""
+        """A number that grows with every change of a decision, and whenever a driver is forgotten."""
         (row,) = await self._direct.fetch(_REVISION)
         return int(row["revision"])
 
@@ -131,19 +160,50 @@ class Decisions:
         columns = [target[0] for target in targets], [target[1] for target in targets]
         return [*map(_kept, await self._direct.fetch(_ABOUT, *columns))]
 
+    async def beyond(
+        self, cause: str, most: Decimal, known: Collection[Name], new: Sequence[Waived]
+    ) -> datetime | None:
+        """From when on (UTC) what CDRs of a cause came to is more than `most`, in the order in which they came; None where it is not.
+
+        `new` is what is found about some of the `known` CDRs now, in the place of what is kept of those.
+        """
+        ordered = sorted(known)
+        names = [creditor for creditor, _ in ordered], [key for _, key in ordered]
+        fresh = [[getattr(one, name) for one in new] for name in Waived.__dataclass_fields__]
+        (row,) = await self._direct.fetch(_BEYOND, cause, most, *names, *fresh)
+        found: datetime | None = row["beyond_from"]
+        return found
+
     async def weigh(self, target: Target) -> Weight | None:
         """What a decision about a target would bear on; None where there is no such target."""
         statement = f"with k as ({_CDRS_OF[target[0]]}), {_WEIGHED.format(only=_ONLY[target[0]])}"
         rows = await self._direct.fetch(statement, *_values(target))
         if not rows:
-            return None
+            return await self._weigh_told(target)
         counts = {name: sum(row[name] for row in rows) for name in ("cdrs", "billed", "dropped")}
         return Weight(**counts, at_risk={row["currency"]: row["at_risk"] for row in rows})
+
+    async def _weigh_told(self, target: Target) -> Weight | None:
+        """What a decision bears on that is about no accepted CDR."""
+        rows = await self._direct.fetch(_TOLD[target[0]], target[1]) if target[0] in _TOLD else ()
+        told = sum(row["findings"] for row in rows)
+        at_risk = {row["currency"]: row["at_risk"] for row in rows}
+        return Weight(cdrs=0, billed=0, dropped=0, at_risk=at_risk, told=told) if told else None
+
+
+async def exceed(connection: Connection, limits: Mapping[int, datetime], now: datetime, seen: Collection[Name]) -> None:
+    """Keep that decisions bear on no CDR that came at a moment or later, and have others than those that were `seen` looked at again."""
+    names = [creditor for creditor, _ in seen], [key for _, key in seen]
+    for decision, beyond_from in sorted(limits.items()):
+        if await connection.fetch(_EXCEED, decision, beyond_from, now):
+            await connection.execute(_LOOK_BEYOND, decision, beyond_from, *names)
 
 
 async def locked_revision(connection: Connection) -> int:
     """The revision of decisions; it does not grow until the transaction of the connection ends."""
-    await connection.execute("lock table decision in share mode")
+    await connection.execute(
+        "lock table forgetting, decision in share mode"
+    )  # in the order in which forgetting takes them
     (row,) = await connection.fetch(_REVISION)
     return int(row["revision"])
 
@@ -166,23 +226,63 @@ def _kept(row: Record) -> KeptDecision:
 
 
 _NEW = tuple(NewDecision.__dataclass_fields__)
-_SELECT = f"select {', '.join(KeptDecision.__dataclass_fields__)} from decision"
+_LIMIT = "(select {column} from decision_limit l where l.decision = decision.id order by beyond_from limit 1) as {name}"
+_COMPUTED = {
+    "beyond_from": _LIMIT.format(column="l.beyond_from", name="beyond_from"),
+    "beyond_known_at": _LIMIT.format(column="l.known_at", name="beyond_known_at"),
+}
+_COLUMNS = ", ".join(_COMPUTED.get(name, name) for name in KeptDecision.__dataclass_fields__)
+_SELECT = f"select {_COLUMNS} from decision"
 
-_STATE = "case when revoked_at is not null then 'revoked' when stands_since is null then 'proposed' else 'standing' end"
+_IS_EXCEEDED = "most is not null and exists (select 1 from decision_limit l where l.decision = decision.id)"
+_STATE = (
+    "case when revoked_at is not null then 'revoked' when stands_since is null then 'proposed' "
+    f"when {_IS_EXCEEDED} then 'exceeded' else 'standing' end"
+)
 
 _ADD = (
     f"insert into decision ({', '.join(_NEW)}, decided_at, stands_since, confirmed_by, revoked_by) "
-    "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', '') returning *"
+    f"values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', '') returning {_COLUMNS}"
 )
 
 _CONFIRM = (
-    "update decision set stands_since = $2, confirmed_by = $3, most = null "
-    "where id = $1 and stands_since is null and revoked_at is null returning *"
+    "update decision set stands_since = coalesce(stands_since, $2), confirmed_at = $2, confirmed_by = $3, most = null "
+    f"where id = $1 and revoked_at is null and (stands_since is null or {_IS_EXCEEDED}) returning {_COLUMNS}"
 )
 
-_REVOKE = "update decision set revoked_at = $2, revoked_by = $3 where id = $1 and revoked_at is null returning *"
+_REVOKE = (
+    f"update decision set revoked_at = $2, revoked_by = $3 where id = $1 and revoked_at is null returning {_COLUMNS}"
+)
 
-_REVISION = "select coalesce(sum(1 + (confirmed_by <> '')::int + (revoked_at is not null)::int), 0)::bigint as revision from decision"
+_REVISION = (
+    "select coalesce(sum(1 + (confirmed_by <> '')::int + (revoked_at is not null)::int), 0)::bigint "
+    "+ (select count(*) from forgetting) as revision from decision"
+)
+
+# what a finding holds that is more than one person may waive is not waived, and so takes nothing of the limit
+_BEYOND = (
+    "with risky as (select claim.accepted_at as received_at, max(c.at_risk) as at_risk from finding f "
+    "join finding_cdr c on c.finding = f.key join claim using (creditor, cdr_key) "
+    "where f.cause = $1 and f.cleared_at is null and f.disposition = 'HOLD' and f.at_risk <= $2 and not exists ("
+    "select 1 from unnest($3::text[], $4::text[]) k(creditor, cdr_key) "
+    "where k.creditor = c.creditor and k.cdr_key = c.cdr_key) group by claim.creditor, claim.cdr_key "
+    "union all select received_at, max(at_risk) from unnest($5::text[], $6::text[], $7::timestamptz[], $8::numeric[]) "
+    "n(creditor, cdr_key, received_at, at_risk) group by creditor, cdr_key, received_at) "
+    "select min(received_at) as beyond_from from "
+    "(select received_at, sum(at_risk) over (order by received_at) as total from risky) r where total > $2"
+)
+
+_EXCEED = (
+    "insert into decision_limit (decision, beyond_from, known_at) select $1, $2, $3 where not exists ("
+    "select 1 from decision_limit where decision = $1 and beyond_from <= $2) returning 1"
+)
+_LOOK_BEYOND = (
+    "update claim set examined_at = null from finding_cdr c join finding f on f.key = c.finding "
+    "join decision d on d.target = f.cause where d.id = $1 and d.scope = 'cause' and f.cleared_at is null "
+    "and claim.creditor = c.creditor and claim.cdr_key = c.cdr_key and claim.accepted_at >= $2 "
+    "and (c.creditor, c.cdr_key) not in (select * from unnest($3::text[], $4::text[])) and not exists ("
+    "select 1 from verdict v where v.creditor = c.creditor and v.cdr_key = c.cdr_key and v.statement is not null)"
+)
 
 _TARGETED = (
     f"{_SELECT} join unnest($1::text[], $2::text[]) k(k_scope, k_target) on scope = k_scope and target = k_target"
@@ -202,6 +302,12 @@ _LOOK_AGAIN = (
     "update claim set examined_at = null from k where claim.creditor = k.creditor and claim.cdr_key = k.cdr_key "
     "and not exists (select 1 from verdict v where v.creditor = k.creditor and v.cdr_key = k.cdr_key and v.statement is not null)"
 )
+
+_TOLD = {
+    scope: "select currency, count(*) as findings, sum(at_risk) as at_risk from finding "
+    f"where {column} = $1 and cleared_at is null and source <> '' group by currency order by currency"
+    for scope, column in (("cause", "cause"), ("finding", "key"))
+}
 
 _ONLY = {"cause": "and f.cause = $1", "finding": "and f.key = $1", "cdr": ""}
 

@@ -26,6 +26,9 @@ IDLE_TIME_MAX_MILLISECONDS = (
     30_000  # the locks of a process that stands still, or whose machine is gone, end with its connections
 )
 ANSWER_WAIT_SECONDS = 35.0
+LONG_STATEMENT_TIME_MAX_SECONDS = 600
+LONG_ANSWER_WAIT_SECONDS = LONG_STATEMENT_TIME_MAX_SECONDS + 5.0
+SORT_MEMORY_MEBIBYTES = 64  # for each sort or join of a long transaction
 
 _log = structlog.get_logger()
 
@@ -88,17 +91,21 @@ class Direct:
         task.add_done_callback(self._ending.discard)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    async def transaction(self, *, is_long: bool = False) -> AsyncIterator[Connection]:
         """A connection whose work is committed when the block ends and undone when it raises.
 
-        Raises Unavailable when the database is not there or goes away, even in the commit.
+        A long one is for work on everything of a month, where nobody waits in a request: it has a connection of its own, whose statements
+        may take minutes once `take_time` says so. Raises Unavailable when the database is not there or goes away, even in the commit.
         """
         async with self._slot():
-            connection, _ = await self._begun(lambda one: one.execute("begin"))
+            connection = await self._begin(is_long)
             async with _whole(connection):
                 yield connection
                 await connection.execute("commit")
-            self._give_back(connection)
+            if is_long:
+                await connection.close()
+            else:
+                self._give_back(connection)
 
     async def fetch(self, statement: str, *values: Any) -> Sequence[Record]:
         """The rows of one statement that changes nothing. Raises Unavailable, or what PostgreSQL says."""
@@ -159,16 +166,28 @@ class Direct:
                 if not was_idle:
                     raise
 
+    async def _begin(self, is_long: bool) -> Connection:
+        """A connection that has begun a transaction."""
+        if not is_long:
+            return (await self._begun(lambda one: one.execute("begin")))[0]
+        connection = await self._connect(LONG_ANSWER_WAIT_SECONDS)
+        async with _whole(connection):
+            await connection.execute("begin")
+        return connection
+
     async def _open(self) -> Connection:
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
+        return await self._connect(ANSWER_WAIT_SECONDS)
+
+    async def _connect(self, answer_wait_seconds: float) -> Connection:
         try:
             made: Connection = await asyncpg.connect(
                 self._dsn,
                 timeout=CONNECT_WAIT_SECONDS,
-                command_timeout=ANSWER_WAIT_SECONDS,
+                command_timeout=answer_wait_seconds,
                 server_settings={
                     "timezone": "UTC",
                     "statement_timeout": str(STATEMENT_TIME_MAX_MILLISECONDS),
@@ -184,6 +203,13 @@ class Direct:
             connection.terminate()
         else:
             self._idle.append(connection)
+
+
+async def take_time(connection: Connection) -> None:
+    """To its end, the statements of a long transaction may take minutes and sort in memory; cursors are planned to be read to their end."""
+    await connection.execute(f"set local statement_timeout = '{LONG_STATEMENT_TIME_MAX_SECONDS}s'")
+    await connection.execute(f"set local work_mem = '{SORT_MEMORY_MEBIBYTES}MB'")
+    await connection.execute("set local cursor_tuple_fraction = 1")
 
 
 @asynccontextmanager

@@ -15,7 +15,10 @@ from hub.store.verdicts import Name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BilledCdr:
-    """A CDR on an advised statement: what the statement bills for it, since when (UTC), and how far its period is."""
+    """A CDR on an advised statement: what the statement bills for it, since when (UTC), and how far its period is.
+
+    `credit_id` is the CDR that credits it, None where none does, or it is held.
+    """
 
     creditor: str
     debtor: str
@@ -28,6 +31,7 @@ class BilledCdr:
     billed_at: datetime
     excl_vat: Decimal
     incl_vat: Decimal
+    credit_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +72,15 @@ class KeptStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeMove:
-    """All that one step of a dispute changes, to be kept as one. `period_state` is in which state the period of its statement was."""
+    """All that one step of a dispute changes, to be kept as one. `period_state` is in which state the period of its statement was.
+
+    `posts_in` is a period that takes entries and is to be open still, empty where none is.
+    """
 
     kept: KeptDispute
     step: KeptStep
     period_state: str
+    posts_in: str = ""
     entries: Sequence[EntryLines] = ()
     adjustments: Sequence[KeptAdjustment] = ()
 
@@ -140,6 +148,10 @@ class DisputeBook:
         """Disputes whose deadline is over, the longest first."""
         return _kept(await self._direct.fetch(_DUE, now, most))
 
+    async def credited(self, most: int) -> list[tuple[int, str]]:
+        """Disputes that go on although a credit of their CDR settles, by number, with the id of that credit."""
+        return [(row["id"], row["credit_id"]) for row in await self._direct.fetch(_CREDITED, most)]
+
     async def steps(self, dispute: int) -> list[KeptStep]:
         """The steps of a dispute, the first one first."""
         rows = await self._direct.fetch(_STEPS, dispute)
@@ -154,18 +166,31 @@ async def _keep_move(connection: Connection, move: DisputeMove) -> None:
 
 
 async def _is_in(connection: Connection, move: DisputeMove) -> bool:
-    """Whether the period of a dispute is still in the state that its entries are made for; it stays so until they are kept."""
-    rows = await connection.fetch("select state from period where id = $1 for share", move.kept.period)
-    return [row["state"] for row in rows] == [move.period_state]
+    """Whether the periods of a dispute are still in the states that its entries are made for; they stay so until those are kept."""
+    wanted = {move.posts_in: "open"} if move.posts_in else {}
+    wanted[move.kept.period] = move.period_state
+    rows = await connection.fetch(_STATES, sorted(wanted))
+    return {row["id"]: row["state"] for row in rows} == wanted
 
+
+_STATES = "select id, state from period where id = any($1::text[]) order by id for share"
 
 _COLUMNS = tuple(KeptDispute.__dataclass_fields__)
 _SELECT = f"select {', '.join(_COLUMNS)} from dispute"
 
+_CREDIT = (
+    "select c.cdr_id from verdict c where c.creditor = {of}.creditor and c.credit_of = {of}.cdr_key and c.is_credit "
+    "and c.disposition = 'SETTLE' order by c.received_at, c.cdr_key limit 1"
+)
+_CREDITED = (
+    f"select d.id, c.cdr_id as credit_id from dispute d cross join lateral ({_CREDIT.format(of='d')}) c "
+    "where d.state in ('draft', 'raised', 'countered', 'insisted', 'arbitration') order by d.id limit $1"
+)
+
 _BILLED = (
     "select v.creditor, v.debtor, v.cdr_key, v.cdr_id, v.currency, v.statement, s.period, p.state as period_state, "
     "coalesce((select e.known_at from journal_entry e where e.key = 'billed:' || s.id), s.made_at) as billed_at, "
-    "sum(l.excl_vat) as excl_vat, sum(l.incl_vat) as incl_vat from verdict v "
+    f"sum(l.excl_vat) as excl_vat, sum(l.incl_vat) as incl_vat, ({_CREDIT.format(of='v')}) as credit_id from verdict v "
     "join settlement_statement s on s.id = v.statement join period p on p.id = s.period "
     "join statement_line l on l.statement = s.id and l.cdr_creditor = v.creditor and l.cdr_key = v.cdr_key and l.kind in ('cdr', 'credit') "
     "where v.creditor = $1 and v.cdr_key = $2 group by v.creditor, v.cdr_key, s.id, p.id"

@@ -1,4 +1,4 @@
-"""Forgets drivers in everything that the database keeps of them: copies, versions of tokens, refused CDRs, verdicts, findings.
+"""Forgets drivers in everything that the database keeps of them: copies, versions of tokens, refused CDRs, permits, verdicts, findings.
 
 Money, digests, ids of CDRs and sessions, statements and the journal are not touched: they name no driver.
 """
@@ -29,11 +29,13 @@ from hub.store.copies import COPIES_LOCK
 from hub.store.direct import Connection, Direct, Record
 from hub.store.pack import pack, unpack
 from hub.store.pseudonyms import drop_salts, rename_everywhere, scoped_aliases
+from hub.store.traces import token_text
 from hub.store.verdicts import Name
 from ocpi_modules.types import NotJsonText, decode_json, encode_decoded, fold
 
 SCAN_BATCH_MAX_ROWS = 500
 OLD_BATCH_MAX_CDRS = 200
+PERMITS_MAX_ROWS = 10_000
 
 CopyKey = tuple[str, str, str, str, str, str]
 """Module, country code, party id, folded id, variant, audience."""
@@ -50,11 +52,16 @@ class Traces:
     copies: list[CopyKey] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
     refused: list[RefusedKey] = field(default_factory=list)
+    permits: list[int] = field(default_factory=list)
 
     @property
     def is_anything(self) -> bool:
         """Whether there are any."""
-        return bool(self.copies or self.versions or self.refused)
+        return bool(self.copies or self.versions or self.refused or self.permits)
+
+    def has(self, token: TokenName) -> bool:
+        """Whether a token is one of theirs, whatever is known of its contract."""
+        return any(one.identity == token.identity for one in self.tokens)
 
     def count(self, module: str) -> int:
         """How many copies of a module."""
@@ -79,6 +86,9 @@ class Forgetting:
         async for row in self._scan(_REFUSED, "place", ""):
             if _sees(traces, row, wanted):
                 traces.refused.append((row["caller"], row["digest"]))
+        async for row in self._scan(_PERMITS, "id", 0):  # the last: a no does not say which contract it was about
+            if _sees(traces, row, lambda token: wanted(token) or traces.has(token)):
+                traces.permits.append(row["id"])
         return traces
 
     async def forget(self, traces: Traces, wanted: Wanted) -> None:
@@ -86,6 +96,9 @@ class Forgetting:
         names: defaultdict[str, str] = defaultdict(new_alias)
         work = _Work(wanted, names.__getitem__)
         async with self._direct.transaction() as connection:
+            await connection.execute(
+                "insert into forgetting (done_at) values (now())"
+            )  # first: others look again, or wait for it
             await connection.execute(_LOCK_COPIES)
             for key in sorted(traces.copies):
                 await _forget_copy(connection, key, work)
@@ -93,6 +106,13 @@ class Forgetting:
                 await _forget_version(connection, version, work)
             for refused in sorted(traces.refused):
                 await _forget_refused(connection, refused, work)
+            theirs = _Work(lambda token: wanted(token) or traces.has(token), work.names)
+            for permit in sorted(traces.permits):
+                await _forget_permit(connection, permit, theirs)
+            for token in traces.tokens:
+                await connection.execute(
+                    _FORGET_TRACES, token_text(token), token_text(_renamed(token, names[token.uid]))
+                )
             await rename_everywhere(connection, names, traces.others)
 
     async def forget_old(self, before: datetime) -> int:
@@ -121,6 +141,22 @@ class Forgetting:
             refused = await connection.fetch("delete from refused_cdr where last_at < $1 returning 1", before)
             versions = await connection.fetch(_DROP_VERSIONS, before)
             return len(refused) + len(versions)
+
+    async def drop_permits(self, before: datetime) -> int:
+        """Drop authorisations and commands from before a moment (UTC), and what came of them; returns how many.
+
+        In portions of PERMITS_MAX_ROWS, so that nobody waits for long.
+        """
+        dropped = 0
+        while count := await self._drop_some_permits(before):
+            dropped += count
+        return dropped
+
+    async def _drop_some_permits(self, before: datetime) -> int:
+        async with self._direct.transaction() as connection:
+            rows = await connection.fetch(_DROP_PERMITS, before, PERMITS_MAX_ROWS)
+            results = await connection.fetch(_DROP_RESULTS, before, PERMITS_MAX_ROWS)
+            return len(rows) + len(results)
 
     async def _scan(self, statement: str, column: str, first: Any) -> AsyncIterator[Record]:
         after = first
@@ -169,6 +205,9 @@ async def _forget_copy(connection: Connection, key: CopyKey, work: _Work) -> Non
             await connection.execute(_COUNT_ONE_LESS, key[0], key[1], key[2], key[5], rows[0]["addressee"])
     else:
         await connection.execute(f"update copy set packed = $7 where {_COPY_IS}", *key, _packed(found))
+    if key[0] == "sessions":
+        alias = token_text(_renamed(found.token, found.uid))
+        await connection.execute(_FORGET_TRACE, f"{key[1]}/{key[2]}", key[3], alias)
     if key[0] == "cdrs":
         causes = await _forget_verdict(connection, (f"{key[1]}/{key[2]}", key[3]), found)
         if work.is_for_good:
@@ -202,9 +241,21 @@ async def _forget_refused(connection: Connection, key: RefusedKey, work: _Work) 
         await connection.execute(statement, *key, pack(text), text)
 
 
+async def _forget_permit(connection: Connection, permit: int, work: _Work) -> None:
+    rows = await connection.fetch("select packed from permit where id = $1 for update", permit)
+    found = work.without_driver(rows[0]["packed"]) if rows else None
+    if found is not None:
+        statement = "update permit set packed = $2, token = $3 where id = $1"
+        await connection.execute(statement, permit, _packed(found), token_text(_renamed(found.token, found.uid)))
+
+
+def _renamed(token: TokenName, uid: str) -> TokenName:
+    return TokenName(token.owner, token.type, uid)
+
+
 async def _forget_verdict(connection: Connection, name: Name, found: Forgotten) -> list[tuple[str, str]]:
     """Take a driver out of the verdict and the findings of a CDR; returns which causes have other keys now."""
-    token = "|".join((str(found.token.owner), found.token.type, found.uid))
+    token = token_text(_renamed(found.token, found.uid))
     statement = "update verdict set token = $3, reading = '' where creditor = $1 and cdr_key = $2 and token <> ''"
     await connection.execute(statement, *name, token)
     rows = await connection.fetch(_FINDINGS, *name)
@@ -253,6 +304,11 @@ _REFUSED = (
     "select caller || '|' || encode(digest, 'hex') as place, caller, digest, packed from refused_cdr "
     "where caller || '|' || encode(digest, 'hex') > $1 order by place limit $2"
 )
+_PERMITS = "select id, packed from permit where id > $1 order by id limit $2"
+_FORGET_TRACE = "update completed_session set token = $3 where creditor = $1 and session_key = $2 and token <> ''"
+_FORGET_TRACES = "update completed_session set token = $2 where token = $1"
+_DROP_PERMITS = "delete from permit where id = any(array(select id from permit where asked_at < $1 order by asked_at limit $2)) returning 1"
+_DROP_RESULTS = "delete from permit_result where id = any(array(select id from permit_result where known_at < $1 limit $2)) returning 1"
 _LOCK_COPIES = (
     f"select pg_advisory_xact_lock({COPIES_LOCK})"  # who holds objects must not write back what it read before
 )

@@ -5,12 +5,12 @@ That is so whoever writes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from hub.store.direct import Connection, Direct
+from hub.store.direct import Connection, Direct, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,21 @@ class JournalBook:
 
     async def of(self, reference: str) -> list[EntryLines]:
         """The entries about one thing, the oldest first."""
-        rows = await self._direct.fetch(_OF, reference)
-        found: dict[str, list[PostingLine]] = {}
-        heads = {}
-        for row in rows:
-            found.setdefault(row["key"], []).append(PostingLine(*(row[name] for name in _POSTING)))
-            heads[row["key"]] = {name: row[name] for name in ("event", "reference", "actor", "reason")}
-        return [EntryLines(key=key, postings=tuple(postings), **heads[key]) for key, postings in found.items()]
+        return _entries(await self._direct.fetch(_OF, reference))
+
+    async def named(self, keys: Collection[str]) -> dict[str, EntryLines]:
+        """Entries by key; those that are not there are left out."""
+        rows = await self._direct.fetch(_NAMED, sorted(keys)) if keys else ()
+        return {entry.key: entry for entry in _entries(rows)}
+
+
+def _entries(rows: Iterable[Record]) -> list[EntryLines]:
+    found: dict[str, list[PostingLine]] = {}
+    heads = {}
+    for row in rows:
+        found.setdefault(row["key"], []).append(PostingLine(*(row[name] for name in _POSTING)))
+        heads[row["key"]] = {name: row[name] for name in ("event", "reference", "actor", "reason")}
+    return [EntryLines(key=key, postings=tuple(postings), **heads[key]) for key, postings in found.items()]
 
 
 async def write_entries(connection: Connection, entries: Sequence[EntryLines], now: datetime) -> int:
@@ -98,7 +106,9 @@ _BALANCES = (
     "order by 1, 2, 3, 4, 5"
 )
 
-_OF = (
+_ENTRY = (
     "select e.key, e.event, e.reference, e.actor, e.reason, p.kind, p.party, p.counterparty, p.period, p.currency, "
-    "p.excl_vat, p.incl_vat from journal_entry e join posting p on p.entry = e.id where e.reference = $1 order by e.id, p.id"
+    "p.excl_vat, p.incl_vat from {entries} cross join lateral (select * from posting where entry = e.id offset 0) p order by e.id, p.id"
 )
+_OF = _ENTRY.format(entries="(select * from journal_entry where reference = $1) e")
+_NAMED = _ENTRY.format(entries="(select j.* from unnest($1::text[]) k(key) join journal_entry j using (key)) e")

@@ -57,7 +57,14 @@ class Refusals:
             "now": now,
         }
         async with self._database.transaction() as session:
-            await execute(session, _KEEP, values)
+            (row,) = await execute(session, _KEEP, values)
+            if row.times > 1:
+                await execute(session, _REPEATED, {"feed": values["creditor"], "now": now})
+
+    async def count_repeated(self, owner: Party, now: datetime) -> None:
+        """Count that a CDR came which the hub has already."""
+        async with self._database.transaction() as session:
+            await execute(session, _REPEATED, {"feed": str(owner), "now": now})
 
     async def load(self, before: datetime | None = None) -> Sequence[RefusedCdrRow]:
         """Refused CDRs, the last ones first; those last seen before a moment where one is given. LISTED_MAX_CDRS at most."""
@@ -72,7 +79,12 @@ _KEEP = text(
     "insert into refused_cdr (caller, digest, creditor, cdr_key, receiver, packed, status_code, answer, first_at, last_at, times) "
     "values (:caller, :digest, :creditor, :cdr_key, :receiver, :packed, :status_code, :answer, :now, :now, 1) "
     "on conflict (caller, digest) do update set status_code = excluded.status_code, answer = excluded.answer, "
-    "last_at = excluded.last_at, times = refused_cdr.times + 1"
+    "last_at = excluded.last_at, times = refused_cdr.times + 1 returning times"
+)
+
+_REPEATED = text(
+    "insert into repeated_cdr (feed, day, times) values (:feed, (cast(:now as timestamptz) at time zone 'UTC')::date, 1) "
+    "on conflict (feed, day) do update set times = repeated_cdr.times + 1"
 )
 
 

@@ -1,15 +1,16 @@
 """Statements as rows: read for everybody, made and advised within a step of their period.
 
-Which lines a statement has is said once, by the SQL below: settled CDRs that nothing bills yet, the fees that were posted with them, and
-adjustments. What it writes is kept by triggers too: advised statements and their lines never change.
+Drafts are made in `hub.store.drafting`. What is written is kept by triggers too: advised statements and their lines never change.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any, cast
 
 from hub.store.direct import Connection, Direct, Record
 from hub.store.where import Clause, where
@@ -18,6 +19,9 @@ CHUNK_LINES = 5_000
 
 PairName = tuple[str, str, str]
 """Creditor, debtor (``DE/ABC``) and currency."""
+
+Values = Sequence[Any]
+"""The values of a row in the order of its columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,68 +124,6 @@ class Statements:
 # --- within a step -----------------------------------------------------------------------------
 
 
-class Drafting:
-    """What a period's statements would be now, on a connection that has a transaction: gathered once, then read by pair."""
-
-    def __init__(self, connection: Connection, period: str) -> None:
-        self._connection, self._period = connection, period
-
-    async def gather(self) -> list[PairName]:
-        """Gather all lines; returns the pairs that have any, or a CDR that is kept out, in their order."""
-        await self._connection.execute(_DRAFTING)
-        for row in await self._connection.fetch(_CREDITORS, self._period):
-            await self._connection.execute(_GATHER_CDRS, self._period, row["creditor"])
-        await self._connection.execute(_GATHER_ADJUSTMENTS, self._period)
-        await self._connection.execute("create index on drafting (creditor, debtor, currency)")
-        rows = await self._connection.fetch(_PAIRS, self._period)
-        return [(row["creditor"], row["debtor"], row["currency"]) for row in rows]
-
-    async def lines(self, pair: PairName) -> AsyncIterator[Sequence[Record]]:
-        """The lines of a pair in the order of its statement, in portions."""
-        await self._connection.execute(_NUMBERED, *pair)
-        async for rows in portions(self._connection, "draft_lines"):
-            yield rows
-
-    async def kept_out(self, pair: PairName) -> list[Record]:
-        """The CDRs of a pair that do not count now, and why."""
-        return [*await self._connection.fetch(_KEPT_OUT_NOW, self._period, *pair)]
-
-    async def live(self) -> dict[PairName, KeptStatement]:
-        """The drafts as they are, by pair."""
-        rows = await self._connection.fetch(_LIVE, self._period)
-        return {kept.pair: kept for kept in map(_kept, rows)}
-
-    async def last_draft(self, pair: PairName) -> int:
-        """The number of the last draft of a pair, 0 where there was none."""
-        (row,) = await self._connection.fetch(_LAST_DRAFT, self._period, *pair)
-        return int(row["n"])
-
-    async def supersede(self, statement: str) -> None:
-        """A draft is none any more."""
-        await self._connection.execute(
-            "update settlement_statement set state = 'superseded' where id = $1 and state = 'draft'", statement
-        )
-
-    async def note(self, actor: str, now: datetime, content: str) -> None:
-        """Say that drafts were made."""
-        made = StepMade(step="drafted", actor=actor, made_at=now, content=content)
-        await note_step(self._connection, self._period, made)
-
-    async def add(self, statement: KeptStatement, kept_out: Sequence[Record]) -> None:
-        """Keep a draft with the lines of its pair."""
-        await self._connection.execute(_ADD, *(getattr(statement, name) for name in _FIELDS))
-        await self._connection.execute(_ADD_LINES, statement.id, *statement.pair)
-        if kept_out:
-            await self._connection.execute(
-                _ADD_KEPT_OUT,
-                statement.id,
-                [row["creditor"] for row in kept_out],
-                [row["cdr_key"] for row in kept_out],
-                [row["disposition"] for row in kept_out],
-                [row["notes_text"] for row in kept_out],
-            )
-
-
 async def note_step(connection: Connection, period: str, made: StepMade) -> None:
     """Say that a step was taken, and what it came to."""
     await connection.execute(_NOTE, period, made.step, made.actor, made.made_at, made.content)
@@ -194,10 +136,48 @@ async def portions(connection: Connection, cursor: str) -> AsyncIterator[Sequenc
     await connection.execute(f"close {cursor}")
 
 
-async def advise(connection: Connection, statement: KeptStatement) -> None:
-    """A draft becomes advised, and its CDRs are billed by it."""
-    await connection.execute("update settlement_statement set state = 'advised' where id = $1", statement.id)
-    await connection.execute(_BILL, statement.id)
+async def portions_ahead(connection: Connection, cursor: str) -> AsyncIterator[Sequence[Values]]:
+    """The same, each row as its values. Each portion is fetched while the one before it is in use.
+
+    Nothing else may be done on the connection meanwhile.
+    """
+    ahead = _fetched(connection, cursor)
+    while rows := await ahead:
+        ahead = _fetched(connection, cursor)
+        yield cast("Sequence[Values]", rows)  # a row of the driver is a sequence of its values as well
+    await connection.execute(f"close {cursor}")
+
+
+def _fetched(connection: Connection, cursor: str) -> asyncio.Task[Sequence[Record]]:
+    task = asyncio.create_task(_fetch(connection, cursor))
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks where the reader broke off
+    return task
+
+
+async def _fetch(connection: Connection, cursor: str) -> Sequence[Record]:
+    return await connection.fetch(f"fetch {CHUNK_LINES} from {cursor}")
+
+
+async def sealed_lines(connection: Connection, period: str) -> AsyncIterator[Sequence[Values]]:
+    """The lines of all live statements of a period in portions: the statement, and the line as it is sealed, in the order of both."""
+    await connection.execute(f"declare sealed_lines no scroll cursor for {_SEALED_LINES}", period)
+    async for rows in portions_ahead(connection, "sealed_lines"):
+        yield rows
+
+
+async def sealed_kept_out(connection: Connection, period: str) -> AsyncIterator[Sequence[Record]]:
+    """What was kept out of all live statements of a period, by statement and in its order, in portions."""
+    await connection.execute(f"declare sealed_kept_out no scroll cursor for {_SEALED_KEPT_OUT}", period)
+    async for rows in portions(connection, "sealed_kept_out"):
+        yield rows
+
+
+async def advise(connection: Connection, statements: Sequence[KeptStatement]) -> None:
+    """Drafts become advised, and their CDRs and adjustments are billed by them."""
+    names = [statement.id for statement in statements]
+    await connection.execute("update settlement_statement set state = 'advised' where id = any($1::text[])", names)
+    await connection.execute(_BILL, names)
+    await connection.execute(_BILL_ADJUSTMENTS, [one.id for one in statements if one.adjustments])
 
 
 async def live_statements(connection: Connection, period: str) -> list[KeptStatement]:
@@ -206,24 +186,16 @@ async def live_statements(connection: Connection, period: str) -> list[KeptState
 
 
 def _kept(row: Record) -> KeptStatement:
-    return KeptStatement(**{name: row[name] for name in _FIELDS})
+    return KeptStatement(**{name: row[name] for name in FIELDS})
 
 
 _NOTE = "insert into period_step (period, step, actor, made_at, content) values ($1, $2, $3, $4, $5)"
 
-_FIELDS = tuple(KeptStatement.__dataclass_fields__)
-_SELECT = f"select {', '.join(_FIELDS)} from settlement_statement"
-_PLACES = ", ".join(f"${number}" for number in range(1, len(_FIELDS) + 1))
-_ADD = f"insert into settlement_statement ({', '.join(_FIELDS)}) values ({_PLACES})"
-
+FIELDS = tuple(KeptStatement.__dataclass_fields__)
+_SELECT = f"select {', '.join(FIELDS)} from settlement_statement"
 _LIVE = f'{_SELECT} where period = $1 and state <> \'superseded\' order by creditor collate "C", debtor collate "C", currency collate "C"'
 
 _BEFORE = f"{_SELECT} where period = $1 and creditor = $2 and debtor = $3 and currency = $4 and draft < $5 order by draft desc limit 1"
-
-_LAST_DRAFT = (
-    "select coalesce(max(draft), 0) as n from settlement_statement "
-    "where period = $1 and creditor = $2 and debtor = $3 and currency = $4"
-)
 
 # what a line says of its charge, where it has one
 _CHARGE = (
@@ -237,80 +209,40 @@ _LINES = (
     "where l.statement = $1 and l.line > $2 order by l.line limit $3"
 )
 
-_NOTES = (
-    "coalesce((select array_agg(distinct f.check_id || ' ' || f.kind) from finding_cdr c join finding f on f.key = c.finding "
-    "where c.creditor = v.creditor and c.cdr_key = v.cdr_key and f.cleared_at is null), '{}')"
-)
-"""The kinds of finding that speak of a CDR, in the order of their checks."""
-
-_KEPT_OUT = (
-    "select k.line, v.cdr_id, v.session_id, v.starts_at, v.ends_at, v.energy, v.excl_vat, v.incl_vat, k.disposition, "
+_OUT = (
+    "v.cdr_id, v.session_id, v.starts_at, v.ends_at, v.energy, v.excl_vat, v.incl_vat, k.disposition, "
     "array(select jsonb_array_elements_text(k.notes::jsonb)) as notes "
     "from statement_kept_out k join verdict v on v.creditor = k.cdr_creditor and v.cdr_key = k.cdr_key "
-    "where k.statement = $1 order by k.line"
 )
 
-_DRAFTING = (
-    "create temporary table drafting (creditor text, debtor text, currency text, kind text, cdr_creditor text, cdr_key text, "
-    "excl_vat numeric, incl_vat numeric, ends_at timestamptz) on commit drop"
+_KEPT_OUT = f"select k.line, {_OUT} where k.statement = $1 order by k.line"
+
+_SEALED_KEPT_OUT = (
+    f"select k.statement, {_OUT} join settlement_statement s on s.id = k.statement "
+    "where s.period = $1 and s.state <> 'superseded' order by k.statement, k.line"
 )
 
-_CREDITORS = "select distinct creditor from verdict where period = $1 and disposition = 'SETTLE' and statement is null order by 1"
-
-# an entry has two postings for each obligation, the debtor's first; the first obligation is the claim itself
-_GATHER_CDRS = (
-    "insert into drafting select p.counterparty, p.party, p.currency, "
-    "case when p.place > 1 then 'fee' when v.is_credit then 'credit' else 'cdr' end, v.creditor, v.cdr_key, "
-    "case when p.place > 1 then p.excl_vat else v.excl_vat end, case when p.place > 1 then p.incl_vat else v.incl_vat end, v.ends_at "
-    "from verdict v cross join lateral (select id from journal_entry "
-    "where key = 'accepted:' || v.creditor || '/' || v.cdr_key || ':' || v.turn offset 0) e "  # by its index, never all entries
-    "cross join lateral (select p.*, row_number() over (order by p.id) as place from posting p where p.entry = e.id) p "
-    "where v.period = $1 and v.creditor = $2 and v.disposition = 'SETTLE' and v.statement is null and p.place % 2 = 1"
+AS_SEALED = (
+    "kind, cdr_id, session_id, starts_at at time zone 'UTC' as starts_at, ends_at at time zone 'UTC' as ends_at, "
+    "energy::text as energy, excl_vat::text as excl_vat, incl_vat::text as incl_vat"
 )
+"""What is sealed of a line, in the order in which `hub.settlement.drafts` reads it: moments in UTC, numbers as texts."""
 
-_GATHER_ADJUSTMENTS = (
-    "insert into drafting select p.counterparty, p.party, p.currency, 'adjustment', p.counterparty, e.reference, "
-    "p.excl_vat, p.incl_vat, null from journal_entry e "
-    "cross join lateral (select p.*, row_number() over (order by p.id) as place from posting p where p.entry = e.id) p "
-    "where e.event = 'adjusted' and p.period = $1 and p.kind = 'claim:unbilled' and p.place % 2 = 1"
-)
-
-_PAIRS = (
-    'select creditor collate "C" as creditor, debtor collate "C" as debtor, currency collate "C" as currency from ('
-    "select creditor, debtor, currency from drafting union "
-    "select creditor, debtor, currency from verdict where period = $1 and disposition <> 'SETTLE') p order by 1, 2, 3"
-)
-
-_ORDER = 'ends_at nulls last, cdr_key collate "C", cdr_creditor collate "C", kind collate "C", excl_vat, incl_vat nulls first'
-
-_NUMBERED = (
-    "declare draft_lines no scroll cursor for "
-    f"select l.*, {_CHARGE} from (select row_number() over (order by {_ORDER}) as line, kind, cdr_creditor, cdr_key, excl_vat, incl_vat "
-    f"from drafting where creditor = $1 and debtor = $2 and currency = $3) l {_OF_LINE} order by l.line"
-)
-
-_ADD_LINES = (
-    "insert into statement_line (statement, line, kind, cdr_creditor, cdr_key, excl_vat, incl_vat) "
-    f"select $1, row_number() over (order by {_ORDER}), kind, cdr_creditor, cdr_key, excl_vat, incl_vat from drafting "
-    "where creditor = $2 and debtor = $3 and currency = $4"
-)
-
-_KEPT_OUT_NOW = (
-    "select creditor, cdr_key, cdr_id, session_id, starts_at, ends_at, energy, excl_vat, incl_vat, disposition, notes, "
-    "to_jsonb(notes)::text as notes_text from (select v.*, "
-    "case when found = '{}' then array['LATER_PERIOD'] else array(select split_part(n, ' ', 2) from unnest(found) n) end as notes "
-    f"from verdict v cross join lateral (select {_NOTES} as found) n "
-    "where v.period = $1 and v.creditor = $2 and v.debtor = $3 and v.currency = $4 and v.disposition <> 'SETTLE') v "
-    'order by ends_at nulls last, cdr_key collate "C"'
-)
-
-_ADD_KEPT_OUT = (
-    "insert into statement_kept_out (statement, line, cdr_creditor, cdr_key, disposition, notes) "
-    "select $1, n, creditor, cdr_key, disposition, notes "
-    "from unnest($2::text[], $3::text[], $4::text[], $5::text[]) with ordinality k(creditor, cdr_key, disposition, notes, n)"
+_SEALED_LINES = (
+    f"select statement, {AS_SEALED} from (select l.statement, l.line, l.kind, l.excl_vat, l.incl_vat, {_CHARGE} "
+    f"from settlement_statement s join statement_line l on l.statement = s.id {_OF_LINE} "
+    "where s.period = $1 and s.state <> 'superseded') l order by statement, line"
 )
 
 _BILL = (
     "update verdict v set statement = l.statement from statement_line l "
-    "where l.statement = $1 and l.kind in ('cdr', 'credit') and v.creditor = l.cdr_creditor and v.cdr_key = l.cdr_key"
+    "where l.statement = any($1::text[]) and l.kind in ('cdr', 'credit') and v.creditor = l.cdr_creditor and v.cdr_key = l.cdr_key"
+)
+
+# what names an adjustment in the journal: `hub.settlement.engine.corrections`, and for those of disputes `hub.settlement.engine.disputes`
+_BILL_ADJUSTMENTS = (
+    "update adjustment a set statement = l.statement from statement_line l "
+    "where l.statement = any($1::text[]) and l.kind = 'adjustment' and a.kind = 'adjustment' and a.state = 'agreed' and l.cdr_key = "
+    "case when a.dispute is not null then 'dispute-' || a.dispute when a.reverses is not null then 'reversal-' || a.id "
+    "else 'adjustment-' || a.id end"
 )

@@ -5,7 +5,7 @@ All times are timestamptz in UTC, all amounts exact `numeric`, all OCPI objects 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy import (
@@ -288,27 +288,41 @@ class VersionRow(SQLModel, table=True):
 
 
 class CompletedSessionRow(SQLModel, table=True):
-    """A session that its CPO called COMPLETED, and when the hub learned it: a CDR is to follow."""
+    """A session that its CPO called COMPLETED, and when the hub learned it: a CDR is to follow.
+
+    `token`, `evse`, `reference` and `starts_at` are what it is found by where a CDR does not name it (`hub.store.traces`).
+    """
 
     __tablename__ = "completed_session"
-    __table_args__ = (Index("ix_completed_session_at", "completed_at"),)
+    __table_args__ = (
+        Index("ix_completed_session_at", "completed_at"),
+        Index("ix_completed_session_token", "token", "starts_at", postgresql_where=text("token <> ''")),
+        Index("ix_completed_session_reference", "reference", "creditor", postgresql_where=text("reference <> ''")),
+    )
 
     creditor: str = Field(primary_key=True)
     session_key: str = Field(primary_key=True)
     debtor: str
     completed_at: datetime = Field(sa_column=_moment())
+    token: str = ""
+    evse: str = ""
+    reference: str = ""
+    starts_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
 
 
 class RefusedCdrRow(SQLModel, table=True):
     """A CDR that was refused at the door: its bytes, their SHA-256, the answer, and how often it came. Never billed.
 
-    `creditor` and `cdr_key` are what it says of itself, empty where it says nothing that can be read.
+    `creditor` and `cdr_key` are what it says of itself, empty where it says nothing that can be read. `examined_at` is empty until
+    settlement has looked at it, `finding` is what it then said.
     """
 
     __tablename__ = "refused_cdr"
     __table_args__ = (
         Index("ix_refused_cdr_name", "creditor", "cdr_key"),
         Index("ix_refused_cdr_last", "last_at"),
+        Index("ix_refused_cdr_waiting", "last_at", postgresql_where=text("examined_at is null")),
+        Index("ix_refused_cdr_finding", "finding", postgresql_where=text("finding is not null")),
     )
 
     caller: str = Field(primary_key=True)
@@ -322,6 +336,59 @@ class RefusedCdrRow(SQLModel, table=True):
     first_at: datetime = Field(sa_column=_moment())
     last_at: datetime = Field(sa_column=_moment())
     times: int = 1
+    examined_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    finding: str | None = None
+
+
+class RepeatedCdrRow(SQLModel, table=True):
+    """How often CDRs of a party (`feed`) came on a day (UTC) that had come before, accepted or refused."""
+
+    __tablename__ = "repeated_cdr"
+
+    feed: str = Field(primary_key=True)
+    day: date = Field(primary_key=True)
+    times: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class PermitRow(SQLModel, table=True):
+    """An authorisation or command that the hub passed on, with its answer: what lets somebody charge. Only ever added to.
+
+    `module` is tokens or commands; `token` as in `hub.store.traces`, empty where none is named; `reference` is the folded
+    authorization_reference, `callback` the id under which the result of a command comes. `packed` says all of it in JSON.
+    """
+
+    __tablename__ = "permit"
+    __table_args__ = (
+        Index("ix_permit_token", "token", "cpo", "asked_at"),
+        Index("ix_permit_reference", "reference", "cpo", postgresql_where=text("reference <> ''")),
+        Index("ix_permit_first", "cpo", "module", "asked_at"),
+        Index("ix_permit_asked", "asked_at"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    module: str
+    cpo: str
+    emsp: str
+    token: str = ""
+    reference: str = ""
+    callback: str = ""
+    asked_at: datetime = Field(sa_column=_moment())
+    packed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class PermitResultRow(SQLModel, table=True):
+    """What a charge point made of a command, and when the hub learned it. Only ever added to."""
+
+    __tablename__ = "permit_result"
+    __table_args__ = (
+        Index("ix_permit_result_callback", "callback"),
+        Index("ix_permit_result_known", "known_at"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    callback: str
+    result: str
+    known_at: datetime = Field(sa_column=_moment())
 
 
 # --- the books of settlement --------------------------------------------------------------------------------
@@ -392,8 +459,9 @@ class VerdictRow(SQLModel, table=True):
     """What settlement makes of a CDR: its period, disposition and price, and the values by which others are related to it.
 
     Made again whenever it is examined again. `turn` counts how often it was accepted; `token` and `plug` are what two charges cannot share
-    at the same time; `meter` and `reading` name the meter and the record of signed data, empty without any; `matches` says in JSON what it
-    was matched with and how; `statement` is the advised one that bills it.
+    at the same time; `meter` and `reading` name the meter and the record of signed data, empty without any; `found_session` is the
+    folded id of the session where it was found otherwise than by its id; `matches` says in JSON what it was matched with and how;
+    `statement` is the advised one that bills it.
     """
 
     __tablename__ = "verdict"
@@ -405,6 +473,12 @@ class VerdictRow(SQLModel, table=True):
         Index("ix_verdict_credit", "creditor", "credit_of", postgresql_where=text("credit_of is not null")),
         Index("ix_verdict_meter", "meter", "starts_at", postgresql_where=text("meter <> ''")),
         Index("ix_verdict_reading", "creditor", "reading", postgresql_where=text("reading <> ''")),
+        Index(
+            "ix_verdict_found_session",
+            "creditor",
+            "found_session",
+            postgresql_where=text("found_session is not null"),
+        ),
     )
 
     creditor: str = Field(primary_key=True)
@@ -427,6 +501,7 @@ class VerdictRow(SQLModel, table=True):
     credit_of: str | None = None
     session_key: str | None = None
     session_id: str | None = None
+    found_session: str | None = None
     token: str
     plug: str
     meter: str = ""
@@ -437,10 +512,17 @@ class VerdictRow(SQLModel, table=True):
 
 
 class FindingRow(SQLModel, table=True):
-    """What a check found; `cleared_at` is set when it was examined again and is no longer so. `cause` is what clusters it with others."""
+    """What a check found; `cleared_at` is set when it was examined again and is no longer so. `cause` is what clusters it with others.
+
+    `source` is what was looked at: refused (a CDR refused at the door), period (a whole one), or nothing for CDRs themselves.
+    """
 
     __tablename__ = "finding"
-    __table_args__ = (Index("ix_finding_cause", "cause"), Index("ix_finding_period", "period", "kind"))
+    __table_args__ = (
+        Index("ix_finding_cause", "cause"),
+        Index("ix_finding_period", "period", "kind"),
+        Index("ix_finding_source", "source", "period", postgresql_where=text("source <> ''")),
+    )
 
     key: str = Field(primary_key=True)
     check_id: str
@@ -458,6 +540,7 @@ class FindingRow(SQLModel, table=True):
     sentence: str = Field(sa_column=_text())
     raised_at: datetime = Field(sa_column=_moment())
     cleared_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    source: str = ""
 
 
 class FindingCdrRow(SQLModel, table=True):
@@ -548,12 +631,15 @@ class StatementRow(SQLModel, table=True):
 
 
 class StatementLineRow(SQLModel, table=True):
-    """A line of a statement: a CDR, a credit, a fee for one of them, or an adjustment (`cdr_key` is then what names that)."""
+    """A line of a statement: a CDR, a credit, a fee for one of them, or an adjustment (`cdr_key` is then what names that).
+
+    That the statement is a draft that is there is looked at by a trigger, once for all lines that are added together.
+    """
 
     __tablename__ = "statement_line"
     __table_args__ = (Index("ix_statement_line_cdr", "cdr_creditor", "cdr_key"),)
 
-    statement: str = Field(primary_key=True, foreign_key="settlement_statement.id")
+    statement: str = Field(primary_key=True)
     line: int = Field(sa_column=Column(BigInteger, primary_key=True))
     kind: str
     cdr_creditor: str
@@ -567,7 +653,7 @@ class StatementKeptOutRow(SQLModel, table=True):
 
     __tablename__ = "statement_kept_out"
 
-    statement: str = Field(primary_key=True, foreign_key="settlement_statement.id")
+    statement: str = Field(primary_key=True)
     line: int = Field(sa_column=Column(BigInteger, primary_key=True))
     cdr_creditor: str
     cdr_key: str
@@ -578,8 +664,8 @@ class StatementKeptOutRow(SQLModel, table=True):
 class DecisionRow(SQLModel, table=True):
     """What a person decided about a cause, a finding or a CDR (`scope`, `target`): it holds `stands_since` then, until it is revoked.
 
-    Empty `stands_since`: it waits for a second person. `most` is what may hang on one finding that it lifts, empty where two decided;
-    `at_risk` says in JSON what hung on all of it when it was made, by currency.
+    Empty `stands_since`: it waits for a second person. `most` is what may hang on all that it lifts, empty where two decided;
+    `at_risk` says in JSON what hung on all of it when it was made, by currency. `confirmed_at` is when the second person agreed.
     """
 
     __tablename__ = "decision"
@@ -596,9 +682,32 @@ class DecisionRow(SQLModel, table=True):
     actor: str
     decided_at: datetime = Field(sa_column=_moment())
     confirmed_by: str = ""
+    confirmed_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     stands_since: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     revoked_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     revoked_by: str = ""
+
+
+class DecisionLimitRow(SQLModel, table=True):
+    """That more hangs on a cause than one person may waive: their decision bears on no CDR that came at `beyond_from` or later.
+
+    Known since `known_at`. Only ever added to; the earliest one counts, until a second person confirms the decision.
+    """
+
+    __tablename__ = "decision_limit"
+
+    decision: int = Field(sa_column=Column(BigInteger, ForeignKey("decision.id"), primary_key=True))
+    beyond_from: datetime = Field(sa_column=Column(DateTime(timezone=True), primary_key=True))
+    known_at: datetime = Field(sa_column=_moment())
+
+
+class ForgettingRow(SQLModel, table=True):
+    """That somebody was forgotten, and when; not who. Whoever read anything before that is to read it again."""
+
+    __tablename__ = "forgetting"
+
+    id: int | None = Field(default=None, sa_column=_id())
+    done_at: datetime = Field(sa_column=_moment())
 
 
 class ChaseRow(SQLModel, table=True):
@@ -685,11 +794,47 @@ class AgreementRow(SQLModel, table=True):
     ended_by: str = ""
 
 
+class ProfileRow(SQLModel, table=True):
+    """A version of the profile of a party: proposed by one, activated by another; `content` is its JSON. Ended as an agreement is."""
+
+    __tablename__ = "profile"
+
+    party: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    content: str = Field(sa_column=_text())
+    proposed_by: str
+    proposed_at: datetime = Field(sa_column=_moment())
+    activated_by: str = ""
+    activated_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    ended_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    ended_by: str = ""
+
+
+class EmspViewRow(SQLModel, table=True):
+    """What an eMSP says that it holds of the CDRs that ended in a period: ids, owners, ends and totals, nothing of a driver.
+
+    The last one counts. `packed` is JSON (`hub.store.pack`), `digest` its SHA-256.
+    """
+
+    __tablename__ = "emsp_view"
+
+    emsp: str = Field(primary_key=True)
+    period: str = Field(primary_key=True)
+    starts_at: datetime = Field(sa_column=_moment())
+    ends_at: datetime = Field(sa_column=_moment())
+    packed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    cdrs: int = Field(sa_column=_count())
+    given_by: str
+    given_at: datetime = Field(sa_column=_moment())
+
+
 class AdjustmentRow(SQLModel, table=True):
     """An amount by which what was billed for a CDR is corrected: proposed by one, agreed to by another, then in the journal.
 
     `kind`: adjustment (both parties; `excl_vat` and `incl_vat` are what the debtor owes more) or write_off (two approvals; what is given
-    up). `state`: proposed, agreed, refused. `dispute` is the one that it comes out of, `statement` the one that it stands on.
+    up). `state`: proposed, agreed, refused. `dispute` is the one that it comes out of, `statement` the advised one that it stands on,
+    `reverses` the one that it takes back because a credit came in its place.
     """
 
     __tablename__ = "adjustment"
@@ -718,6 +863,7 @@ class AdjustmentRow(SQLModel, table=True):
     dispute: int | None = Field(default=None, sa_column=Column(BigInteger, ForeignKey("dispute.id"), nullable=True))
     period: str | None = Field(default=None, foreign_key="period.id")
     statement: str | None = None
+    reverses: int | None = Field(default=None, sa_column=Column(BigInteger, ForeignKey("adjustment.id"), nullable=True))
 
 
 class PseudonymRow(SQLModel, table=True):

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from hub.store.decisions import locked_revision
+from hub.store.decisions import Name, exceed, locked_revision
 from hub.store.direct import Connection, Direct, Record
 from hub.store.journal import EntryLines, write_entries
 from hub.store.pack import unpack
@@ -19,11 +19,12 @@ from hub.store.periods import locked_states
 from ocpi_modules.parties import Party
 
 RELATED_MAX_CDRS = 5_000
+RELATED_MAX_OF_EACH = 25  # of a large batch
+WAITING_MAX_BYTES = 16 * 1024 * 1024  # as they are stored, but for one that is larger alone
 
 _ZERO = Decimal(0)
 
-Name = tuple[str, str]
-"""Creditor (``DE/ABC``) and folded id of a CDR."""
+__all__ = ["Name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Relating:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What becomes of a CDR; the fields are those of `VerdictRow`."""
+    """What becomes of a CDR; the fields are those of `VerdictRow`. `version` names the state of a row that was read."""
 
     relating: Relating
     cdr_id: str
@@ -86,6 +87,8 @@ class Verdict:
     matches: str
     session_id: str | None = None
     statement: str | None = None
+    found_session: str | None = None
+    version: str = field(default="", compare=False)
 
     @property
     def name(self) -> Name:
@@ -113,6 +116,7 @@ class KeptFinding:
     sentence: str
     cdrs: tuple[Name, ...]
     risks: tuple[Decimal, ...] = ()
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +125,8 @@ class Examined:
 
     `seen` are the states in which CDRs were read: one that somebody changed meanwhile is looked at once more. `unchanged` ones
     have no new verdict. `revision` is that of the decisions that were applied (`hub.store.decisions`), `states` are those in which the
-    periods of the verdicts were thought to be.
+    periods of the verdicts were thought to be. `before` are the versions of the verdicts that these replace, `limits` the decisions
+    that bear on nothing that came at a moment or later.
     """
 
     verdicts: Sequence[Verdict]
@@ -132,6 +137,8 @@ class Examined:
     seen: Mapping[Name, str] = field(default_factory=dict)
     revision: int = 0
     states: Mapping[str, str] = field(default_factory=dict)
+    before: Mapping[Name, str] = field(default_factory=dict)
+    limits: Mapping[int, datetime] = field(default_factory=dict)
 
 
 class Verdicts:
@@ -141,8 +148,11 @@ class Verdicts:
         self._direct = direct
 
     async def waiting(self, most: int) -> list[ReceivedCdr]:
-        """CDRs that were never examined, the oldest first; those that could not be are tried after the others."""
-        return [*map(_received, await self._direct.fetch(_WAITING, most))]
+        """CDRs that were never examined, the oldest first; those that could not be are tried after the others.
+
+        WAITING_MAX_BYTES together at most.
+        """
+        return [*map(_received, await self._direct.fetch(_WAITING, most, WAITING_MAX_BYTES))]
 
     async def failed(self, name: Name) -> None:
         """Put a CDR that could not be examined behind all others that wait."""
@@ -163,12 +173,19 @@ class Verdicts:
     async def related(self, relating: Sequence[Relating]) -> set[Name]:
         """Examined CDRs that share a session, a connector or a token with some others at the same time, or credit them, or are credited.
 
-        Also those with the same signed reading, and of the same meter the one before and the one after.
+        Also those with the same signed reading, of the same meter the one before and the one after, and those for which a session was
+        found that others name.
         """
         if not relating:
             return set()
         columns = [[getattr(one, name) for one in relating] for name in _RELATING]
-        rows = await self._direct.fetch(_RELATED, *columns, RELATED_MAX_CDRS)
+        most = max(RELATED_MAX_CDRS, RELATED_MAX_OF_EACH * len(relating))
+        rows = await self._direct.fetch(_RELATED, *columns, most)
+        return {(row["creditor"], row["cdr_key"]) for row in rows}
+
+    async def billing(self, sessions: Collection[Name]) -> set[Name]:
+        """Examined CDRs that name some sessions, or for which these were found."""
+        rows = await self._direct.fetch(_BILLING, *_name_columns(sessions)) if sessions else ()
         return {(row["creditor"], row["cdr_key"]) for row in rows}
 
     async def load(self, names: Collection[Name]) -> dict[Name, Verdict]:
@@ -194,46 +211,61 @@ class Verdicts:
     async def keep(self, examined: Examined) -> bool:
         """Keep what a look at some CDRs came to, all of it or nothing. What was found before and is no longer so is cleared.
 
-        False where somebody decided something meanwhile, or a period took a step: nothing is kept, and it is to be looked at again.
+        False where somebody decided something meanwhile, a period took a step, or somebody else looked at one of them: nothing is
+        kept, and it is to be looked at again. Raises Unavailable where what it needs is taken for too long.
         """
         async with self._direct.transaction() as connection:
-            if await locked_revision(connection) != examined.revision:
-                return False
-            if await locked_states(connection, examined.states) != examined.states:
+            await connection.execute(_ONE_AFTER_THE_OTHER)
+            if not await _is_as_it_was(connection, examined):
                 return False
             names = [verdict.name for verdict in examined.verdicts]
             await _keep_verdicts(connection, examined)
             await connection.execute(_CLEAR, *_name_columns(names), [one.key for one in examined.findings], examined.at)
-            await _keep_findings(connection, examined)
+            await keep_findings(connection, examined.findings, examined.at)
             await write_entries(connection, examined.entries, examined.at)
             marked = sorted({*names, *examined.unchanged})
             seen = [examined.seen.get(name, "") for name in marked]
             await connection.execute(_MARK, *_name_columns(marked), examined.at, seen)
+            await exceed(connection, examined.limits, examined.at, marked)
             return True
 
 
+async def _is_as_it_was(connection: Connection, examined: Examined) -> bool:
+    """Whether decisions, periods and verdicts are those on which a look was based; they stay so until the transaction ends."""
+    if await locked_revision(connection) != examined.revision:
+        return False
+    if await locked_states(connection, examined.states) != examined.states:
+        return False
+    names = [verdict.name for verdict in examined.verdicts]
+    rows = await connection.fetch(_VERSIONS, *_name_columns(names))
+    versions = {(row["creditor"], row["cdr_key"]): row["version"] for row in rows}
+    return all(versions.get(name, "") == examined.before.get(name, "") for name in names)
+
+
 async def _keep_verdicts(connection: Connection, examined: Examined) -> None:
-    rows = [
-        {**_plain(verdict.relating), **_plain(verdict), "examined_at": examined.at} for verdict in examined.verdicts
-    ]
-    if rows:
-        await connection.executemany(_VERDICT, [tuple(row[name] for name in _VERDICT_COLUMNS) for row in rows])
+    if verdicts := examined.verdicts:
+        relating = [verdict.relating for verdict in verdicts]
+        columns = [_column(relating, name) for name in _RELATING] + [_column(verdicts, name) for name in _OWN]
+        await connection.execute(_VERDICT, *columns, [examined.at] * len(verdicts))
 
 
-async def _keep_findings(connection: Connection, examined: Examined) -> None:
-    rows = [{**_plain(one), "raised_at": examined.at} for one in examined.findings]
-    if rows:
-        await connection.executemany(_FINDING, [tuple(row[name] for name in _FINDING_COLUMNS) for row in rows])
-        links = [(one.key, *name, risk) for one in examined.findings for name, risk in _risks(one)]
-        await connection.executemany(_FINDING_CDR, links)
+async def keep_findings(connection: Connection, findings: Sequence[KeptFinding], at: datetime) -> None:
+    """Keep findings with the CDRs that they are about; one that was cleared is so again."""
+    once = {one.key: one for one in findings}.values()
+    if once:
+        columns = [_column(once, name) for name in _KEPT_COLUMNS]
+        await connection.execute(_FINDING, *columns, [at] * len(once))
+        links = {(one.key, *name): risk for one in once for name, risk in _risks(one)}
+    if once and links:  # what was refused, or is missing, is about no CDR of the books
+        await connection.execute(_FINDING_CDR, *map(list, zip(*links, strict=True)), [*links.values()])
 
 
 def _risks(finding: KeptFinding) -> Iterable[tuple[Name, Decimal]]:
     return zip(finding.cdrs, finding.risks or (_ZERO,) * len(finding.cdrs), strict=True)
 
 
-def _plain(value: Any) -> Mapping[str, Any]:
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+def _column(rows: Iterable[object], name: str) -> list[Any]:
+    return [getattr(row, name) for row in rows]
 
 
 def _name_columns(names: Collection[Name]) -> tuple[list[str], list[str]]:
@@ -256,27 +288,55 @@ _RELATING = tuple(Relating.__dataclass_fields__)
 
 _NAMES = "unnest($1::text[], $2::text[]) k(creditor, cdr_key)"
 
+# one look into the primary key for each, however many copies there are: a join might read all of them
 _TEXT = (
-    "join copy c on c.module || '' = 'cdrs' and c.audience || '' = '' and c.variant = '' and c.key = claim.cdr_key "
-    "and c.country_code || '/' || c.party_id = claim.creditor"
+    "cross join lateral (select packed from copy c where c.key = claim.cdr_key and c.module = 'cdrs' "
+    "and c.country_code = split_part(claim.creditor, '/', 1) and c.party_id = split_part(claim.creditor, '/', 2) "
+    "and c.variant = '' and c.audience = '' limit 1) c"
 )
 
-_CDR = "select claim.creditor, claim.cdr_key, claim.debtor, claim.accepted_at, claim.xmin::text as seen, c.packed from claim"
+_CDR = "claim.creditor, claim.cdr_key, claim.debtor, claim.accepted_at, claim.seen, c.packed"
 
 _WAITING = (
-    f"{_CDR} {_TEXT} where claim.examined_at is null "
-    "order by claim.failures, claim.accepted_at, claim.creditor, claim.cdr_key limit $1"
+    "with claim as materialized (select creditor, cdr_key, debtor, accepted_at, failures, xmin::text as seen from claim "
+    "where examined_at is null order by failures, accepted_at, creditor, cdr_key limit $1), "
+    f"w as (select {_CDR}, row_number() over o as n, sum(octet_length(c.packed)) over o as bytes from claim {_TEXT} "
+    "window o as (order by claim.failures, claim.accepted_at, claim.creditor, claim.cdr_key)) "
+    "select creditor, cdr_key, debtor, accepted_at, seen, packed from w where n = 1 or bytes <= $2 order by n"
 )
 
 _CDRS = (
-    f"{_CDR} join {_NAMES} using (creditor, cdr_key) {_TEXT} order by claim.accepted_at, claim.creditor, claim.cdr_key"
+    "with claim as (select creditor, cdr_key, debtor, accepted_at, claim.xmin::text as seen "
+    f"from claim join {_NAMES} using (creditor, cdr_key)) "
+    f"select {_CDR} from claim {_TEXT} order by claim.accepted_at, claim.creditor, claim.cdr_key"
 )
 
-_LOAD = f"select v.* from verdict v join {_NAMES} using (creditor, cdr_key)"
+_LOAD = f"select v.*, v.xmin::text as version from verdict v join {_NAMES} using (creditor, cdr_key)"
+
+_VERSIONS = (
+    f"select creditor, cdr_key, v.xmin::text as version from verdict v join {_NAMES} using (creditor, cdr_key) "
+    "order by creditor, cdr_key for update of v"
+)
+
+SETTLING_LOCK = 2_210_006
+LOCK_WAIT_MAX_MILLISECONDS = 5_000
+
+# two processes may settle for a moment, while one stops to lead and another begins
+_ONE_AFTER_THE_OTHER = (
+    f"set local lock_timeout = {LOCK_WAIT_MAX_MILLISECONDS}; select pg_advisory_xact_lock({SETTLING_LOCK})"
+)
 
 _COPIES = (
-    "select distinct on (c.seq) c.packed from unnest($2::text[], $3::text[]) k(owner, key) join copy c on c.key = k.key "
-    "and c.module || '' = $1 and c.country_code || '/' || c.party_id = k.owner and c.audience || '' = '' order by c.seq"
+    "select distinct on (c.seq) c.packed from unnest($2::text[], $3::text[]) k(owner, key) cross join lateral ("
+    "select seq, packed from copy where copy.key = k.key and module = $1 and country_code = split_part(k.owner, '/', 1) "
+    "and party_id = split_part(k.owner, '/', 2) and audience = '' offset 0) c order by c.seq"
+)
+
+_BILLING = (
+    f"select v.creditor, v.cdr_key from {_NAMES.replace('cdr_key', 'session_key')} "
+    "join verdict v on v.creditor = k.creditor and v.session_key = k.session_key union "
+    f"select v.creditor, v.cdr_key from {_NAMES.replace('cdr_key', 'session_key')} "
+    "join verdict v on v.creditor = k.creditor and v.found_session = k.session_key"
 )
 
 _AT_ONCE = "k.starts_at < v.ends_at and v.starts_at < k.ends_at"
@@ -293,6 +353,7 @@ _RELATED = (
     "k(creditor, cdr_key, session_key, credit_of, plug, token, starts_at, ends_at, meter, reading)) "
     "select creditor, cdr_key from ("
     "select v.creditor, v.cdr_key from k join verdict v on v.creditor = k.creditor and v.session_key = k.session_key "
+    "union select v.creditor, v.cdr_key from k join verdict v on v.creditor = k.creditor and v.found_session = k.session_key "
     f"union select v.creditor, v.cdr_key from k join verdict v on v.plug = k.plug and k.plug <> '' and {_AT_ONCE} "
     f"union select v.creditor, v.cdr_key from k join verdict v on v.token = k.token and k.token <> '' and {_AT_ONCE} "
     "union select v.creditor, v.cdr_key from k join verdict v on v.creditor = k.creditor and v.credit_of = k.cdr_key "
@@ -303,8 +364,7 @@ _RELATED = (
     ") r order by 1, 2 limit $11"
 )
 
-_VERDICT_COLUMNS = (
-    *_RELATING,
+_OWN = (
     "cdr_id",
     "debtor",
     "period",
@@ -320,8 +380,9 @@ _VERDICT_COLUMNS = (
     "is_credit",
     "matches",
     "session_id",
-    "examined_at",
+    "found_session",
 )
+_VERDICT_COLUMNS = (*_RELATING, *_OWN, "examined_at")
 _FINDING_COLUMNS = (
     "key",
     "check_id",
@@ -337,15 +398,26 @@ _FINDING_COLUMNS = (
     "subject",
     "details",
     "sentence",
+    "source",
     "raised_at",
 )
 
 
 def _insert(table: str, columns: Sequence[str], key: Sequence[str], kept: Collection[str] = ()) -> str:
-    """An insert that replaces what is there under the key, but for the columns that keep their first value."""
-    places = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
+    """An insert of arrays that replaces what is there under the key, but for the columns that keep their first value."""
+    arrays = ", ".join(f"${number}::{_TYPES.get(name, 'text')}[]" for number, name in enumerate(columns, 1))
     changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key and name not in kept)
-    return f"insert into {table} ({', '.join(columns)}) values ({places}) on conflict ({', '.join(key)}) do update set {changed}"
+    rows = f"select * from unnest({arrays})"
+    return f"insert into {table} ({', '.join(columns)}) {rows} on conflict ({', '.join(key)}) do update set {changed}"
+
+
+_TYPES = {
+    **dict.fromkeys(("starts_at", "ends_at", "received_at", "examined_at", "raised_at"), "timestamptz"),
+    **dict.fromkeys(("excl_vat", "incl_vat", "priced_excl_vat", "priced_incl_vat", "energy", "at_risk"), "numeric"),
+    "turn": "int",
+    "is_credit": "bool",
+}
+"""The types of columns that hold no text."""
 
 
 _VERDICT = _insert("verdict", _VERDICT_COLUMNS, ("creditor", "cdr_key"))
@@ -359,8 +431,9 @@ _FINDINGS_OF = (
 )
 
 _CLEAR = (
-    f"update finding set cleared_at = $4 where cleared_at is null and key <> all($3::text[]) and key in "
-    f"(select f.finding from finding_cdr f join {_NAMES} using (creditor, cdr_key))"
+    "update finding set cleared_at = $4 where cleared_at is null and source = '' and key <> all($3::text[]) and key = any(array("
+    f"select distinct f.finding from {_NAMES} cross join lateral (select finding from finding_cdr f "
+    "where f.creditor = k.creditor and f.cdr_key = k.cdr_key offset 0) f))"
 )
 
 _SENDERS = "select distinct country_code, party_id from copy_count where module = $1 and n > 0"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
@@ -133,6 +133,8 @@ class FindingShown(BaseModel):
 class CauseShown(BaseModel):
     """Findings with one root: how many CDRs, how many of these are kept out now, the money at risk, and the decision that stands.
 
+    `refused` are CDRs that were refused at the door: a decision says that they are dealt with, and never pays one.
+
     `rank` is its place in the list, null where it is shown alone.
     """
 
@@ -146,6 +148,7 @@ class CauseShown(BaseModel):
     findings: int
     cdrs: int
     held: int
+    refused: int
     at_risk: str
     first_at: DateTime
     last_at: DateTime
@@ -163,7 +166,10 @@ class CauseDetail(BaseModel):
 
 
 class RefusedShown(BaseModel):
-    """A CDR that was refused at the door: what it says of itself, its bytes and their SHA-256, the answer, and how often it came."""
+    """A CDR that was refused at the door: what it says of itself, its bytes and their SHA-256, the answer, and how often it came.
+
+    `finding` is the key of what was found of it, null until it was looked at.
+    """
 
     caller: str
     digest: str
@@ -175,6 +181,7 @@ class RefusedShown(BaseModel):
     first_at: DateTime
     last_at: DateTime
     times: int
+    finding: str | None
     text: str
 
 
@@ -213,7 +220,12 @@ class StatusShown(BaseModel):
 
 
 class CdrDetail(BaseModel):
-    """A CDR with all that bears on it. `cdr` is null until it was examined; `text` is as received; `price` is the pricer's answer."""
+    """A CDR with all that bears on it. `cdr` is null until it was examined; `text` is as received; `price` is the pricer's answer.
+
+    `matches` says what it was matched with: session, token, authorisation, command, location, tariffs; each with its `method`, and how sure
+    that is (`score`, at most 1). `hint` is a session that may be its own: nothing is judged by it. `known_then` is there where the version
+    that was true when the charge began is another one than the hub knew then.
+    """
 
     cdr: CdrShown | None
     received_at: DateTime
@@ -264,9 +276,11 @@ class BooksDesk:
         return encode_json(content)
 
     async def _session(self, line: CdrLine | None) -> Any:
-        if line is None or line.session_key is None:
+        """The session that it was matched with, as its CPO says it now."""
+        matched = None if line is None else decode_json(line.matches.encode()).get("session")
+        if line is None or matched is None:
             return None
-        texts = await self.verdicts.copies("sessions", [(line.creditor, line.session_key)])
+        texts = await self.verdicts.copies("sessions", [(line.creditor, fold(matched["id"]))])
         return decode_json(texts[0]) if texts else None
 
     async def findings(self, asked: FindingsAsked, limit: int) -> Page[FindingShown]:
@@ -290,12 +304,12 @@ class BooksDesk:
             cdrs=await self.cdrs(CdrsAsked(cause=cause, after=after), limit),
         )
 
-    async def refused(self, creditor: str | None, after: str | None, limit: int) -> Page[RefusedShown]:
+    async def refused(self, asked: tuple[str | None, str | None], after: str | None, limit: int) -> Page[RefusedShown]:
         """A page of refused CDRs. Raises InvalidParameters for a cursor that is none."""
         place = read_parts(
             read_cursor(after, 3), lambda parts: (read_moment(parts[0]), bytes.fromhex(parts[1]), parts[2])
         )
-        found = await self.reader.refused(creditor, place, limit + 1)
+        found = await self.reader.refused(asked, place, limit + 1)
         return page_of(found, limit, show_refused, lambda one: (one.last_at.isoformat(), one.digest, one.caller))
 
     async def balances(
@@ -337,10 +351,10 @@ def _add_status(router: APIRouter, desk: BooksDesk) -> None:
 
     @router.get("/refused")
     async def list_refused(
-        creditor: PartyText | None = None, after: After = None, limit: Limit = PAGE_ROWS
+        creditor: PartyText | None = None, cause: Text | None = None, after: After = None, limit: Limit = PAGE_ROWS
     ) -> Page[RefusedShown]:
-        """CDRs that were refused at the door, the last ones first; none of them is ever billed."""
-        return await desk.refused(creditor, after, limit)
+        """CDRs that were refused at the door, the last ones first; none of them is ever billed. `cause`: those of one cause."""
+        return await desk.refused((creditor, cause), after, limit)
 
 
 def _add_cdrs(router: APIRouter, desk: BooksDesk) -> None:
@@ -438,8 +452,15 @@ class CdrFilters(Filters):
         )
 
 
+Source = Literal["cdr", "refused", "period"]
+_SOURCES: Mapping[Source, str] = {"cdr": "", "refused": "refused", "period": "period"}
+
+
 class FindingFilters(Filters):
-    """Which findings are wanted; `party` is whose CDRs they are about, `counterparty` who is to pay these."""
+    """Which findings are wanted; `party` is whose CDRs they are about, `counterparty` who is to pay these.
+
+    `source` is what was looked at: CDRs, those that were refused at the door, or a whole period.
+    """
 
     period: Text | None = None
     kind: Text | None = None
@@ -450,6 +471,7 @@ class FindingFilters(Filters):
     party: PartyText | None = None
     counterparty: PartyText | None = None
     currency: Text | None = None
+    source: Source | None = None
     cleared: bool = False
 
     def asked(self) -> FindingsAsked:
@@ -464,6 +486,7 @@ class FindingFilters(Filters):
             party=self.party,
             counterparty=self.counterparty,
             currency=_folded(self.currency),
+            source=None if self.source is None else _SOURCES[self.source],
             is_cleared=self.cleared,
             after=read_parts(read_cursor(self.after, 2), lambda parts: (_finite(parts[0]), parts[1])),
         )
@@ -580,6 +603,7 @@ def show_cause(line: CauseLine) -> CauseShown:
         findings=line.findings,
         cdrs=line.cdrs,
         held=line.held,
+        refused=line.refused,
         at_risk=amount_text(line.at_risk),
         first_at=line.first_at,
         last_at=line.last_at,
@@ -602,6 +626,7 @@ def show_refused(line: RefusedLine) -> RefusedShown:
         first_at=line.first_at,
         last_at=line.last_at,
         times=line.times,
+        finding=line.finding,
         text=line.text.decode(errors="replace"),
     )
 

@@ -15,6 +15,7 @@ from hub.settlement.disputes import Reason
 from hub.settlement.engine.terms import TermsBook
 from hub.settlement.outputs import amount_text
 from hub.settlement.people import is_same_person
+from hub.settlement.refused import is_of_refused
 from hub.store.decisions import Asked as DecisionsAsked
 from hub.store.decisions import Decisions, KeptDecision, NewDecision, Target, Weight
 from hub.web.admin import Asked
@@ -28,7 +29,7 @@ NOTE_MAX_CHARACTERS = 1000
 TARGET_MAX_CHARACTERS = 500
 CONFLICT = 409
 
-State = Literal["proposed", "standing", "revoked"]
+State = Literal["proposed", "standing", "exceeded", "revoked"]
 DecisionId = Annotated[int, Path(ge=1, le=INT_MAX)]
 
 
@@ -88,10 +89,11 @@ class RuleShown(BaseModel):
 
 
 class DecisionShown(BaseModel):
-    """A decision: proposed while it waits for a second person, standing, or revoked.
+    """A decision: proposed while it waits for a second person, standing, exceeded, or revoked.
 
-    `at_risk` is the money that hung on it when it was made, by currency; `most` what may hang on a single finding that it lifts, null
-    where two people decided.
+    `at_risk` is the money that hung on it when it was made, by currency; `most` what may hang on all that it lifts, null where two people
+    decided. Exceeded: more than that came since, so that it bears on no CDR that came at `covers_until` or later, until another person
+    confirms it; that is known since `exceeded_at`.
     """
 
     id: int
@@ -106,6 +108,9 @@ class DecisionShown(BaseModel):
     actor: str
     decided_at: DateTime
     confirmed_by: str
+    confirmed_at: DateTime | None
+    covers_until: DateTime | None
+    exceeded_at: DateTime | None
     stands_since: DateTime | None
     revoked_by: str
     revoked_at: DateTime | None
@@ -127,7 +132,7 @@ class DecisionsDesk:
         if weight is None:
             raise InvalidParameters(f"target: there is no such {asked.scope} with CDRs now")
         require_open(asked, weight)
-        stands = not needs_second(asked.action, weight.at_risk, self.limit)
+        stands = not weight.cdrs or not needs_second(asked.action, weight.at_risk, self.limit)
         return show_decision(
             await self.decisions.keep(self._new(asked, target, weight), self.clock.now(), stands=stands)
         )
@@ -207,7 +212,7 @@ def _add_reading(router: APIRouter, desk: DecisionsDesk) -> None:
         after: After = None,
         limit: Limit = PAGE_ROWS,
     ) -> Page[DecisionShown]:
-        """Decisions, the newest first; `state=proposed`: those that wait for a second person."""
+        """Decisions, the newest first; `proposed` and `exceeded` ones wait for a second person."""
         asked = DecisionsAsked(scope=scope, target=target, actor=actor, state=state, before=read_place(after))
         return await desk.page(asked, limit)
 
@@ -223,13 +228,15 @@ def _add_deciding(router: APIRouter, desk: DecisionsDesk) -> None:
         """Decide about a cause, a finding or a CDR. Its CDRs are looked at again at once, but for those that a statement bills.
 
         About a cause it holds for later CDRs too: it is the rule for that cause while it stands. Accepting more than `HUB_WAIVER_LIMIT`
-        is `proposed` until another person confirms it. What checks drop cannot be accepted.
+        is `proposed` until another person confirms it; where later CDRs make it more, what is beyond stays held and the decision is
+        `exceeded` until then. What checks drop cannot be accepted. What was refused at the door is never paid: a decision about such a
+        cause says that it is dealt with.
         """
         return await desk.decide(asked)
 
     @router.post("/decisions/{decision_id}/confirm")
     async def confirm(decision_id: DecisionId, asked: ActorAsked) -> DecisionShown:
-        """Agree to a decision that another person proposed; it stands from now on."""
+        """Agree to a decision that another person made: a proposed one stands from now on, an exceeded one bears on all again."""
         return await desk.confirm(decision_id, asked.actor)
 
     @router.post("/decisions/{decision_id}/rule", status_code=201)
@@ -250,8 +257,10 @@ def require_rule(decision: KeptDecision) -> tuple[str, str]:
     """The kind of check and the party that a decision is about. Raises InvalidParameters for one that can be no clause."""
     if decision.scope != Scope.CAUSE:
         raise InvalidParameters("only a decision about a cause can become a clause")
-    if state_of(decision) != "standing":
+    if state_of(decision) not in {"standing", "exceeded"}:
         raise InvalidParameters("this decision does not stand", http_status=CONFLICT)
+    if is_of_refused(decision.target):
+        raise InvalidParameters("what was refused at the door is under no agreement")
     return check_of(decision.target)
 
 
@@ -270,7 +279,9 @@ def read_target(asked: DecisionAsked) -> Target:
 
 
 def require_open(asked: DecisionAsked, weight: Weight) -> None:
-    """Raises InvalidParameters (409) where there is nothing left to decide."""
+    """Raises InvalidParameters (409) where there is nothing left to decide. What is only told can always be called dealt with."""
+    if weight.told:
+        return
     if weight.billed == weight.cdrs:
         raise InvalidParameters("target: a statement bills it already; it can be disputed", http_status=CONFLICT)
     if asked.action is Action.ACCEPT and weight.dropped == weight.cdrs:
@@ -288,10 +299,12 @@ def read_place(after: str | None) -> int | None:
 
 
 def state_of(decision: KeptDecision) -> State:
-    """Whether a decision waits, stands or is revoked."""
+    """Whether a decision waits, stands, is exceeded or revoked."""
     if decision.revoked_at is not None:
         return "revoked"
-    return "proposed" if decision.stands_since is None else "standing"
+    if decision.stands_since is None:
+        return "proposed"
+    return "standing" if decision.covers_until is None else "exceeded"
 
 
 def show_decision(decision: KeptDecision) -> DecisionShown:
@@ -309,6 +322,9 @@ def show_decision(decision: KeptDecision) -> DecisionShown:
         actor=decision.actor,
         decided_at=decision.decided_at,
         confirmed_by=decision.confirmed_by,
+        confirmed_at=decision.confirmed_at,
+        covers_until=decision.covers_until,
+        exceeded_at=decision.beyond_known_at,
         stands_since=decision.stands_since,
         revoked_by=decision.revoked_by,
         revoked_at=decision.revoked_at,

@@ -150,7 +150,10 @@ class DisputeTold(DisputeShown):
 
 
 class AdjustmentShown(BaseModel):
-    """An adjustment pair or a write-off: proposed, agreed or refused; `period` is the one in which it counts."""
+    """An adjustment pair or a write-off: proposed, agreed or refused; `period` is the one in which it counts.
+
+    `statement` is the advised one that it stands on; `reverses` the one that it takes back, because a credit CDR came in its place.
+    """
 
     id: int
     kind: str
@@ -170,6 +173,7 @@ class AdjustmentShown(BaseModel):
     dispute: int | None
     period: str | None
     statement: str | None
+    reverses: int | None
 
 
 class LinkShown(BaseModel):

@@ -14,7 +14,7 @@ from ocpi_modules.types import INT_MAX
 
 ZIP: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "CDR as received, session, tariffs, price, findings, what is billed and disputed",
+        "description": "CDR as received, session, authorisation and command, tariffs, price, findings, what is billed and disputed",
         "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
     }
 }

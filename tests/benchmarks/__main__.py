@@ -16,6 +16,7 @@ from tests.benchmarks.page import page
 from tests.benchmarks.page_of_figures import write_page
 from tests.benchmarks.price import price
 from tests.benchmarks.ruler import measure_ruler
+from tests.benchmarks.settle import FULL_CDRS, QUICK_CDRS, settle
 from tests.benchmarks.stage import Options, say
 
 BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
@@ -27,6 +28,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
     "fanout": fanout,
     "crawl": crawl,
     "price": price,
+    "settle": settle,
 }
 
 
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     cores = Cores.of_this_machine()
     pin(0, cores.others)
-    options = Options(cores, asked.seconds, asked.repeats, FULL_OBJECTS if asked.full else asked.objects)
+    options = _options(cores, asked)
     ruler = measure_ruler(options)
     say(f"{describe()}\n{ruler}")
     reports = [_run(name, options) for name in names]
@@ -52,6 +54,11 @@ def main(arguments: Sequence[str]) -> int:
     if asked.write:
         write_page(reports, ruler, options)
     return 0
+
+
+def _options(cores: Cores, asked: argparse.Namespace) -> Options:
+    objects = FULL_OBJECTS if asked.full else asked.objects
+    return Options(cores, asked.seconds, asked.repeats, objects, FULL_CDRS if asked.full else asked.cdrs)
 
 
 def _run(name: str, options: Options) -> Report:
@@ -70,7 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=3.0, help="length of a round (3)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds of each (3)")
     parser.add_argument("--objects", type=int, default=QUICK_OBJECTS, help="how many Locations are crawled (100000)")
-    parser.add_argument("--full", action="store_true", help="crawl a million")
+    parser.add_argument("--cdrs", type=int, default=QUICK_CDRS, help=f"how many CDRs are settled ({QUICK_CDRS})")
+    parser.add_argument("--full", action="store_true", help="crawl a million, settle a million")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/reference/performance.md")
     return parser
 

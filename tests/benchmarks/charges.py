@@ -125,16 +125,17 @@ class Dice:
 def owners(seed: int = SEED) -> list[Owner]:
     """One for each place."""
     dice = Dice(seed)
-    return [_owner(place, dice) for place in PLACES]
+    return [owner_at(place, dice) for place in PLACES]
 
 
-def _owner(place: Place, dice: Dice) -> Owner:
-    owner = Owner(place, "PRC", (), Raw(encode_decoded(_location(place))))
+def owner_at(place: Place, dice: Dice, party_id: str = "PRC") -> Owner:
+    """A CPO at a place."""
+    owner = Owner(place, party_id, (), Raw(encode_decoded(_location(place, party_id))))
     tariffs = tuple(_tariff(owner, number, dice) for number in range(1, TARIFFS_PER_OWNER + 1))
     return Owner(place, owner.party_id, tariffs, owner.location)
 
 
-def _location(place: Place) -> Object:
+def _location(place: Place, party_id: str) -> Object:
     return {
         "id": "L0000001",
         "name": "Charging park by the old harbour",
@@ -144,7 +145,7 @@ def _location(place: Place) -> Object:
         "country": place.country,
         "coordinates": {"latitude": "53.545230", "longitude": "9.966310"},
         "evse_uid": "L0000001-1",
-        "evse_id": f"{place.country_code}*PRC*EL0000001*1",
+        "evse_id": f"{place.country_code}*{party_id}*EL0000001*1",
         "connector_id": "1",
         "connector_standard": "IEC_62196_T2_COMBO",
         "connector_format": "CABLE",
@@ -203,11 +204,11 @@ def stored_cdrs(among: Sequence[Owner], count: int, seed: int = SEED) -> Iterato
 
 
 def _cdr(owner: Owner, number: int, dice: Dice) -> Object:
-    tariffs = _tariffs_of(owner, dice)
+    tariffs = tariffs_of(owner, dice)
     is_unnamed = len(tariffs) == 1 and dice.chance() < UNNAMED_SHARE
     start = YEAR_START + timedelta(minutes=dice.whole(0, YEAR_MINUTES), seconds=dice.whole(0, 59))
-    periods, end = _periods(start, ["" if is_unnamed else tariff["id"] for tariff in tariffs], dice)
-    total = {name: _total(periods, name) for name in ("ENERGY", "TIME", "PARKING_TIME")}
+    periods, end = periods_from(start, ["" if is_unnamed else tariff["id"] for tariff in tariffs], dice)
+    total = {name: total_of(periods, name) for name in ("ENERGY", "TIME", "PARKING_TIME")}
     cost = (total["ENERGY"] * Decimal("0.41")).quantize(Decimal("0.01"))
     is_credit = dice.chance() < CREDIT_SHARE
     return {
@@ -246,14 +247,15 @@ _TOKEN = Raw(
 )
 
 
-def _tariffs_of(owner: Owner, dice: Dice) -> list[Object]:
+def tariffs_of(owner: Owner, dice: Dice) -> list[Object]:
+    """The Tariff of a charge, or the two that follow each other."""
     first = dice.one(owner.tariffs)
     if dice.chance() >= SWITCH_SHARE:
         return [first]
     return [first, dice.one([tariff for tariff in owner.tariffs if tariff is not first])]
 
 
-def _periods(start: datetime, tariff_ids: Sequence[str], dice: Dice) -> tuple[list[Object], datetime]:
+def periods_from(start: datetime, tariff_ids: Sequence[str], dice: Dice) -> tuple[list[Object], datetime]:
     """Charging, then mostly parking, sometimes charging again; a second Tariff counts from the middle on."""
     count = dice.whole(PERIODS_MIN, PERIODS_MAX)
     parked = range(count - dice.whole(0, 2), count - int(dice.chance() < 0.1))
@@ -286,6 +288,7 @@ def _hours(seconds: int) -> Decimal:
     return Decimal((seconds * 100 + 18) // 36).scaleb(-4)
 
 
-def _total(periods: Sequence[Object], name: str) -> Decimal:
+def total_of(periods: Sequence[Object], name: str) -> Decimal:
+    """The volume of a dimension over all periods."""
     volumes = (one["volume"] for period in periods for one in period["dimensions"] if one["type"] == name)
     return sum(volumes, Decimal())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,19 @@ def pin(pid: int, core: int | None) -> None:
             continue  # it ended meanwhile
 
 
+@contextmanager
+def on_all_cores(cores: Cores) -> Iterator[None]:
+    """This process, and those that it starts, may use both cores; afterwards it goes back to that of the others."""
+    if cores.measured is None or cores.others is None:
+        yield
+        return
+    os.sched_setaffinity(0, {cores.measured, cores.others})
+    try:
+        yield
+    finally:
+        pin(0, cores.others)
+
+
 def pinner(core: int | None) -> Callable[[], None] | None:
     """What a child process runs before its program, so that every thread it ever starts stays on the core."""
     return None if core is None else lambda: os.sched_setaffinity(0, {core})
@@ -56,6 +70,23 @@ def cpu_seconds(pid: int) -> float:
     """User and system time of a process so far, over all its threads, without its children."""
     fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def tree_cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far, with its children: those that run and those that ended."""
+    fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    own_and_ended = sum(int(ticks) for ticks in fields[11:15]) / TICKS_PER_SECOND
+    return own_and_ended + sum(_cpu_seconds_if_there(child) for child in descendants(pid))
+
+
+def peak_memory_bytes(pid: int | None = None) -> int:
+    """The most memory that a process (this one) ever held; 0 where the system does not tell."""
+    try:
+        status = (_PROC / str(pid or "self") / "status").read_text()
+    except FileNotFoundError:
+        return 0
+    found = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 def descendants(pid: int) -> list[int]:
@@ -73,6 +104,13 @@ def describe() -> str:
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return f"{os.cpu_count()} cores ({_processor()}), {memory_gib:.0f} GiB, {platform.system()}, {python}"
+
+
+def _cpu_seconds_if_there(pid: int) -> float:
+    try:
+        return cpu_seconds(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
 
 
 def _parent(entry: Path) -> int:

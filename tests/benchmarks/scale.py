@@ -81,7 +81,7 @@ REMARKS = {
     "tokens": "Tokens that eMSPs push",
     "token_pushes_day": "new, blocked and renewed Tokens",
     "session_pushes_a_session": "PUTs and PATCHes of one Session, the first and the last included",
-    "forwards_a_session": "real-time authorizations, commands and their results: passed on, not kept",
+    "forwards_a_session": "real-time authorizations, commands and their results: passed on, and noted",
     "location_receivers": "parties that are pushed Locations, of 300 partners; with *high* all of them",
     "token_receivers": "parties that are pushed Tokens",
     "share_told": "share of what is broadcast that permissions let through to one receiver",

@@ -37,12 +37,13 @@ PAGE_OBJECTS = 500
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How much is measured: seconds and repeats of each round, and how many objects are crawled."""
+    """How much is measured: seconds and repeats of each round, how many objects are crawled, how many CDRs are settled."""
 
     cores: Cores
     seconds: float = 3.0
     repeats: int = 3
     objects: int = 100_000
+    cdrs: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)

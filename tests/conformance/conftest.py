@@ -6,10 +6,10 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 
-import httpx
 import pytest
 
-from tests.conftest import World, create_database, named, run_statement, running_hub
+from tests.conftest import World, loopback_client, running_hub
+from tests.databases import Databases
 from tests.web.conftest import Bench, bench, cdr, join_everybody, location, session, token
 
 __all__ = ["bench", "cdr", "location", "session", "shared", "token", "unique"]
@@ -21,10 +21,7 @@ LOOK_PAUSE_SECONDS = 0.05
 
 
 @pytest.fixture(scope="module")
-async def _module_bench(
-    postgres_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Bench]:
-    name = await create_database(postgres_url, f"test_{uuid.uuid4().hex}", template)
+async def _module_bench(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
     timers = {
         "forward_timeout_seconds": FORWARD_TIMEOUT_SECONDS,
         "page_limit_max": 100,
@@ -32,12 +29,11 @@ async def _module_bench(
         "pull_settle_seconds": SETTLE_SECONDS,
     }
     folder = tmp_path_factory.mktemp("hub")
-    async with running_hub(named(postgres_url, name), folder, **timers) as world, httpx.AsyncClient() as http:
+    async with databases.lent() as url, running_hub(url, folder, **timers) as world, loopback_client() as http:
         made = await join_everybody(world, http)
         await all_looked_at(world)
         made.forget_what_was_seen()
         yield made
-    await run_statement(postgres_url, f'drop database "{name}" with (force)')
 
 
 async def all_looked_at(world: World) -> None:

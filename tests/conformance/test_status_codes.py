@@ -17,7 +17,8 @@ from structlog.testing import capture_logs
 from hub.demo.faults import Fault, web_page
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party
-from tests.conftest import HUB, World, run_statement
+from tests.conftest import HUB, World
+from tests.databases import run_statement
 from tests.web.conftest import CP1, CP2, MS1, Bench
 
 Object = dict[str, Any]

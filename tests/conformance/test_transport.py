@@ -28,7 +28,8 @@ from hub.demo.server import LoopbackServer
 from hub.settings import Settings
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party
-from tests.conftest import ADMIN_TOKEN, HUB, World, create_database, named, run_statement, running_hub
+from tests.conftest import ADMIN_TOKEN, HUB, World, running_hub
+from tests.databases import Databases
 from tests.web.conftest import CP1, MS1, MS2, NS1, OT1, Bench
 
 Object = dict[str, Any]
@@ -261,13 +262,11 @@ class AtWork:
 
 
 @pytest.fixture(scope="module")
-async def at_work(postgres_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AtWork]:
+async def at_work(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AtWork]:
     """A hub that soon probes the silent, and all the kinds of calls that it makes."""
-    name = await create_database(postgres_url, f"test_{uuid.uuid4().hex}", template)
     folder = tmp_path_factory.mktemp("hub")
-    async with running_hub(named(postgres_url, name), folder, still_alive_seconds=0.4) as world:
+    async with databases.lent() as url, running_hub(url, folder, still_alive_seconds=0.4) as world:
         yield AtWork(await _calls_of(world))
-    await run_statement(postgres_url, f'drop database "{name}" with (force)')
 
 
 async def _calls_of(world: World) -> tuple[tuple[Seen, str], ...]:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.pricing.exact import ceiling, half_up, millionths, to_decimal
+from hub.pricing.exact import SHORT_UNITS, ceiling, half_up, millionths, plainest, to_decimal
+from hub.pricing.tariff import EXCL_UNITS, INCL_UNITS
 
 
 @given(st.integers(-(10**15) + 1, 10**15 - 1), st.integers(0, 15))
@@ -50,3 +51,11 @@ def test_halves_go_away_from_zero(number: int, rounded: int) -> None:
 @pytest.mark.parametrize(("number", "multiple"), [(0, 0), (1, 500), (500, 500), (501, 1000), (-499, 0)])
 def test_a_ceiling_keeps_an_exact_multiple(number: int, multiple: int) -> None:
     assert ceiling(number, 500) == multiple
+
+
+@given(st.one_of(st.integers(-(10**24), 10**24), st.fractions()), st.sampled_from((1, EXCL_UNITS, INCL_UNITS)))
+def test_a_plain_amount_is_the_same_amount(number: int | Fraction, units: int) -> None:
+    """N1: a Decimal or not, nothing is cut."""
+    plain = plainest(number, units)
+    assert Fraction(plain) == Fraction(number) / units
+    assert type(plain) is Decimal or (plain * SHORT_UNITS).denominator != 1 or type(number) is Fraction

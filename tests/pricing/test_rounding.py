@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hub.pricing.rounding import RoundingMode, currency_exponent, rounded
 
@@ -49,3 +52,13 @@ def test_vat_is_computed_on_exact_amounts() -> None:
     exact = Decimal("9.38") * Decimal("0.25")
     assert rounded(exact * Decimal("1.2"), "EUR") == Decimal("2.81")
     assert rounded(rounded(exact, "EUR") * Decimal("1.2"), "EUR") == Decimal("2.82")
+
+
+@given(
+    st.decimals(-(10**9), 10**9, places=7),
+    st.sampled_from(get_args(RoundingMode)),
+    st.integers(0, 5),
+)
+def test_a_decimal_is_rounded_as_the_fraction_that_it_is(amount: Decimal, mode: RoundingMode, exponent: int) -> None:
+    """N2: to the last sign and digit."""
+    assert str(rounded(amount, "EUR", mode, exponent)) == str(rounded(Fraction(amount), "EUR", mode, exponent))

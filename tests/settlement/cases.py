@@ -27,7 +27,8 @@ from hub.settlement.evidence import (
 )
 from hub.settlement.facts import CdrFact, Cost, key_of, party_of, read_cdr, read_session, read_version
 from hub.settlement.findings import Disposition, Finding
-from hub.settlement.prices import price_cdr
+from hub.settlement.permits import permits_of
+from hub.settlement.prices import price_agreed
 from hub.settlement.relations import relate
 from hub.settlement.run import settle
 from ocpi_modules.parties import Party, Role
@@ -189,16 +190,18 @@ def case_in(evidence: Evidence, index: int = 0, agreements: Agreements | None = 
     fact = next(one for one in evidence.cdrs if one.index == index)
     agreements = agreements or Agreements()
     place, agreement = evidence.place_of(fact), agreements.of(fact)
+    relations = relate(evidence)
     return Case(
         cdr=fact,
         evidence=evidence,
-        relations=relate(evidence),
-        session=evidence.session_of(fact),
+        relations=relations,
+        session=relations.session_of(fact, evidence),
         place=place,
         token=evidence.token_of(fact),
         agreement=agreement,
-        pricing=price_cdr(fact, evidence, place, agreement.policy),
+        pricing=price_agreed(fact, evidence, place, agreement),
         is_uncovered=agreement is DEFAULT and agreements.has_terms_for(fact),
+        permits=permits_of(fact, evidence.permits),
     )
 
 

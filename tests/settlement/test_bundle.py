@@ -16,6 +16,7 @@ from hub.settlement.bundle import (
     Bundle,
     Faults,
     MalformedBundle,
+    More,
     Spot,
     parts_of,
     party_text,
@@ -419,6 +420,22 @@ def test_an_agreement_may_name_its_parties_apart_from_its_id() -> None:
         pytest.param({"agreement": ""}, "[0].agreement is refused", id="no id"),
         pytest.param({"fees": []}, "[0].fees is not known", id="an unknown clause"),
         pytest.param({"pricing": {"mode": "agreed_book"}}, "[0].pricing.mode is refused", id="a price book"),
+        pytest.param(
+            {"pricing": {"mode": "agreed_book", "book": [{}]}}, "[0].pricing.book[0] is no tariff", id="no tariff"
+        ),
+        pytest.param({"pricing": {"mode": "markup"}}, "[0].pricing.mode is refused", id="a markup of nothing"),
+        pytest.param({"pricing": {"markup": 5}}, "[0].pricing.markup belongs to the mode markup only", id="no mode"),
+        pytest.param({"pricing": {"mode": "markup", "markup": -100}}, "[0].pricing.markup is not above", id="free"),
+        pytest.param({"terms": {"exposure_limit": 5}}, "[0].terms.exposure_limit is an amount in", id="no currency"),
+        pytest.param({"terms": {"exposure_limit": 0, "currency": "EUR"}}, "is not above zero", id="no exposure"),
+        pytest.param(
+            {"terms": {"dispute_answer": "0d"}}, "[0].terms.dispute_answer is no time", id="no time to answer"
+        ),
+        pytest.param({"terms": {"signed_data": "maybe"}}, "[0].terms.signed_data is refused", id="signed data"),
+        pytest.param({"terms": {"cutoff": "on the fifth"}}, "[0].terms.cutoff is no time after", id="no cut-off"),
+        pytest.param({"terms": {"period": "week"}}, "[0].terms.period is refused", id="weeks are not settled"),
+        pytest.param({"scope": {"evse_ids": [""]}}, "[0].scope.evse_ids[0] is no text", id="an EVSE without id"),
+        pytest.param({"tax": {"rate": 101}}, "[0].tax.rate is not between", id="a rate"),
         pytest.param({"pricing": {"fee": {"per_session": 1}}}, "[0].pricing.fee.payer is missing", id="no payer"),
         pytest.param(
             {"pricing": {"fee": {"percent": 101, "payer": "debtor"}}}, "[0].pricing.fee.percent is not", id="%"
@@ -457,10 +474,10 @@ def test_an_agreement_in_a_bundle_is_between_its_parties(seats: tuple[str, str],
     items = [{"agreement": "A-7", "creditor": seats[0], "debtor": seats[1]}]
     found = read_agreements(items, spot.at("agreements"))
     if not expected:
-        assert read_parts(parts_of(content(), spot, found)).agreements.known == found
+        assert read_parts(parts_of(content(), spot, More(found))).agreements.known == found
         return
     with pytest.raises(MalformedBundle) as raised:
-        read_parts(parts_of(content(), spot, found))
+        read_parts(parts_of(content(), spot, More(found)))
     for fault, part in zip(raised.value.faults, expected, strict=True):
         assert str(fault).startswith("month.json: agreements has A-7, whose ")
         assert part in str(fault)
@@ -468,7 +485,7 @@ def test_an_agreement_in_a_bundle_is_between_its_parties(seats: tuple[str, str],
 
 def test_agreements_from_elsewhere_may_be_about_other_people_too() -> None:
     found = read_agreements([{"agreement": "FRAAA-FRBBB"}], Spot(Faults(), "all.yaml"))
-    assert read_parts(parts_of(content(), Spot(Faults(), "month.json")), found).agreements.known == found
+    assert read_parts(parts_of(content(), Spot(Faults(), "month.json")), More(found)).agreements.known == found
 
 
 def test_the_same_version_of_an_agreement_twice_is_refused() -> None:

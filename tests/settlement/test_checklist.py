@@ -67,5 +67,17 @@ def test_control_totals_name_every_disposition() -> None:
             "HOLD": Count(1, Decimal(38)),
             "DROP": Count(),
             "DEFER": Count(),
+            "RETURNED": Count(),
         }
     }
+
+
+def test_what_the_door_refused_came_in_and_was_returned() -> None:
+    """P02: it stands in the totals, and they still agree."""
+    figures = replace(READY, returned={"EUR": Count(2, Decimal(5)), "GBP": Count(1)})
+    totals = control_totals(figures)
+    assert (totals["EUR"]["IN"], totals["EUR"]["RETURNED"]) == (Count(4, Decimal(52)), Count(2, Decimal(5)))
+    assert totals["GBP"]["IN"] == Count(1)
+    (item,) = [one for one in checklist(figures) if one.name == "control_totals"]
+    assert item.is_met
+    assert "5 CDRs came in" in item.sentence

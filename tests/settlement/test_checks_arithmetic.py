@@ -137,6 +137,45 @@ def test_the_energy_of_what_was_credited_is_not_looked_at() -> None:
 # --- B03, B04, C07 -------------------------------------------------------------------------------
 
 
+DEARER_FIRST = tariff(
+    elements=[
+        {
+            "price_components": [{"type": "TIME", "price": 12, "step_size": 1}],
+            "restrictions": {"max_duration": 3600},
+        },
+        {"price_components": [{"type": "TIME", "price": 6, "step_size": 1}]},
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("hours", "book", "claim", "said"),
+    [
+        pytest.param((1.5, 0.5), time_tariff(), 12, REPORT, id="two hours in all, told in the wrong periods"),
+        pytest.param((0.5, 1.5), time_tariff(), 12, REPORT, id="the other way round"),
+        pytest.param((1.5, 1), time_tariff(), 15, HOLD, id="two hours and a half in two, claimed"),
+        pytest.param((1.5, 1), time_tariff(), 12, REPORT, id="two hours and a half in two, claimed as two"),
+        pytest.param((1.5, 0.5), DEARER_FIRST, 18, REPORT, id="the hours of the dearer period are those it had"),
+        pytest.param((1.5, 0.5), DEARER_FIRST, 21, HOLD, id="more hours of the dearer period than it had, claimed"),
+        pytest.param((1.5, None), time_tariff(), 9, REPORT, id="half an hour too much where another states none"),
+    ],
+)
+def test_hours_in_the_wrong_period_are_held_only_where_they_make_it_dearer(
+    hours: tuple[float | None, ...], book: Any, claim: int, said: Any
+) -> None:
+    """B03: with a right total and a right price they are told, and settle."""
+    starts = (START, "2026-10-10T09:00:00Z")
+    stated: list[dict[str, Any]] = [{} if one is None else {"TIME": one} for one in hours]
+    periods = [period(start, **dimensions) for start, dimensions in zip(starts, stated, strict=True)]
+    case = case_of(
+        charging_periods=periods,
+        tariffs=[book],
+        total_cost={"excl_vat": claim},
+        total_time=2,
+    )
+    assert said_by(b03_b04_time_sum, case) == [("TIME_SUM_MISMATCH", said)]
+
+
 @pytest.mark.parametrize(
     ("hours", "seconds", "said"),
     [

@@ -105,6 +105,14 @@ def test_what_is_only_written_oddly_is_told_and_settles(changes: dict[str, Any])
     assert verdicts_of(evidence) == ["SETTLE"]
 
 
+def test_a_currency_in_small_letters_is_told_as_what_it_is_read_as() -> None:
+    """A01, A11: it is a currency, and in no other one than its tariff."""
+    evidence = evidence_of(cdr(currency="eur"))
+    (finding,) = a01_a02_right_by_ocpi(case_in(evidence))
+    assert finding.sentence.endswith("currency is written eur and is read as EUR: OCPI wants it in capital letters.")
+    assert [kind for kind, _ in findings_of(evidence)] == ["INVALID_CDR"]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -210,3 +218,24 @@ def test_the_decimals_of_a_credit_are_those_of_its_original() -> None:
     """A14."""
     original = cdr(total_time=2.00001)
     assert findings_of(evidence_of(original, credit_of(original))) == [("NUMBER_PRECISION", "C1")]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({}, id="nothing is wrong"),
+        pytest.param({"tariffs": ABSENT}, id="no tariffs"),
+        pytest.param({"tariffs": []}, id="an empty list of tariffs"),
+        pytest.param({"tariffs": None}, id="null for tariffs"),
+        pytest.param({"tariffs__0__last_updated": ABSENT}, id="the tariff alone"),
+        pytest.param({"tariffs__0__currency": "euro"}, id="a field of the tariff"),
+        pytest.param({"remark": 7}, id="the CDR alone"),
+        pytest.param({"remark": 7, "tariffs__0__last_updated": ABSENT}, id="both"),
+        pytest.param({"tariffs": [{"id": "T"}]}, id="hardly a tariff"),
+    ],
+)
+def test_tariffs_are_judged_apart_and_the_faults_are_those_of_the_whole(changes: dict[str, Any]) -> None:
+    """A01: in the order of the fields, with their places."""
+    case = case_of(**changes)
+    whole = [fault.field for fault in faults_in(case.cdr.content)]
+    assert [field for finding in a01_a02_right_by_ocpi(case) for field in finding.details["fields"]] == whole

@@ -1,4 +1,4 @@
-"""C09, D07, H02 to H07: CDRs against what their meters signed. Records are really signed, with keys made for the tests."""
+"""C09, D07, H02 to H07: CDRs against what their meters signed (H01 is in test_clauses); the records are really signed."""
 
 from __future__ import annotations
 

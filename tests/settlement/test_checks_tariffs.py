@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
+from hub.pricing.charge import read_charge
+from hub.pricing.interface import RequestText, book_of, zone_of
+from hub.pricing.policy import DEFAULT, Policy
+from hub.pricing.pricer import Priced, price
 from hub.settlement.agreements import Agreement, Agreements
 from hub.settlement.case import Case
 from hub.settlement.checks.tariffs import (
+    TOLD_AS_THEY_ARE,
     a11_currency,
     b11_tariffs_are_embedded,
     g01_tariff_as_published,
@@ -17,6 +24,8 @@ from hub.settlement.checks.tariffs import (
     g02_right_tariff,
 )
 from hub.settlement.findings import Disposition, Severity
+from ocpi_modules.types import encode_json
+from tests.pricing.cases import all_cases
 from tests.settlement.cases import (
     ABSENT,
     CPO,
@@ -269,3 +278,23 @@ def test_what_the_pricer_finds_odd_is_told_and_changes_nothing(changes: Content,
 def test_a_cdr_that_embeds_tariffs_embeds_those_that_it_names(changes: Content, kinds: list[str]) -> None:
     """B11."""
     assert [kind for kind, _ in said_by(b11_tariffs_are_embedded, case_of(**changes))] == kinds
+
+
+def priced_cases() -> Iterator[Priced]:
+    """Every file in `fixtures/pricing` that has a price."""
+    for case in all_cases():
+        request = msgspec.json.decode(encode_json(case.request), type=RequestText)
+        charge = read_charge(request.cdr)
+        policy = Policy.read(request.policy) if request.policy else DEFAULT
+        result = price(charge, book_of(request, charge), policy, zone_of(request))
+        if isinstance(result, Priced):
+            yield result
+
+
+def test_what_is_told_of_the_pricers_warnings_is_among_its_uncertainties() -> None:
+    """G02: all of them, in their order; what the text of a charge shows by itself is seen by other checks."""
+    priced = list(priced_cases())
+    told = [[one for one in each.warnings if one.kind in TOLD_AS_THEY_ARE] for each in priced]
+    assert {one.kind for warnings in told for one in warnings} >= {"DIMENSION_MISSING", "MISSING_PERIOD_BOUNDARY"}
+    assert told == [[one for one in each.uncertainties if one.kind in TOLD_AS_THEY_ARE] for each in priced]
+    assert all(one in each.warnings for each in priced for one in each.uncertainties)

@@ -17,6 +17,7 @@ from hub.settlement.engine.closing import UnknownPeriod, UnknownStatement
 from hub.settlement.files import differences
 from hub.settlement.outputs import members
 from hub.settlement.periods import NotNow, State
+from hub.store.closing import ClosingBook
 from hub.store.database import Database
 from hub.store.secrets import SealKey
 from ocpi_modules.types import decode_json, encode_json
@@ -281,6 +282,15 @@ async def test_fees_stand_on_the_statement_of_the_hub(database: Database) -> Non
             "insert into statement_line select statement, 9, kind, cdr_creditor, cdr_key, 1, 1 from statement_line limit 1",
             id="a line more",
         ),
+        pytest.param(
+            "insert into statement_line select 'NOWHERE', 9, kind, cdr_creditor, cdr_key, 1, 1 from statement_line limit 1",
+            id="a line of no statement",
+        ),
+        pytest.param(
+            "insert into statement_kept_out select 'NOWHERE', 9, cdr_creditor, cdr_key, 'HOLD', '[]' from statement_line limit 1",
+            id="something kept out of no statement",
+        ),
+        pytest.param("truncate settlement_statement", id="all statements"),
         pytest.param("update period_step set actor = 'Cy'", id="who took a step"),
         pytest.param("delete from statement_kept_out", id="what was kept out"),
     ],
@@ -291,6 +301,40 @@ async def test_what_was_advised_is_kept_by_the_database_itself(office: Office, s
     with pytest.raises(Exception, match=r"advised|added to|no draft"):
         async with office.database.direct.transaction() as connection:
             await connection.execute(statement)
+
+
+async def test_a_draft_that_has_lines_keeps_its_name(office: Office) -> None:
+    await office.month()
+    await office.up_to(State.CUT_OFF)
+    await office.closing.draft(OCTOBER, "Ada")
+    with pytest.raises(Exception, match="history"):
+        await office.rows("update settlement_statement set id = id || '-2' returning id")
+
+
+async def test_verdicts_are_billed_beside_themselves(office: Office) -> None:
+    """Their pages leave room, and no index of the table names the statement: a million of them are written without touching an index."""
+    ((room,),) = await office.rows("select unnest(reloptions) from pg_class where relname = 'verdict'")
+    assert int(room.removeprefix("fillfactor=")) <= 50
+    indexed = await office.rows("select 1 from pg_indexes where tablename = 'verdict' and indexdef ~ 'statement'")
+    assert indexed == []
+
+
+async def test_a_cdr_on_two_lines_or_on_none_is_seen(office: Office) -> None:
+    """Invariant 3: what is drafted is compared with the books line by line before it is advised, and before the month closes."""
+    await office.month()
+    await office.up_to(State.CUT_OFF)
+    await office.closing.draft(OCTOBER, "Ada")
+    await office.rows(
+        "insert into statement_line select statement, 9, kind, cdr_creditor, cdr_key, excl_vat, incl_vat from statement_line "
+        "where kind = 'cdr' returning line"
+    )
+    figures = await ClosingBook(office.database.direct).figures(OCTOBER)
+    assert (figures.unlined, figures.astray) == (2, 0)
+    await office.rows("update verdict set excl_vat = excl_vat + 1 where disposition = 'SETTLE' returning 1")
+    assert (await ClosingBook(office.database.direct).figures(OCTOBER)).astray == 4
+    await office.rows("update verdict set disposition = 'HOLD' where disposition = 'SETTLE' returning 1")
+    figures = await ClosingBook(office.database.direct).figures(OCTOBER)
+    assert (figures.unlined, figures.astray) == (0, 4)
 
 
 async def test_what_is_billed_is_not_looked_at_again(office: Office) -> None:
@@ -338,6 +382,7 @@ async def test_the_checklist_says_what_was_so_when_the_month_closed(office: Offi
         "HOLD": (1, Decimal(38)),
         "DROP": (0, Decimal(0)),
         "DEFER": (0, Decimal(0)),
+        "RETURNED": (0, Decimal(0)),
     }
 
 

@@ -108,6 +108,13 @@ def test_whoever_is_silent_gives_way(stage: Stage, yielded: Side) -> None:
         stepped(dispute, Step.WITHDRAW, NOW)
 
 
+def test_a_side_has_as_long_to_answer_as_was_agreed() -> None:
+    """Point 1: the clock of a dispute is that of the agreement."""
+    raised = stepped(at(Stage.DRAFT, NOW + timedelta(hours=1)), Step.RAISE, NOW, timedelta(days=3))
+    assert raised.due_at == NOW + timedelta(days=3)
+    assert stepped(at(Stage.DRAFT, NOW + timedelta(hours=1)), Step.RAISE, NOW).due_at == NOW + timedelta(days=14)
+
+
 @pytest.mark.parametrize("stage", [Stage.ARBITRATION, Stage.CONCEDED, Stage.DECIDED, Stage.REFUSED])
 def test_where_it_is_nobodys_turn_silence_does_nothing(stage: Stage) -> None:
     assert expired(at(stage, NOW), NOW + timedelta(days=1000)) is None

@@ -273,6 +273,33 @@ def test_the_same_bundle_is_the_same_bytes(october: Dossier) -> None:
     assert one == other
 
 
+def test_the_order_of_the_input_is_kept_in_the_list_of_cdrs_and_nowhere_under_the_seal(
+    tmp_path: Path, october: Dossier
+) -> None:
+    """P04: findings, net, transfers and statements have the leaves and the root that they had."""
+    content = month()
+    for items in content["input"].values():
+        Random(7).shuffle(items)
+    (tmp_path / "shuffled.json").write_bytes(encode_json(content))
+    shuffled = dossier(read_bundle(tmp_path / "shuffled.json", TERMS))
+    assert shuffled.sealed.leaves() == october.sealed.leaves()
+    assert shuffled.root == october.root
+    for name in ("net.json", "transfers.json", "statements/DE-ABC_NL-MSP_EUR.csv"):
+        assert bytes_of(shuffled, name) == bytes_of(october, name)
+    before, after = (content_of(one, "cdrs.json") for one in (october, shuffled))
+    assert [one["index"] for one in after] == [*range(len(before))]
+    assert [one["cdr_id"] for one in after] == [one["cdr"]["id"] for one in content["input"]["cdrs"]]
+    assert sorted(map(_without_index, after)) == sorted(map(_without_index, before))
+
+
+def _without_index(one: dict[str, Any]) -> str:
+    return encode_json({name: value for name, value in one.items() if name != "index"}).decode()
+
+
+def bytes_of(dossier: Dossier, name: str) -> bytes:
+    return next(b"".join(chunks) for found, chunks in files_of(dossier, lambda _: "") if found == name)
+
+
 # --- causes ------------------------------------------------------------------------------------
 
 

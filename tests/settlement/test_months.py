@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 from unittest.mock import patch
-from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,7 +19,7 @@ from hub.settlement.periods import NotNow
 from hub.store.database import Database
 from hub.store.direct import Direct, Unavailable
 from ocpi_modules.types import format_datetime, lenient_datetime
-from tests.conftest import create_database, named, run_statement
+from tests.databases import Databases
 from tests.settlement.cases import CPO, EMSP, Content, credit_of, dc_cdr, other_token, token
 from tests.settlement.test_closing import AFTER_CLOSE, OCTOBER, Office, everything, office
 
@@ -94,8 +93,8 @@ def fused(fuse: Fuse) -> Iterator[None]:
     whole = Direct.transaction
 
     @asynccontextmanager
-    async def transaction(self: Direct) -> AsyncIterator[Any]:
-        async with whole(self) as connection:
+    async def transaction(self: Direct, **how: bool) -> AsyncIterator[Any]:
+        async with whole(self, **how) as connection:
             yield Fused(connection, fuse)
             await fuse.say(_nothing)  # between the last word and the commit
 
@@ -140,8 +139,8 @@ def answers_lost() -> Iterator[None]:
     whole = Direct.transaction
 
     @asynccontextmanager
-    async def transaction(self: Direct) -> AsyncIterator[Any]:
-        async with whole(self) as connection:
+    async def transaction(self: Direct, **how: bool) -> AsyncIterator[Any]:
+        async with whole(self, **how) as connection:
             yield connection
         raise Unavailable
 
@@ -224,19 +223,17 @@ def _content(number: int, charge: Charge) -> Content:
 
 
 @asynccontextmanager
-async def an_office(server: tuple[str, str], agreements: Agreements) -> AsyncIterator[Office]:
+async def an_office(databases: Databases, agreements: Agreements) -> AsyncIterator[Office]:
     """An office with a database of its own."""
-    url, template = server
-    name = await create_database(url, f"month_{uuid4().hex}", template)
-    database = Database(named(url, name))
-    try:
-        made = Office(database, agreements)
-        await made.furnish()
-        yield made
-        await made.copies.close()
-    finally:
-        await database.close()
-        await run_statement(url, f'drop database "{name}" with (force)')
+    async with databases.lent() as url:
+        database = Database(url)
+        try:
+            made = Office(database, agreements)
+            await made.furnish()
+            yield made
+            await made.copies.close()
+        finally:
+            await database.close()
 
 
 async def lived_through(office: Office, arrivals: Sequence[Arrival], portions: Sequence[bool]) -> None:
@@ -270,8 +267,7 @@ async def came_to(office: Office) -> dict[str, Any]:
     has_agreements=st.booleans(),
 )
 async def test_a_month_comes_to_the_same_in_any_order_and_wherever_it_breaks_off(
-    postgres_url: str,
-    template: str,
+    databases: Databases,
     charges: list[Charge],
     order: Any,
     portions: list[bool],
@@ -282,13 +278,13 @@ async def test_a_month_comes_to_the_same_in_any_order_and_wherever_it_breaks_off
     arrivals, agreements = arrivals_of(charges), AGREED if has_agreements else Agreements()
     shuffled = list(arrivals)
     order.shuffle(shuffled)
-    async with an_office((postgres_url, template), agreements) as office:
+    async with an_office(databases, agreements) as office:
         await lived_through(office, arrivals, [False])
         await plain_charges_settle(office, charges)
         await office.all_steps()
         await holds(office)
         once = await came_to(office)
-    async with an_office((postgres_url, template), agreements) as office:
+    async with an_office(databases, agreements) as office:
         await lived_through(office, shuffled, portions)
         for _, step in office.steps():
             await broken_once(step, breaks_at)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from hub.settlement.agreements import Agreement, Agreements
 from hub.settlement.journal import AccountClass, balances, billed
-from hub.settlement.netplan import MODES, Mode, mode_of, net_plan
+from hub.settlement.netplan import net_plan
 from hub.settlement.netting import Amount, Pair
+from hub.settlement.netting_modes import MODES, Mode, mode_of
 from hub.settlement.periods import month_of
 from ocpi_modules.parties import Party
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hub.settlement.period_seal import (
     SealedPeriod,
     faults_of_seal,
     faults_of_signature,
+    posting_leaves,
     proof_of,
     seal_head,
     signed_bytes,
@@ -31,6 +33,40 @@ def test_a_root_that_grows_is_that_of_the_whole_tree(leaves: list[bytes]) -> Non
     for leaf in leaves:
         growing.add(leaf)
     assert (growing.root, growing.size) == (Tree.over(leaves).root, len(leaves))
+
+
+@given(st.lists(st.lists(st.binary(min_size=32, max_size=32), max_size=70), max_size=6))
+def test_a_root_that_grows_in_portions_is_that_of_the_whole_tree(portions: list[list[bytes]]) -> None:
+    growing, leaves = Growing(), [leaf for portion in portions for leaf in portion]
+    for portion in portions:
+        growing.extend(portion)
+    assert (growing.root, growing.size) == (Tree.over(leaves).root, len(leaves))
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+AMOUNTS = st.builds(
+    lambda digits, places: Decimal(digits).scaleb(-places), st.integers(-(10**27), 10**27), st.integers(0, 40)
+)
+FIELDS = ("counterparty", "currency", "excl_vat", "incl_vat", "kind", "party", "reference")
+
+
+@given(st.lists(st.fixed_dictionaries({name: AMOUNTS if name.endswith("_vat") else TEXTS for name in FIELDS})))
+def test_postings_are_hashed_as_canonical_json_says_them(postings: list[dict[str, Any]]) -> None:
+    """Amounts as every seal has them: without needless digits, to 28 of those that count."""
+    plain = [
+        {name: f"{value.normalize():f}" if isinstance(value, Decimal) else value for name, value in posting.items()}
+        for posting in postings
+    ]
+    rows = [[_stored(row[name]) for name in FIELDS] for row in postings]
+    assert posting_leaves(rows) == [*map(leaf_hash, plain)]
+
+
+def _stored(value: Any) -> Any:
+    """As the database says it: of an amount all digits, without zeros behind, exponent, or a sign of nothing."""
+    if not isinstance(value, Decimal):
+        return value
+    text = f"{value if value else Decimal(0):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def sealed(statements: int = 3, previous: str | None = None) -> SealedPeriod:

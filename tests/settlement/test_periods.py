@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -67,6 +67,22 @@ def test_a_cdr_counts_where_it_ended_unless_that_is_closed(
 
 def test_a_credit_counts_when_it_comes() -> None:
     assert counts_in(at("2026-08-01T00:00"), at("2026-10-20T00:00"), [], is_credit=True).id == "2026-10"
+
+
+@pytest.mark.parametrize(
+    ("received", "cutoff", "counts"),
+    [
+        pytest.param("2026-11-02T23:59", timedelta(days=2), "2026-10", id="before the cut-off of the two"),
+        pytest.param("2026-11-03T00:00", timedelta(days=2), "2026-11", id="after it"),
+        pytest.param(
+            "2026-11-05T18:00", timedelta(days=30), "2026-11", id="a later one than that of the hub changes nothing"
+        ),
+        pytest.param("2026-11-03T00:00", None, "2026-10", id="none was agreed"),
+    ],
+)
+def test_two_parties_may_agree_on_an_earlier_cut_off(received: str, cutoff: timedelta | None, counts: str) -> None:
+    """Point 1: cut-off."""
+    assert counts_in(at("2026-10-20T00:00"), at(received), [], cutoff=cutoff).id == counts
 
 
 def test_a_cdr_of_unknown_end_counts_when_it_comes() -> None:

@@ -16,7 +16,7 @@ from hub.store.database import Database
 from hub.store.decisions import Asked, Decisions, NewDecision, Target
 from hub.store.verdicts import Examined, KeptFinding, Verdicts
 from tests.store import NOW, Object
-from tests.store.test_verdicts import accept, copies, examined, finding, verdict, verdicts
+from tests.store.test_verdicts import accept, copies, examined, finding, look, verdict, verdicts
 
 Example = Callable[..., Object]
 
@@ -111,7 +111,7 @@ async def test_a_revoked_decision_stands_no_longer_and_stays_listed(
 ) -> None:
     await settle(copies, verdicts, example, finding("F1", "C1"))
     kept = await decisions.keep(new(), NOW, stands=True)
-    await verdicts.keep(replace(examined(verdict("C1")), revision=await decisions.revision()))
+    await look(verdicts, replace(examined(verdict("C1")), revision=await decisions.revision()))
     assert await waiting(verdicts) == []
     revoked = await decisions.revoke(kept, "Otto", NOW + HOUR)
     assert revoked is not None
@@ -130,7 +130,7 @@ async def test_a_look_that_does_not_know_the_last_decision_keeps_nothing(
     await decisions.keep(new(), NOW, stands=True)
     assert not await verdicts.keep(stale)
     assert await waiting(verdicts) == ["C1"]
-    assert await verdicts.keep(replace(stale, revision=await decisions.revision()))
+    assert await look(verdicts, replace(stale, revision=await decisions.revision()))
     assert await waiting(verdicts) == []
 
 

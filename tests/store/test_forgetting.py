@@ -13,15 +13,17 @@ from hub.commands.erase import Driver, read_contract, read_token, run_erase
 from hub.settlement.engine.retention import Retention, months_before
 from hub.settlement.pseudonyms import personal_values, sealed_form
 from hub.settlement.seal import leaf_hash, root_of
-from hub.store.aliases import forgotten, is_erased, renamed_text, token_in
+from hub.store.aliases import TokenName, forgotten, is_erased, renamed_text, token_in
 from hub.store.database import Database
 from hub.store.forgetting import Forgetting
 from hub.store.pack import unpack
+from hub.store.permits import KeptPermit, KeptResult, PermitNotes
 from hub.store.pseudonyms import Pseudonyms
 from hub.store.refusals import Refusal, Refusals
+from hub.store.traces import token_text
 from ocpi_modules.errors import InvalidParameters
 from ocpi_modules.parties import Party
-from ocpi_modules.types import decode_json, encode_json
+from ocpi_modules.types import decode_json, encode_json, fold, format_datetime
 from tests.settlement.cases import CPO, EMSP, OTHER_EMSP, cdr, changed, dc_cdr, session_of, token
 from tests.settlement.test_settler import House
 
@@ -51,9 +53,57 @@ async def house(database: Database) -> AsyncIterator[House]:
         answer="exists",
     )
     await Refusals(database).keep(refused, datetime(2026, 10, 11, tzinfo=UTC))
+    await note(
+        database, permit(), permit(token_of(uid="token9"), allowed="BLOCKED"), permit(token_of(OTHER_EMSP, "TOKEN2"))
+    )
     await opened.settle_all()
     yield opened
     await opened.copies.close()
+
+
+def token_of(owner: Party = EMSP, uid: str = UID, **more: Any) -> TokenName:
+    return TokenName(owner, "RFID", fold(uid), **more)
+
+
+def permit(
+    named: TokenName | None = None, at: datetime = datetime(2026, 10, 10, 7, 59, tzinfo=UTC), **changes: Any
+) -> KeptPermit:
+    """An authorisation as the hub noted it; a no, as that of TOKEN9, does not name the contract."""
+    token = named or token_of(contract=CONTRACT)
+    content = {
+        "kind": "AUTHORIZE",
+        "asked_by": str(CPO),
+        "answered_by": str(token.owner),
+        "asked_at": format_datetime(at),
+        "answered_at": format_datetime(at),
+        "cdr_token": {
+            "country_code": token.owner.country_code,
+            "party_id": token.owner.party_id,
+            "uid": token.uid,
+            "type": token.type,
+            **({"contract_id": token.contract} if token.contract else {}),
+        },
+        "allowed": "ALLOWED",
+        **changes,
+    }
+    text = token_text(token)
+    return KeptPermit(
+        module="tokens",
+        cpo=str(CPO),
+        emsp=str(token.owner),
+        token=text,
+        reference="",
+        callback="",
+        asked_at=at,
+        content=content,
+    )
+
+
+async def note(database: Database, *facts: KeptPermit | KeptResult) -> None:
+    notes = PermitNotes(database.direct)
+    for fact in facts:
+        notes.take(fact)
+    await notes.close()
 
 
 async def everything(house: House) -> str:
@@ -177,9 +227,11 @@ async def test_a_session_and_its_cdr_still_name_the_same_token(house: House) -> 
 
 async def test_once_more_finds_nothing(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     await erase(house, BY_TOKEN)
-    assert "Found: 1 × token, 1 × CDR, 1 × session, 1 × copy of a token, 2 × version of a token, 1 × refused CDR." in (
-        capsys.readouterr().out
+    told = (
+        "Found: 1 × token, 1 × CDR, 1 × session, 1 × copy of a token, 2 × version of a token, 1 × refused CDR, "
+        "1 × authorisation or command."
     )
+    assert told in capsys.readouterr().out
     await erase(house, BY_TOKEN)
     assert capsys.readouterr().out == "Nothing that the hub keeps names this driver.\n"
 
@@ -235,6 +287,26 @@ async def test_drivers_are_taken_out_of_old_billed_cdrs(house: House) -> None:
     assert await house.rows("select 1 from pseudonym where salt is not null") == []
     assert await house.rows("select 1 from refused_cdr") == []
     assert await house.rows("select count(*) from copy where module = 'tokens'") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("months", "left"),
+    [
+        pytest.param(0, ["2024-11-01"], id="after two years in any case"),
+        pytest.param(36, ["2024-11-01"], id="not longer where drivers are kept for longer"),
+        pytest.param(12, [], id="with the drivers"),
+    ],
+)
+async def test_authorisations_and_commands_are_kept_for_a_time(house: House, months: int, left: list[str]) -> None:
+    """With what came of them."""
+    await house.rows("delete from permit returning 1")
+    moments = [datetime(2024, 10, 31, 23, 59, tzinfo=UTC), datetime(2024, 11, 1, tzinfo=UTC)]
+    results = [KeptResult("CB", "ACCEPTED", at) for at in moments]
+    await note(house.database, *(permit(at=at) for at in moments), *results)
+    assert await run_out(house, months, datetime(2026, 11, 30, tzinfo=UTC)) == [0, 0, 0]
+    kept = "select to_char({0}, 'YYYY-MM-DD') from {1} order by 1"
+    assert [at for (at,) in await house.rows(kept.format("asked_at", "permit"))] == left
+    assert [at for (at,) in await house.rows(kept.format("known_at", "permit_result"))] == left
 
 
 CAUSE = "F01|UNKNOWN_TOKEN|DE/ABC|EUR|token|"

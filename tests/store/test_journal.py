@@ -108,3 +108,27 @@ async def test_a_closed_period_takes_nothing(book: JournalBook, database: Databa
 async def test_a_period_that_is_cut_off_still_takes_corrections(book: JournalBook, database: Database) -> None:
     await set_state(database, "cut_off")
     assert await book.write([entry()], NOW) == 1
+
+
+async def test_every_statement_leaves_whole_entries(book: JournalBook, database: Database) -> None:
+    """P01: an entry is not mended later in the same transaction either, and one that is whole is not added to on one side."""
+    await book.write([entry()], NOW)
+    one_side = (
+        "insert into posting (entry, kind, party, counterparty, period, currency, excl_vat, incl_vat) "
+        "select id, 'claim:unbilled', 'NL/XYZ', 'DE/ABC', '2026-10', 'EUR', $1, $1 from journal_entry"
+    )
+    async with database.direct.transaction() as connection:
+        await connection.execute("savepoint before")
+        with pytest.raises(asyncpg.CheckViolationError, match="add up to zero"):
+            await connection.execute(one_side, Decimal(1))
+        await connection.execute("rollback to savepoint before")
+
+
+async def test_entries_are_found_by_their_keys(book: JournalBook) -> None:
+    first, second = entry(), entry("accepted:C2:1", "1", reference="C2")
+    await book.write([first, second], NOW)
+    assert await book.named(["accepted:C2:1", "accepted:C9:1", "accepted:C1:1"]) == {
+        first.key: first,
+        second.key: second,
+    }
+    assert await book.named([]) == {}

@@ -14,6 +14,7 @@ import pytest
 from hub.store.copies import Copies
 from hub.store.database import Database
 from hub.store.journal import EntryLines, PostingLine
+from hub.store.pack import pack
 from hub.store.periods import KeptPeriod, Periods
 from hub.store.verdicts import Examined, KeptFinding, Relating, Verdict, Verdicts
 from ocpi_modules.module import Purpose
@@ -104,6 +105,12 @@ def examined(*kept: Verdict, findings: tuple[KeptFinding, ...] = (), entries: tu
     return Examined(verdicts=kept, findings=findings, entries=entries, at=NOW)
 
 
+async def look(verdicts: Verdicts, wanted: Examined) -> bool:
+    """Keep a look that is based on what is kept now."""
+    known = await verdicts.load([one.name for one in wanted.verdicts])
+    return await verdicts.keep(replace(wanted, before={name: one.version for name, one in known.items()}))
+
+
 async def accept(copies: Copies, example: Example, key: str, minutes: int = 0) -> None:
     content = example("cdr", **owned_by(CP1, id=key))
     at = NOW + timedelta(minutes=minutes)
@@ -139,7 +146,7 @@ async def test_a_verdict_is_read_as_it_was_kept(verdicts: Verdicts) -> None:
     first = verdict("C1")
     await verdicts.keep(examined(first))
     held = replace(verdict("C1", "HOLD"), turn=1, energy=None)
-    await verdicts.keep(examined(held, verdict("C2")))
+    await look(verdicts, examined(held, verdict("C2")))
     assert await verdicts.load([("DE/CP1", "C1")]) == {("DE/CP1", "C1"): held}
 
 
@@ -188,15 +195,15 @@ async def test_a_finding_that_is_no_longer_so_is_cleared_and_may_come_back(
     verdicts: Verdicts, database: Database
 ) -> None:
     await verdicts.keep(examined(verdict(), findings=(finding("F1"), finding("F2"))))
-    await verdicts.keep(examined(verdict(), findings=(finding("F2"),)))
+    await look(verdicts, examined(verdict(), findings=(finding("F2"),)))
     assert await cleared(database) == {"F1": True, "F2": False}
-    await verdicts.keep(examined(verdict(), findings=(finding("F1"),)))
+    await look(verdicts, examined(verdict(), findings=(finding("F1"),)))
     assert await cleared(database) == {"F1": False, "F2": True}
 
 
 async def test_findings_of_other_cdrs_stay(verdicts: Verdicts, database: Database) -> None:
     await verdicts.keep(examined(verdict("C1"), verdict("C2"), findings=(finding("F1", "C1"), finding("F2", "C2"))))
-    await verdicts.keep(examined(verdict("C1")))
+    await look(verdicts, examined(verdict("C1")))
     assert await cleared(database) == {"F1": True, "F2": False}
 
 
@@ -214,6 +221,47 @@ async def test_a_look_is_kept_whole_or_not_at_all(
 async def test_a_look_that_is_kept_twice_posts_once(verdicts: Verdicts, database: Database) -> None:
     """Invariant 5."""
     for _ in range(2):
-        await verdicts.keep(examined(verdict("C1"), entries=(entry(),)))
+        assert await look(verdicts, examined(verdict("C1"), entries=(entry(),)))
     (row,) = await database.direct.fetch("select count(*) as n from posting")
     assert row["n"] == 2
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        pytest.param("update verdict set disposition = 'HOLD'", id="somebody else looked at it"),
+        pytest.param("update verdict set statement = 'S1'", id="a statement bills it"),
+        pytest.param("delete from verdict", id="it was not there"),
+        pytest.param("insert into forgetting (done_at) values (now())", id="a driver was forgotten"),
+    ],
+)
+async def test_a_look_at_what_is_no_longer_so_is_not_kept(
+    verdicts: Verdicts, database: Database, meanwhile: str
+) -> None:
+    """Two may lead for a moment: the second one looks again."""
+    await verdicts.keep(examined(verdict("C1")))
+    known = await verdicts.load([("DE/CP1", "C1")])
+    async with database.direct.transaction() as connection:
+        await connection.execute(meanwhile)
+    old = replace(examined(verdict("C1", "DROP")), before={name: one.version for name, one in known.items()})
+    assert not await verdicts.keep(old)
+    rows = await database.direct.fetch("select 1 from verdict where disposition = 'DROP'")
+    assert rows == []
+
+
+async def test_a_batch_that_waits_is_bounded_in_bytes(
+    copies: Copies, verdicts: Verdicts, example: Example, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of them comes, however large it is."""
+    for minutes, key in enumerate(("C1", "C2", "C3")):
+        await accept(copies, example, key, minutes)
+    size = len(pack((await verdicts.waiting(1))[0].text))
+    for most, expected in ((1, ["C1"]), (2 * size, ["C1", "C2"]), (3 * size, ["C1", "C2", "C3"])):
+        monkeypatch.setattr("hub.store.verdicts.WAITING_MAX_BYTES", most)
+        assert [one.key for one in await verdicts.waiting(10)] == expected
+
+
+async def test_a_finding_that_is_told_twice_is_kept_once(verdicts: Verdicts, database: Database) -> None:
+    twice = replace(examined(verdict("C1")), findings=[finding("F1", "C1"), finding("F1", "C1")])
+    await verdicts.keep(twice)
+    assert [row["finding"] for row in await database.direct.fetch("select finding from finding_cdr")] == ["F1"]

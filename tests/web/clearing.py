@@ -15,7 +15,7 @@ import httpx
 from hub.demo.party import DemoPlatform
 from ocpi_modules.headers import authorization, routing_headers
 from ocpi_modules.types import encode_json
-from tests.conftest import HUB, World, running_hub
+from tests.conftest import HUB, World, loopback_client, running_hub
 from tests.settlement.cases import (
     CPO,
     EMSP,
@@ -112,7 +112,7 @@ async def until(is_done: Callable[[], Awaitable[bool]]) -> None:
 async def clearing_hub(database_url: str, data_dir: Path, **settings: Any) -> AsyncIterator[Clearing]:
     """The hub, furnished with what the CDRs of the small world refer to."""
     quiet = {"pull_settle_seconds": 3600.0, "settle_seconds": 0.05, **settings}
-    async with running_hub(database_url, data_dir, **quiet) as world, httpx.AsyncClient() as http:
+    async with running_hub(database_url, data_dir, **quiet) as world, loopback_client() as http:
         cpo = await world.join("CPO", ("CPO", str(CPO)))
         emsp = await world.join("MSP", ("EMSP", str(EMSP)))
         other = await world.join("EMO", ("EMSP", str(OTHER_EMSP)))

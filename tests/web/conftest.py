@@ -14,7 +14,8 @@ import pytest
 from hub.demo.party import DemoPlatform
 from ocpi_modules.headers import authorization, routing_headers
 from ocpi_modules.parties import Party
-from tests.conftest import HUB, World, running_hub
+from tests.conftest import HUB, World, loopback_client, running_hub
+from tests.databases import Databases
 
 CP1, CP2, MS1, MS2 = Party("DE", "CP1"), Party("BE", "CP2"), Party("NL", "MS1"), Party("BE", "MS2")
 NS1, OT1 = Party("GB", "NS1"), Party("NL", "OT1")
@@ -63,10 +64,27 @@ class Bench:
         return await self.http.request(method, f"{self.world.url}/ocpi/2.2.1/{path}", headers=sent, content=body)
 
 
+# what the hub asks new partners of its own accord is for other tests
+QUIET = {"pull_settle_seconds": 3600.0}
+
+
 @pytest.fixture
 async def bench(database_url: str, tmp_path: Path) -> AsyncIterator[Bench]:
-    # what the hub asks new partners of its own accord is for other tests
-    async with running_hub(database_url, tmp_path, pull_settle_seconds=3600.0) as world, httpx.AsyncClient() as http:
+    async with running_hub(database_url, tmp_path, **QUIET) as world, loopback_client() as http:
+        yield await join_everybody(world, http)
+
+
+@pytest.fixture
+def standing_bench(_bench_of_the_file: Bench) -> Bench:
+    """The bench for tests that leave nothing behind, made once for all of a file; what was seen before is forgotten."""
+    _bench_of_the_file.forget_what_was_seen()
+    return _bench_of_the_file
+
+
+@pytest.fixture(scope="module")
+async def _bench_of_the_file(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
+    folder = tmp_path_factory.mktemp("hub")
+    async with databases.lent() as url, running_hub(url, folder, **QUIET) as world, loopback_client() as http:
         yield await join_everybody(world, http)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from hub.settlement.terms_file import read_agreements
 from hub.web.agreements import EXAMPLE, as_yaml
 from ocpi_modules.types import encode_json
 from tests.conftest import running_hub
+from tests.databases import Databases
 from tests.settlement.cases import CPO, EMSP, OTHER_EMSP, cdr, credit_of, dc_cdr
 from tests.web.house import Office, listed
 from tests.web.test_admin import assert_envelope
@@ -31,7 +33,20 @@ TERMS: dict[str, Any] = {
 
 @pytest.fixture
 async def office(database_url: str, tmp_path: Path) -> AsyncIterator[Office]:
-    async with running_hub(database_url, tmp_path, settle_seconds=3600) as world:
+    async with furnished(database_url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def standing_office(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
+    """For tests that leave everything as it was."""
+    async with databases.lent() as url, furnished(url, tmp_path_factory.mktemp("hub")) as made:
+        yield made
+
+
+@asynccontextmanager
+async def furnished(database_url: str, folder: Path) -> AsyncIterator[Office]:
+    async with running_hub(database_url, folder, settle_seconds=3600) as world:
         made = Office(world)
         await made.furnish()
         yield made
@@ -88,10 +103,10 @@ async def test_an_id_keeps_its_parties(office: Office) -> None:
         pytest.param([TERMS], "agreement: is no object", id="a list"),
     ],
 )
-async def test_what_is_wrong_is_named_and_nothing_is_kept(office: Office, terms: Any, said: str) -> None:
-    answer = await office.http.post("/settlement/agreements?actor=Ada", content=encode_json(terms))
+async def test_what_is_wrong_is_named_and_nothing_is_kept(standing_office: Office, terms: Any, said: str) -> None:
+    answer = await standing_office.http.post("/settlement/agreements?actor=Ada", content=encode_json(terms))
     assert said in assert_envelope(answer, 400, 2001)
-    assert await listed(office, "/agreements") == []
+    assert await listed(standing_office, "/agreements") == []
 
 
 @pytest.mark.parametrize(
@@ -103,8 +118,8 @@ async def test_what_is_wrong_is_named_and_nothing_is_kept(office: Office, terms:
         pytest.param("?actor=Ada", b"{", id="no JSON"),
     ],
 )
-async def test_who_proposes_is_said_and_the_body_can_be_read(office: Office, path: str, body: bytes) -> None:
-    answer = await office.http.post(f"/settlement/agreements{path}", content=body)
+async def test_who_proposes_is_said_and_the_body_can_be_read(standing_office: Office, path: str, body: bytes) -> None:
+    answer = await standing_office.http.post(f"/settlement/agreements{path}", content=body)
     assert answer.status_code == 400
 
 
@@ -265,4 +280,36 @@ def _a_day_later() -> dict[str, Any]:
         "charging_periods__0__start_date_time": "2026-10-11T08:00:00Z",
         "charging_periods__1__start_date_time": "2026-10-11T09:30:00Z",
         "last_updated": "2026-10-11T10:00:00Z",
+    }
+
+
+async def test_what_comes_after_the_cut_off_of_two_parties_counts_in_the_next_period(office: Office) -> None:
+    """Point 1: cut-off; the period of the hub is open until the fifth."""
+    await propose(office, {"agreement": "DEABC-NLMSP", "terms": {"cutoff": "D+2"}})
+    await activate(office)
+    late = 2 * 24 * 3600 + 22 * 3600 + 13 * 3600
+    await office.receive(cdr(id="C-LAST", session_id=None, **_on("2026-10-31")))
+    await office.receive(cdr(id="C-LATE", session_id=None, **_on("2026-10-31")), after=late)
+    await office.settle_all()
+    assert await office.rows("select cdr_id, period from verdict order by cdr_id") == [
+        ("C-LAST", "2026-10"),
+        ("C-LATE", "2026-11"),
+    ]
+
+
+async def test_terms_for_people_come_out_as_they_went_in(office: Office) -> None:
+    """Point 1: VAT treatment is kept and shown."""
+    tax = {"model": "commission", "treatment": "reverse charge", "rate": "0", "evidence": "NL-2026-017"}
+    shown = await propose(office, {"agreement": "DEABC-NLMSP", "tax": tax})
+    assert shown["terms"]["tax"] == tax
+    assert (await activate(office))["terms"]["tax"] == tax
+    (active,) = [one for one in await office.books.terms.active() if one.id == "DEABC-NLMSP"]
+    assert active.tax == tax
+
+
+def _on(day: str) -> dict[str, str]:
+    return {
+        "start_date_time": f"{day}T08:00:00Z",
+        "end_date_time": f"{day}T10:00:00Z",
+        "last_updated": f"{day}T10:00:00Z",
     }

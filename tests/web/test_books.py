@@ -145,13 +145,15 @@ async def test_what_was_refused_at_the_door_is_there_to_be_seen(clearing: Cleari
         pytest.param("decisions?after=WyIxZTkiXQ", 400, id="a cursor that is no id"),
     ],
 )
-async def test_what_cannot_be_listed_is_answered_with_the_envelope(world: World, path: str, status: int) -> None:
-    assert_envelope(await world.admin.get(f"/settlement/{path}"), status, 2001 if status == 400 else 2000)
+async def test_what_cannot_be_listed_is_answered_with_the_envelope(
+    standing_world: World, path: str, status: int
+) -> None:
+    assert_envelope(await standing_world.admin.get(f"/settlement/{path}"), status, 2001 if status == 400 else 2000)
 
 
 @pytest.mark.parametrize(
     "path", ["cdrs", "findings", "causes", "refused", "balances", "entries", "status", "missing", "decisions"]
 )
-async def test_nobody_without_the_admin_token_reads_the_books(world: World, path: str) -> None:
-    world.admin.headers.pop("authorization")
-    assert_envelope(await world.admin.get(f"/settlement/{path}"), 401, 2000)
+async def test_nobody_without_the_admin_token_reads_the_books(standing_world: World, path: str) -> None:
+    async with standing_world.nobody() as http:
+        assert_envelope(await http.get(f"/settlement/{path}"), 401, 2000)

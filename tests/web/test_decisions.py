@@ -37,23 +37,23 @@ async def dispositions(clearing: Clearing) -> list[str]:
 
 
 async def test_one_decision_about_a_cause_pays_its_cdrs_and_those_that_come_later(clearing: Clearing) -> None:
-    await clearing.bill(dear(1), dear(2))
+    await clearing.bill(dear(1))
     cause = await largest(clearing)
     answer = await clearing.decide("cause", cause, "accept", note="as agreed on the phone")
     assert answer.status_code == 201
     made = answer.json()
-    assert (made["state"], made["actor"], made["at_risk"], made["most"]) == ("standing", "Ines", {"EUR": "23.80"}, "30")
-    assert await dispositions(clearing) == ["SETTLE", "SETTLE"]
-    await clearing.bill(dear(3))
-    assert await dispositions(clearing) == ["SETTLE"] * 3
+    assert (made["state"], made["actor"], made["at_risk"], made["most"]) == ("standing", "Ines", {"EUR": "11.90"}, "30")
+    assert await dispositions(clearing) == ["SETTLE"]
+    await clearing.bill(dear(2))
+    assert await dispositions(clearing) == ["SETTLE"] * 2
     (listed,) = (await clearing.get("causes", decided=True))["items"]
     assert (listed["decision"], listed["action"], listed["held"]) == (made["id"], "accept", 0)
     assert (await clearing.get(f"causes/{cause}"))["decisions"] == [made]
-    assert (await clearing.get("cdrs/DE/ABC/CDR-DEAR-3"))["decisions"] == [made]
+    assert (await clearing.get("cdrs/DE/ABC/CDR-DEAR-2"))["decisions"] == [made]
 
     revoked = await clearing.world.admin.delete(f"/settlement/decisions/{made['id']}", params={"actor": "Otto"})
     assert (revoked.status_code, revoked.json()["state"], revoked.json()["revoked_by"]) == (200, "revoked", "Otto")
-    assert await dispositions(clearing) == ["HOLD"] * 3
+    assert await dispositions(clearing) == ["HOLD"] * 2
     assert (await clearing.get("balances"))["items"] == []
     assert (await clearing.get("decisions", state="revoked"))["items"] == [revoked.json()]
 
@@ -78,6 +78,27 @@ async def test_what_one_person_accepted_does_not_pay_a_large_claim_that_comes_la
     await clearing.decide("cause", await largest(clearing), "accept")
     await clearing.bill(dear(2, "138"))
     assert await dispositions(clearing) == ["SETTLE", "HOLD"]
+
+
+async def test_what_grows_beyond_what_one_person_may_waive_waits_for_another_one(clearing: Clearing) -> None:
+    """Point 4: the limit holds for all that a decision waives, whenever it comes."""
+    await clearing.bill(dear(1))
+    made = (await clearing.decide("cause", await largest(clearing), "accept")).json()
+    for number in (2, 3, 4):
+        await clearing.bill(dear(number))
+    assert await dispositions(clearing) == ["SETTLE", "SETTLE", "HOLD", "HOLD"]
+    (exceeded,) = (await clearing.get("decisions", state="exceeded"))["items"]
+    assert (exceeded["id"], exceeded["state"], exceeded["confirmed_at"]) == (made["id"], "exceeded", None)
+    cdr_3 = await clearing.get("cdrs/DE/ABC/CDR-DEAR-3")
+    assert exceeded["covers_until"] == cdr_3["received_at"]
+    assert exceeded["exceeded_at"] > exceeded["stands_since"]
+
+    path = f"/settlement/decisions/{made['id']}/confirm"
+    assert_envelope(await clearing.world.admin.post(path, json={"actor": "ines"}), 409, 2001)
+    confirmed = (await clearing.world.admin.post(path, json={"actor": "Otto"})).json()
+    assert (confirmed["state"], confirmed["covers_until"], confirmed["confirmed_by"]) == ("standing", None, "Otto")
+    assert confirmed["stands_since"] == made["stands_since"] < confirmed["confirmed_at"]
+    assert await dispositions(clearing) == ["SETTLE"] * 4
 
 
 async def test_a_cdr_is_held_and_dropped_by_name(clearing: Clearing) -> None:
@@ -168,17 +189,21 @@ GOOD: dict[str, Any] = {"scope": "cause", "target": "G03|X", "action": "hold", "
         pytest.param({"until": "tomorrow"}, "until", id="what nobody asked for"),
     ],
 )
-async def test_what_cannot_be_decided_is_400(world: World, changes: dict[str, Any], said: str) -> None:
-    answer = await world.admin.post("/settlement/decisions", json={**GOOD, **changes})
+async def test_what_cannot_be_decided_is_400(standing_world: World, changes: dict[str, Any], said: str) -> None:
+    answer = await standing_world.admin.post("/settlement/decisions", json={**GOOD, **changes})
     assert said in assert_envelope(answer, 400, 2001)
 
 
-async def test_who_revokes_and_confirms_is_named_and_there_is_something_to(world: World) -> None:
-    assert_envelope(await world.admin.delete("/settlement/decisions/1"), 400, 2001)
-    assert_envelope(await world.admin.delete("/settlement/decisions/1", params={"actor": "Otto"}), 404, 2000)
-    assert_envelope(await world.admin.post("/settlement/decisions/1/confirm", json={"actor": "Otto"}), 404, 2000)
+async def test_who_revokes_and_confirms_is_named_and_there_is_something_to(standing_world: World) -> None:
+    assert_envelope(await standing_world.admin.delete("/settlement/decisions/1"), 400, 2001)
+    assert_envelope(await standing_world.admin.delete("/settlement/decisions/1", params={"actor": "Otto"}), 404, 2000)
+    assert_envelope(
+        await standing_world.admin.post("/settlement/decisions/1/confirm", json={"actor": "Otto"}), 404, 2000
+    )
 
 
-async def test_the_api_pages_show_a_decision_that_can_be_read(world: World) -> None:
-    described = (await world.admin.get("/openapi.json")).json()["components"]["schemas"]["DecisionAsked"]["example"]
+async def test_the_api_pages_show_a_decision_that_can_be_read(standing_world: World) -> None:
+    described = (await standing_world.admin.get("/openapi.json")).json()["components"]["schemas"]["DecisionAsked"][
+        "example"
+    ]
     assert DecisionAsked.model_validate_json(json.dumps(described)).actor == "Ines"

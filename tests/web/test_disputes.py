@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from hub.settlement.engine.disputes import DisputeRoom
 from hub.store.disputes import DisputeBook
 from tests.conftest import running_hub
+from tests.databases import Databases
 from tests.settlement.cases import CPO, EMSP, cdr, credit_of
 from tests.web.house import Office, listed
 
@@ -23,8 +25,21 @@ PART = {"excl_vat": "4.00", "incl_vat": "4.76"}
 
 @pytest.fixture
 async def office(database_url: str, tmp_path: Path) -> AsyncIterator[Office]:
+    async with billed_today(database_url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def standing_office(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
+    """For tests that leave everything as it was."""
+    async with databases.lent() as url, billed_today(url, tmp_path_factory.mktemp("hub")) as made:
+        yield made
+
+
+@asynccontextmanager
+async def billed_today(database_url: str, folder: Path) -> AsyncIterator[Office]:
     """One CDR of EUR 9.00 that is billed today."""
-    async with running_hub(database_url, tmp_path, settle_seconds=3600) as world:
+    async with running_hub(database_url, folder, settle_seconds=3600) as world:
         made = Office(world)
         await made.furnish()
         await made.receive(cdr())
@@ -117,11 +132,11 @@ async def test_nobody_sits_on_both_sides(office: Office) -> None:
     ],
 )
 async def test_what_cannot_be_disputed_is_refused(
-    office: Office, asked: dict[str, Any], status: int, said: str
+    standing_office: Office, asked: dict[str, Any], status: int, said: str
 ) -> None:
-    answer = await office.post("/disputes", status, **{**ALL, **asked})
+    answer = await standing_office.post("/disputes", status, **{**ALL, **asked})
     assert said in answer["status_message"]
-    assert await office.accounts(EMSP) == {BILLED: 9}
+    assert await standing_office.accounts(EMSP) == {BILLED: 9}
 
 
 async def test_disputes_share_what_is_billed(office: Office) -> None:
@@ -158,6 +173,15 @@ async def test_the_window_is_that_of_the_agreement(office: Office) -> None:
     await office.bill("C9", datetime.now(UTC) - timedelta(days=6))
     answer = await office.post("/disputes", 409, **{**ALL, "cdr_id": "C9"})
     assert "window of 5 days" in answer["status_message"]
+
+
+async def test_a_side_has_the_days_of_the_agreement_to_answer(office: Office) -> None:
+    terms = {"agreement": "DEABC-NLMSP", "terms": {"dispute_answer": "3d"}}
+    await office.post("/agreements?actor=Ada", 201, **terms)
+    await office.post("/agreements/DEABC-NLMSP/versions/1/activate", 200, actor="Grace")
+    shown = await office.post("/disputes", 201, **ALL)
+    soon = datetime.now(UTC) + timedelta(days=3)
+    assert soon - timedelta(minutes=5) < datetime.fromisoformat(shown["due_at"]) < soon
 
 
 async def test_a_draft_does_nothing_until_it_is_raised(office: Office) -> None:
@@ -260,9 +284,11 @@ async def test_an_adjustment_that_is_refused_counts_nothing(office: Office) -> N
         pytest.param({"cdr_id": "C0"}, 404, id="of a CDR that is not billed"),
     ],
 )
-async def test_what_cannot_be_adjusted_is_refused(office: Office, changes: dict[str, Any], status: int) -> None:
-    await office.post("/adjustments", status, **{**ADJUSTMENT, **changes})
-    assert await listed(office, "/adjustments") == []
+async def test_what_cannot_be_adjusted_is_refused(
+    standing_office: Office, changes: dict[str, Any], status: int
+) -> None:
+    await standing_office.post("/adjustments", status, **{**ADJUSTMENT, **changes})
+    assert await listed(standing_office, "/adjustments") == []
 
 
 async def test_the_creditor_may_propose_that_more_is_owed(office: Office) -> None:

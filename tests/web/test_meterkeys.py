@@ -99,16 +99,16 @@ async def test_the_key_of_a_slip_can_be_registered_again(office: Office) -> None
         pytest.param({"actor": "Ines", "keys": [{**KEY, "curve": "P"}]}, "curve", id="what is not known"),
     ],
 )
-async def test_what_is_wrong_is_named(world: World, asked: Any, said: str) -> None:
-    answer = await world.admin.post("/settlement/meter-keys", json=asked)
+async def test_what_is_wrong_is_named(standing_world: World, asked: Any, said: str) -> None:
+    answer = await standing_world.admin.post("/settlement/meter-keys", json=asked)
     assert said in assert_envelope(answer, 400, 2001)
 
 
-async def test_nobody_without_the_admin_token_gets_in(world: World) -> None:
-    world.admin.headers.pop("authorization")
-    for method, path in (("GET", ""), ("POST", ""), ("DELETE", "/1?actor=Ines")):
-        answer = await world.admin.request(method, f"/settlement/meter-keys{path}")
-        assert_envelope(answer, 401, 2000)
+async def test_nobody_without_the_admin_token_gets_in(standing_world: World) -> None:
+    async with standing_world.nobody() as http:
+        for method, path in (("GET", ""), ("POST", ""), ("DELETE", "/1?actor=Ines")):
+            answer = await http.request(method, f"/settlement/meter-keys{path}")
+            assert_envelope(answer, 401, 2000)
 
 
 # --- in the books ---------------------------------------------------------------------------

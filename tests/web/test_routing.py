@@ -196,15 +196,15 @@ async def test_several_parties_behind_a_token_have_to_name_the_sender(bench: Ben
     ],
 )
 async def test_wrong_objects_are_refused_before_anybody_hears_of_them(
-    bench: Bench, location: Object, path: str, change: Object, codes: set[int]
+    standing_bench: Bench, location: Object, path: str, change: Object, codes: set[int]
 ) -> None:
-    answer = await bench.send(
-        bench.p1, "PUT", f"receiver/locations/{path}", sender=CP1, receiver=HUB, content={**location, **change}
+    answer = await standing_bench.send(
+        standing_bench.p1, "PUT", f"receiver/locations/{path}", sender=CP1, receiver=HUB, content={**location, **change}
     )
     assert answer.json()["status_code"] in codes
     assert answer.status_code in {200, 404}
     await asyncio.sleep(0.1)
-    assert not any(pushes(platform) for platform in bench.everybody)
+    assert not any(pushes(platform) for platform in standing_bench.everybody)
 
 
 # --- broadcast ------------------------------------------------------------------------------------

@@ -80,21 +80,21 @@ async def test_a_cdr_for_somebody_who_pays_nothing_is_refused(bench: Bench, cdr:
 
 
 @pytest.mark.parametrize("path", ["../credentials", "%2e%2e/credentials", "..%2Fcredentials", "./L1", "a%5C..%5Cb"])
-async def test_no_path_leads_up_and_out_of_an_endpoint(bench: Bench, path: str) -> None:
+async def test_no_path_leads_up_and_out_of_an_endpoint(standing_bench: Bench, path: str) -> None:
     """R-09. The client itself would tidy a plain `..`, so it goes out by hand."""
     request = f"GET /ocpi/2.2.1/sender/locations/{path} HTTP/1.1\r\n"
-    assert bench.p3.connection is not None
+    assert standing_bench.p3.connection is not None
     head = (
-        f"host: x\r\nauthorization: {authorization(bench.p3.connection.token)}\r\nconnection: close\r\n"
+        f"host: x\r\nauthorization: {authorization(standing_bench.p3.connection.token)}\r\nconnection: close\r\n"
         "ocpi-from-country-code: NL\r\nocpi-from-party-id: MS1\r\nocpi-to-country-code: DE\r\nocpi-to-party-id: CP1\r\n\r\n"
     )
-    port = int(bench.world.url.rpartition(":")[2])
+    port = int(standing_bench.world.url.rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write((request + head).encode())
     answer = await reader.read()
     writer.close()
     assert b'"status_code":2001' in answer
-    assert not bench.p1.seen
+    assert not standing_bench.p1.seen
 
 
 @pytest.mark.parametrize(
@@ -104,21 +104,27 @@ async def test_no_path_leads_up_and_out_of_an_endpoint(bench: Bench, path: str) 
         pytest.param("POST", "sender/tokens/U1/authorize?type=%00", None, id="the type in an authorisation"),
     ],
 )
-async def test_nul_characters_never_reach_the_database(bench: Bench, method: str, path: str, receiver: Any) -> None:
-    platform, sender = (bench.p3, MS1) if method == "GET" else (bench.p1, CP1)
-    answer = await bench.send(platform, method, path, sender=sender, receiver=receiver)
+async def test_nul_characters_never_reach_the_database(
+    standing_bench: Bench, method: str, path: str, receiver: Any
+) -> None:
+    platform, sender = (standing_bench.p3, MS1) if method == "GET" else (standing_bench.p1, CP1)
+    answer = await standing_bench.send(platform, method, path, sender=sender, receiver=receiver)
     assert (answer.status_code, answer.json()["status_code"]) == (200, 2001)
 
 
-async def test_a_command_with_a_nul_is_a_fault_of_its_sender(bench: Bench, example: Any) -> None:
+async def test_a_command_with_a_nul_is_a_fault_of_its_sender(standing_bench: Bench, example: Any) -> None:
     command = example("start_session", location_id="a\u0000")
-    answer = await bench.send(bench.p3, "POST", "receiver/commands/START_SESSION", sender=MS1, content=command)
+    answer = await standing_bench.send(
+        standing_bench.p3, "POST", "receiver/commands/START_SESSION", sender=MS1, content=command
+    )
     assert answer.json()["status_code"] == 2001
 
 
-async def test_a_token_of_strange_letters_is_no_token(bench: Bench) -> None:
+async def test_a_token_of_strange_letters_is_no_token(standing_bench: Bench) -> None:
     """T-02."""
-    answer = await bench.http.get(f"{bench.world.url}/ocpi/versions", headers=[(b"authorization", "Token é".encode())])
+    answer = await standing_bench.http.get(
+        f"{standing_bench.world.url}/ocpi/versions", headers=[(b"authorization", "Token é".encode())]
+    )
     assert answer.status_code == 401
 
 

@@ -170,8 +170,8 @@ async def test_rules_are_listed_the_oldest_first_with_their_state(world: World) 
         pytest.param("x", 400, id="no number"),
     ],
 )
-async def test_a_rule_that_does_not_exist_cannot_be_ended(world: World, number: str, http_status: int) -> None:
-    assert (await world.admin.delete(f"/admin/permissions/{number}")).status_code == http_status
+async def test_a_rule_that_does_not_exist_cannot_be_ended(standing_world: World, number: str, http_status: int) -> None:
+    assert (await standing_world.admin.delete(f"/admin/permissions/{number}")).status_code == http_status
 
 
 WRONG_RULES = [
@@ -317,8 +317,8 @@ async def test_a_view_shows_the_rules_of_another_moment(bench: Bench, location: 
 
 
 @pytest.mark.parametrize("party", ["XX/NIX", "NL/HUB", "DEU/CP1", "DE/%00"])
-async def test_there_is_no_view_of_a_party_that_is_not_known(bench: Bench, party: str) -> None:
-    assert_envelope(await bench.world.admin.get(f"/admin/parties/{party}/view"), 404, 2000)
+async def test_there_is_no_view_of_a_party_that_is_not_known(standing_bench: Bench, party: str) -> None:
+    assert_envelope(await standing_bench.world.admin.get(f"/admin/parties/{party}/view"), 404, 2000)
 
 
 async def test_an_invited_party_is_shown_what_it_would_see(bench: Bench, location: Object) -> None:

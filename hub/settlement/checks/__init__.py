@@ -6,6 +6,7 @@ from hub.settlement.case import CaseCheck, PeriodCheck
 from hub.settlement.checks import (
     arithmetic,
     arrival,
+    authorisations,
     credits,
     form,
     metering,
@@ -17,6 +18,7 @@ from hub.settlement.checks import (
     tariffs,
     terms,
     tokens,
+    trends,
     uniqueness,
     views,
 )
@@ -29,6 +31,7 @@ _FAMILIES = (
     physics,
     sessions,
     tokens,
+    authorisations,
     tariffs,
     price,
     rounding,
@@ -37,6 +40,7 @@ _FAMILIES = (
     terms,
     views,
     metering,
+    trends,
 )
 
 CASE_CHECKS: tuple[CaseCheck, ...] = tuple(check for family in _FAMILIES for check in family.CASE_CHECKS)

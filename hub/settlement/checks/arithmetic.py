@@ -222,15 +222,23 @@ def _of_periods(case: Case, charge: Charge, wrong: list[Stretch]) -> Finding:
 
 
 def _costs_more_than_its_time(case: Case, charge: Charge) -> bool:
-    """Whether hours that nobody had are priced and claimed; what a step_size would bill anyway is not (D2)."""
+    """Whether hours that nobody had are priced and claimed, without VAT or with it; what a step_size would bill anyway is not (D2)."""
     cdr, priced = case.cdr, case.pricing.priced
     if priced is None or cdr.total is None:
         return False
     fitting = price(within_its_time(charge), case.pricing.book, case.agreement.policy, case.pricing.zone)
     if not isinstance(fitting, Priced):
         return False
-    least, unit = fitting.total_cost.excl_vat, _minor_unit(cdr)
-    return priced.total_cost.excl_vat - unit > least and cdr.total.excl_vat > least + unit
+    unit, stated, fits = _minor_unit(cdr), priced.total_cost, fitting.total_cost
+    with_vat = (cdr.total.incl_vat, stated.incl_vat, fits.incl_vat)
+    return any(
+        claimed is not None
+        and counted is not None
+        and least is not None
+        and counted - unit > least
+        and claimed > least + unit
+        for claimed, counted, least in ((cdr.total.excl_vat, stated.excl_vat, fits.excl_vat), with_vat)
+    )
 
 
 def _parks_too_long(charge: Charge) -> bool:

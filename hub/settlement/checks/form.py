@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,10 +16,13 @@ from hub.settlement.facts import CdrFact, Object, cdr_moment, number_of, objects
 from hub.settlement.findings import Finding, found, lowered_to_report, on
 from ocpi_modules.cdrs import CDR, ID_MAX_CHARACTERS
 from ocpi_modules.parties import Role
-from ocpi_modules.types import fault_sentence, is_consequence
+from ocpi_modules.tariffs import Tariff
+from ocpi_modules.types import NotJsonText, decode_json, fault_sentence, is_consequence
 
 CREDIT_ID_MAX_CHARACTERS = 39
 PRECISION_DECIMALS = 4
+PRECISION_UNITS = 10**PRECISION_DECIMALS
+TARIFFS_KEPT_MAX = 4096
 NUMBER_WHOLE_MAX = Decimal(10) ** 15
 
 _BILLED = frozenset(
@@ -61,6 +65,9 @@ _TOLD_BY_OTHERS = frozenset({"id", "credit_reference_id"})
 
 CURRENCY_CHARACTERS = 3
 
+_COARSE = frozenset(part for part in range(1, PRECISION_UNITS + 1) if PRECISION_UNITS % part == 0)
+"""The denominators of numbers that need no more decimals than four."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -81,7 +88,7 @@ def a01_a02_right_by_ocpi(case: Case) -> Iterable[Finding]:
     cdr = case.cdr
     if cdr.index in case.relations.copies:
         return
-    faults = faults_in(cdr.content)
+    faults = [] if _is_right(case) else faults_in(cdr.content)
     told = sorted((fault for fault in faults if not fault.is_length), key=lambda fault: not fault.is_grave)
     fields = [fault.field for fault in faults]
     if told:
@@ -106,10 +113,43 @@ def faults_in(content: Object) -> list[Fault]:
     return []
 
 
+def _is_right(case: Case) -> bool:
+    """Whether there are no faults at all: the same validation, but for embedded tariffs, which most CDRs of a CPO bring alike.
+
+    Nothing in the rules of a CDR reads its tariffs, so that the two can be judged apart.
+    """
+    charge, content = case.pricing.charge, case.cdr.content
+    if charge is None or not all(map(is_right_tariff, charge.tariffs)):
+        return False
+    try:
+        CDR.model_validate({**content, "tariffs": []} if charge.tariffs else content)
+    except ValidationError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=TARIFFS_KEPT_MAX)
+def is_right_tariff(text: bytes) -> bool:
+    """Whether OCPI has nothing against the JSON text of a tariff."""
+    try:
+        Tariff.model_validate(decode_json(text))
+    except (ValidationError, NotJsonText):
+        return False
+    return True
+
+
 def _fault(error: Any) -> Fault:
     path = [*error["loc"], error["ctx"]["field"]] if error["type"] == "rule" else error["loc"]
     field = ".".join(map(str, path)) or "the CDR"
-    return Fault(field, fault_sentence(error), error["type"] == "string_too_long", _is_grave(error))
+    return Fault(field, _sentence(error), error["type"] == "string_too_long", _is_grave(error))
+
+
+def _sentence(error: Any) -> str:
+    """What is wrong; a currency in small letters names one all the same."""
+    said = error["input"]
+    if error["loc"] == ("currency",) and _names_a_currency(said):
+        return f"currency is written {said} and is read as {said.upper()}: OCPI wants it in capital letters"
+    return fault_sentence(error)
 
 
 def _is_told_by_others(error: Any) -> bool:
@@ -168,38 +208,30 @@ def a14_decimals(case: Case) -> Iterable[Finding]:
 
 
 def _numbers(cdr: CdrFact) -> Iterator[tuple[str, object]]:
-    for name, value in cdr.content.items():
-        if name.startswith("total_"):
-            yield from _in_cost(name, value) if isinstance(value, dict) else ((name, value),)
+    for name in [name for name in cdr.content if name.startswith("total_")]:
+        value = cdr.content[name]
+        if isinstance(value, dict):
+            yield f"{name}.excl_vat", value.get("excl_vat")
+            yield f"{name}.incl_vat", value.get("incl_vat")
+        else:
+            yield name, value
     for index, period in enumerate(periods_of(cdr)):
         for dimension in objects_in(period.get("dimensions")):
             yield f"charging_periods.{index}.{dimension.get('type')}", dimension.get("volume")
 
 
 def _fine_tariffs(case: Case) -> list[str]:
-    """The tariffs that a CDR is priced with, where a price has decimals beyond the fourth."""
-    priced = case.pricing.priced
+    """The tariffs that a CDR is priced with, where a price has decimals beyond the fourth; other prices were agreed as they are."""
+    priced = case.pricing.priced if case.agreement.prices.mode == "as_cdr" else None
     used = dict.fromkeys(
         tariff for tariff in (priced.working.tariffs if priced is not None else ()) if tariff is not None
     )
     return [f"prices of tariff {tariff.id}" for tariff in used if tariff.has_fine_prices]
 
 
-def _in_cost(name: str, cost: Object) -> Iterator[tuple[str, object]]:
-    return ((f"{name}.{part}", cost.get(part)) for part in ("excl_vat", "incl_vat"))
-
-
 def _is_fine(value: object) -> bool:
     """Whether a number has decimals beyond the fourth; zeros are none."""
-    if not isinstance(value, Decimal) or not value.is_finite():
-        return False
-    exponent = value.as_tuple().exponent
-    return isinstance(exponent, int) and exponent < -PRECISION_DECIMALS and bool(_beyond(value, exponent))
-
-
-def _beyond(value: Decimal, exponent: int) -> bool:
-    digits = value.as_tuple().digits[exponent + PRECISION_DECIMALS :]
-    return any(digits)
+    return isinstance(value, Decimal) and value.is_finite() and value.as_integer_ratio()[1] not in _COARSE
 
 
 CASE_CHECKS: tuple[CaseCheck, ...] = (a01_a02_right_by_ocpi, a03_owner_is_a_cpo, a07_length_of_the_id, a14_decimals)

@@ -1,11 +1,11 @@
 """H, C09, D07: what the meter itself signed, where a key of it is registered; silent everywhere else.
 
-H01 (signed data are required) is a matter of contract; agreements have no clause for it, so that none is missed.
+H01 (signed data are required) is a matter of contract: silent where the agreement does not ask for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +17,7 @@ from hub.settlement.catalogue import (
     METER_RUNS_BACKWARDS,
     SIGNATURE_WRONG,
     SIGNED_DATA_INCOMPLETE,
+    SIGNED_DATA_MISSING,
     SIGNED_DATA_REPEATED,
     SIGNED_DATA_UNREADABLE,
     SIGNED_ENERGY_MISMATCH,
@@ -24,7 +25,7 @@ from hub.settlement.catalogue import (
     SIGNED_TOKEN_MISMATCH,
 )
 from hub.settlement.evidence import in_force
-from hub.settlement.facts import CdrFact, TokenKey, Version, key_of
+from hub.settlement.facts import CdrFact, TokenKey, Version, key_of, objects_in, text_of
 from hub.settlement.findings import Disposition, Finding, Severity, found, on, raised_to_hold
 from hub.settlement.quantities import energy_of, in_kwh
 from hub.settlement.relations import NO_TIMELINE, has_span, moment
@@ -45,6 +46,20 @@ _CLOCKS_TO_BILL_BY = frozenset("SR")
 
 
 # --- the data -------------------------------------------------------------------------------
+
+
+def h01_present(case: Case) -> Iterable[Finding]:
+    """SIGNED_DATA_MISSING: the agreement requires signed data, and a charge with energy brings no value that was signed."""
+    cdr = case.cdr
+    if case.agreement.needs_signed_data and cdr.energy and not case.is_told_elsewhere and not _is_signed(cdr):
+        sentence = f"CDR {cdr.id} comes without signed meter data, which the agreement requires."
+        yield found(SIGNED_DATA_MISSING, on(cdr), sentence)
+
+
+def _is_signed(cdr: CdrFact) -> bool:
+    signed = cdr.content.get("signed_data")
+    values = objects_in(signed.get("signed_values")) if isinstance(signed, Mapping) else ()
+    return any(text_of(value.get("signed_data")) for value in values)
 
 
 def h02_signature(case: Case) -> Iterable[Finding]:
@@ -237,6 +252,7 @@ def _same_register(earlier: SignedReading, later: SignedReading) -> tuple[Span, 
 
 
 CASE_CHECKS: tuple[CaseCheck, ...] = (
+    h01_present,
     h02_signature,
     h03_energy,
     h04_time,

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from hub.pricing.charge import Charge
-from hub.pricing.exact import PER_ONE, Exact, size
+from hub.pricing.exact import PER_ONE, Exact, millionths, size
 from hub.settlement.case import Case, CaseCheck, PeriodCheck
 from hub.settlement.catalogue import (
     ENERGY_ABOVE_PHYSICAL_LIMIT,
@@ -26,7 +26,8 @@ from hub.settlement.quantities import HOUR, SECOND, energy_of, in_hours, in_kwh,
 
 SHORT_SECONDS = 6 * 60
 SHORT_EXTRA_KWH = Decimal("0.1")
-CLEARLY_POSSIBLE_PART = 0.5
+CLEARLY_POSSIBLE_PART = 0.999
+"""Up to this part of a limit, a limit in floats tells as surely as the exact one that it is kept."""
 CAR_KWH = 150
 CHARGE_MAX_KWH = 1000
 WH_PER_KWH = 1000
@@ -163,10 +164,16 @@ def _over_in_all(case: Case, charge: Charge, watts: Decimal) -> Excess | None:
 
 
 def _excess(case: Case, energy: Exact, length: int, watts: Decimal) -> Excess | None:
-    if energy < CLEARLY_POSSIBLE_PART * float(watts) * 1000 * length / HOUR:  # most charges, and no need to be exact
+    if _is_clearly_possible(case, energy, length, watts):
         return None
     limit = _limit(case, watts, length)
     return Excess(energy, length, limit) if energy > limit else None
+
+
+def _is_clearly_possible(case: Case, energy: Exact, length: int, watts: Decimal) -> bool:
+    """Whether energy is below the limit by more than floats can be wrong, which is so for nearly all charges."""
+    margin = 1 + float(case.evidence.tolerances.physical_margin)
+    return energy < CLEARLY_POSSIBLE_PART * float(watts) * 1000 * length / HOUR * margin
 
 
 def _billed(charge: Charge) -> Exact:
@@ -180,11 +187,11 @@ def _statements(case: Case, charge: Charge) -> Iterator[tuple[Exact, Exact, tupl
     if stated is not None and total is not None:
         yield stated, total, ("its periods", "total_energy")
     if total is not None and session is not None and session.energy is not None and session.status == "COMPLETED":
-        yield total, Fraction(session.energy) * PER_ONE, ("its total_energy", "its session")
+        yield total, millionths(session.energy), ("its total_energy", "its session")
 
 
 def _is_thousandfold(one: Exact, other: Exact) -> bool:
-    return other != 0 and size(one - other * WH_PER_KWH) * UNIT_RATIO_PART <= size(other) * WH_PER_KWH
+    return one != other != 0 and size(one - other * WH_PER_KWH) * UNIT_RATIO_PART <= size(other) * WH_PER_KWH
 
 
 def _far_beyond(case: Case, charge: Charge) -> Iterable[Finding]:

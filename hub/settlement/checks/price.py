@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from hub.pricing.comparison import Amount, Scale, amount_of
+from hub.pricing.comparison import Scale
 from hub.pricing.exact import to_decimal
 from hub.pricing.pricer import Priced
 from hub.pricing.tariff import EXCL_UNITS, PARTS
@@ -26,13 +26,17 @@ from hub.settlement.catalogue import (
     WRONG_TARIFF,
 )
 from hub.settlement.checks.tariffs import is_told
-from hub.settlement.claims import NOTHING, Closeness, Comparison, compare, compared, settled, written
+from hub.settlement.claims import NOTHING, Closeness, Comparison, Price, compare, is_close, price_in, settled, written
 from hub.settlement.counterfactuals import Reading, explained, limits_ignored
 from hub.settlement.facts import CdrFact, Cost, cost_of
 from hub.settlement.findings import Check, Finding, found, on, raised_to_hold
+from hub.settlement.price_books import Mode
 
 _SHARED = {"fixed", "parking", "reservation"}
 """The parts among which a FLAT may be put differently (F3)."""
+
+_FIELDS = {name: f"total_{name}_cost" for name in PARTS}
+"""Where a CDR states each part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +47,14 @@ class Parts:
     """
 
     stated: Mapping[str, Cost]
-    priced: Mapping[str, Amount]
+    priced: Mapping[str, Price]
     scale: Scale
 
     @property
     def are_complete(self) -> bool:
         """Whether every part that costs something is stated."""
-        due = {name for name, price in self.priced.items() if settled(price.excl_vat, self.scale)}
-        return bool(self.stated) and due <= set(self.stated)
+        unstated = (price for name, price in self.priced.items() if name not in self.stated)
+        return bool(self.stated) and not any(settled(price.excl_vat, self.scale) for price in unstated)
 
     @property
     def total(self) -> Decimal:
@@ -59,8 +63,7 @@ class Parts:
 
     def is_right(self, name: str) -> bool:
         """Whether a stated part is what the tariff makes of it, rounding aside."""
-        price = self.priced.get(name, NOTHING)
-        return compared(self.stated[name], price, self.scale).worst < Closeness.WRONG
+        return is_close(self.stated[name], self.priced.get(name, NOTHING), self.scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def amounts_of_a_claim(case: Case) -> Iterable[Finding]:
     if priced is None or comparison is None:
         return
     claim = Claim(case, priced, comparison, _parts(case.cdr, priced))
-    for check in AMOUNT_CHECKS:
+    for check in AMOUNT_CHECKS if comparison.worst else PART_CHECKS:
         yield from check(claim)
 
 
@@ -131,10 +134,10 @@ def _limits_that_explain(claim: Claim) -> Reading | None:
     return next((reading for reading in limits_ignored(claim.priced) if is_claim(reading.price)), None)
 
 
-def _is_claim(claim: Claim) -> Callable[[Amount], bool]:
+def _is_claim(claim: Claim) -> Callable[[Price], bool]:
     """Whether another price is what is claimed, to the minor unit."""
     claimed, unit = claim.comparison.claimed, claim.parts.scale
-    return lambda price: compared(claimed, price, unit).worst < Closeness.WRONG
+    return lambda price: is_close(claimed, price, unit)
 
 
 def _explained(claim: Claim, check: Check, reading: Reading | None) -> Finding:
@@ -144,10 +147,10 @@ def _explained(claim: Claim, check: Check, reading: Reading | None) -> Finding:
 
 
 def _about(claim: Claim, check: Check, why: str, **details: object) -> Finding:
-    comparison, scale = claim.comparison, claim.comparison.scale
-    expected = comparison.expected
+    comparison, scale, mode = claim.comparison, claim.comparison.scale, claim.case.agreement.prices.mode
+    expected, agreed = comparison.expected, {} if mode == "as_cdr" else {"priced_by": mode}
     sentence = (
-        f"CDR {claim.cdr.id} claims {_in_words(comparison.claimed, scale)}; its tariff makes {_in_words(expected, scale)}, "
+        f"CDR {claim.cdr.id} claims {_in_words(comparison.claimed, scale)}; {_PRICED_BY[mode]} {_in_words(expected, scale)}, "
         f"{_difference(comparison)}: {why}."
     )
     return found(
@@ -160,8 +163,16 @@ def _about(claim: Claim, check: Check, why: str, **details: object) -> Finding:
         expected_incl_vat=expected.incl_vat,
         difference=comparison.excess,
         tolerance=to_decimal(scale.tolerance),
+        **agreed,
         **details,
     )
+
+
+_PRICED_BY: Mapping[Mode, str] = {
+    "as_cdr": "its tariff makes",
+    "markup": "its tariff with the agreed markup makes",
+    "agreed_book": "the agreed prices make",
+}
 
 
 def _in_words(cost: Cost, scale: Scale) -> str:
@@ -209,6 +220,8 @@ def g03_parts(claim: Claim) -> Iterable[Finding]:
 
 def _wrong_parts(claim: Claim) -> list[str]:
     wrong = [name for name in claim.parts.stated if not claim.parts.is_right(name)]
+    if not wrong:
+        return []
     has_flat = any(line.component.dimension == "FLAT" for line in claim.priced.lines)
     return [] if has_flat and set(wrong) <= _SHARED and _is_put_elsewhere(claim.parts) else wrong
 
@@ -216,8 +229,8 @@ def _wrong_parts(claim: Claim) -> list[str]:
 def _is_put_elsewhere(parts: Parts) -> bool:
     """Whether fixed, parking and reservation cost together what they should (F3)."""
     stated = Cost(_sum(parts.stated[name].excl_vat for name in _SHARED if name in parts.stated))
-    due = sum((parts.priced[name].excl_vat for name in _SHARED if name in parts.priced), Fraction())
-    return compared(stated, Amount(due, None), parts.scale).worst < Closeness.WRONG
+    due = sum((Fraction(parts.priced[name].excl_vat) for name in _SHARED if name in parts.priced), Fraction())
+    return is_close(stated, Price(due, None), parts.scale)
 
 
 def _part_details(parts: Parts, names: Iterable[str]) -> dict[str, Decimal]:
@@ -232,14 +245,10 @@ def _part_details(parts: Parts, names: Iterable[str]) -> dict[str, Decimal]:
 
 
 def _parts(cdr: CdrFact, priced: Priced) -> Parts:
-    stated = {name: cost_of(cdr.content.get(f"total_{name}_cost")) for name in PARTS}
+    stated = {name: cost_of(cdr.content.get(field)) for name, field in _FIELDS.items()}
     known = {name: cost for name, cost in stated.items() if cost is not None}
-    due = {name: _part(amount_of(price), priced) for name, price in priced.parts.items()}
+    due = {name: price_in(priced, cost) for name, cost in priced.parts.items()}
     return Parts(known, due, Scale.of(cdr.currency, priced.policy, 1))
-
-
-def _part(price: Amount, priced: Priced) -> Amount:
-    return Amount(price.excl_vat, None) if priced.vat_unknown else price
 
 
 def _is_other_than_sum(claim: Claim) -> bool:
@@ -247,7 +256,7 @@ def _is_other_than_sum(claim: Claim) -> bool:
     if not parts.are_complete:
         return False
     off = EXACT.subtract(claim.comparison.claimed.excl_vat.copy_abs(), parts.total.copy_abs()).copy_abs()
-    return off > len(parts.stated) * parts.scale.tolerance and not _could_be_limited(claim)
+    return bool(off) and off > len(parts.stated) * parts.scale.tolerance and not _could_be_limited(claim)
 
 
 def _could_be_limited(claim: Claim) -> bool:
@@ -277,13 +286,12 @@ def _sum(amounts: Iterable[Decimal]) -> Decimal:
     return total
 
 
-AMOUNT_CHECKS: tuple[Callable[[Claim], Iterable[Finding]], ...] = (
-    g03_rounding,
-    b06_vat,
-    g03_price,
-    b05_total_is_sum,
-    g03_parts,
-)
+ClaimCheck = Callable[[Claim], Iterable[Finding]]
+
+PART_CHECKS: tuple[ClaimCheck, ...] = (b05_total_is_sum, g03_parts)
+"""The checks of a claim whose total is right."""
+
+AMOUNT_CHECKS: tuple[ClaimCheck, ...] = (g03_rounding, b06_vat, g03_price, *PART_CHECKS)
 """The checks of the amounts of one claim."""
 
 CASE_CHECKS: tuple[CaseCheck, ...] = (amounts_of_a_claim,)

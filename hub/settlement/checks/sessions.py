@@ -23,15 +23,14 @@ from hub.settlement.claims import Closeness, compare, written
 from hub.settlement.evidence import Evidence, Name
 from hub.settlement.facts import CdrFact, Plug, SessionFact, TokenKey, dimensions_of, periods_of
 from hub.settlement.findings import Finding, Severity, Subject, found, on
+from hub.settlement.matching import COMPLETED, SAME_START, Match
 from hub.settlement.prices import Pricing
 from hub.settlement.relations import Relations
 from ocpi_modules.parties import Party
 from ocpi_modules.types import UNKNOWN_TIME
 
-COMPLETED, INVALID = "COMPLETED", "INVALID"
+INVALID = "INVALID"
 SESSION_SECONDS = 60
-SAME_START_SECONDS = 120
-"""How far apart a session and a CDR that does not name it may begin (matching by token, EVSE and start)."""
 
 _ZERO = Decimal(0)
 
@@ -40,13 +39,35 @@ _ZERO = Decimal(0)
 
 
 def e01_session_is_known(case: Case) -> Iterable[Finding]:
-    """MISSING_SESSION: the named session was never pushed. Settles; of a CPO that pushes no sessions at all it is only information."""
-    if case.cdr.session_key is None or case.session is not None or not case.relations.is_open(case.cdr):
+    """MISSING_SESSION: the named session was never pushed. Settles; of a CPO that pushes no sessions at all it is only information.
+
+    Where the session is there under another id, it says under which, and how that was found.
+    """
+    if case.cdr.session_key is None or not case.is_open:
         return
+    match = case.relations.matches.found.get(case.cdr.index)
+    if match is not None:
+        yield _under_another_id(case, match)
+    elif case.session is None:
+        yield _missing(case)
+
+
+def _under_another_id(case: Case, match: Match) -> Finding:
+    sentence = (
+        f"CDR {case.cdr.id} bills session {case.cdr.session_key}; {case.cdr.owner} sent it as {match.session.id}, "
+        f"found by {match.method}."
+    )
+    details = {"session_id": case.cdr.session_key, "found_session_id": match.session.id, "method": match.method}
+    return found(MISSING_SESSION, on(case.cdr), sentence, **details)
+
+
+def _missing(case: Case) -> Finding:
+    hint = case.relations.matches.hints.get(case.cdr.index)
+    more = {} if hint is None else {"perhaps_session_id": hint.session.id, "shared_time": hint.score}
     sentence = f"CDR {case.cdr.id} bills session {case.cdr.session_key}, which {case.cdr.owner} never sent."
-    finding = found(MISSING_SESSION, on(case.cdr), sentence, session_id=case.cdr.session_key)
+    finding = found(MISSING_SESSION, on(case.cdr), sentence, session_id=case.cdr.session_key, **more)
     is_expected = case.cdr.owner in case.relations.session_senders
-    yield finding if is_expected else replace(finding, severity=Severity.INFO)
+    return finding if is_expected else replace(finding, severity=Severity.INFO)
 
 
 def e02_session_is_valid(case: Case) -> Iterable[Finding]:
@@ -115,7 +136,7 @@ def e06_identity(case: Case) -> Iterable[Finding]:
 
 def _is_billed(case: Case) -> bool:
     """Whether a CDR is one that its session can be held against: no copy, no credit, not credited."""
-    return case.session is not None and case.relations.is_open(case.cdr)
+    return case.session is not None and case.is_open
 
 
 def _completed(case: Case) -> SessionFact | None:
@@ -178,6 +199,7 @@ def d05_session_without_cdr(
     """SESSION_WITHOUT_CDR: COMPLETED for more than `cdr_grace_days` at `as_of`, and no CDR, whatever became of it."""
     latest = evidence.as_of - timedelta(days=float(evidence.tolerances.cdr_grace_days))
     named, unnamed = _billed(evidence.cdrs)
+    named |= {(match.session.owner, match.session.key) for match in relations.matches.found.values()}
     for name, session in sorted(evidence.sessions.items()):
         over = session.end or session.last_updated
         is_due = session.status == COMPLETED and over is not None and over < latest
@@ -204,7 +226,7 @@ def _billed(cdrs: Iterable[CdrFact]) -> tuple[set[Name], dict[Begun, list[dateti
 def _is_billed_unnamed(session: SessionFact, unnamed: Mapping[Begun, list[datetime]]) -> bool:
     starts = unnamed.get((session.owner, session.token, session.plug.evse_uid), [])
     begun = session.start
-    return any(begun is not None and abs(start - begun) <= timedelta(seconds=SAME_START_SECONDS) for start in starts)
+    return any(begun is not None and abs(start - begun) <= SAME_START for start in starts)
 
 
 def _without_cdr(session: SessionFact, as_of: datetime) -> Finding:

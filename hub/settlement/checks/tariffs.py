@@ -37,7 +37,7 @@ from hub.settlement.findings import Check, Finding, found, lowered_to_report, on
 AD_HOC, AD_HOC_TOKEN = "AD_HOC_PAYMENT", "AD_HOC_USER"
 PROFILE = "PROFILE_"
 
-_TOLD_AS_THEY_ARE = {
+TOLD_AS_THEY_ARE = {
     check.kind: check
     for check in (
         AMBIGUOUS_TARIFF,
@@ -214,11 +214,11 @@ def g02_doubts(case: Case) -> Iterable[Finding]:
     """What the pricer sees of tariffs and periods, told once a kind: REPORT, whatever it costs."""
     priced = case.pricing.priced
     groups: defaultdict[str, list[Warning]] = defaultdict(list)
-    for warning in priced.warnings if priced is not None else ():
+    for warning in priced.uncertainties if priced is not None else ():
         groups[warning.kind].append(warning)
     for kind, warnings in groups.items():
-        if kind in _TOLD_AS_THEY_ARE:
-            yield _doubt(case, _TOLD_AS_THEY_ARE[kind], warnings)
+        if kind in TOLD_AS_THEY_ARE:
+            yield _doubt(case, TOLD_AS_THEY_ARE[kind], warnings)
 
 
 def _doubt(case: Case, check: Check, warnings: list[Warning]) -> Finding:

@@ -24,7 +24,7 @@ def m01_covered_by_an_agreement(case: Case) -> Iterable[Finding]:
     """Only where the two have agreements: parties without any are settled by the default one."""
     cdr = case.cdr
     if case.is_uncovered and cdr.index not in case.relations.copies:
-        sentence = f"No agreement of {cdr.owner} with {cdr.to} covers the day, country and token of CDR {cdr.id}."
+        sentence = f"No agreement of {cdr.owner} with {cdr.to} covers the day, country, EVSE and token of CDR {cdr.id}."
         yield found(NO_AGREEMENT, on(cdr), sentence)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from hub.settlement.case import Case, CaseCheck, PeriodCheck
 from hub.settlement.catalogue import (
@@ -14,9 +15,13 @@ from hub.settlement.catalogue import (
 )
 from hub.settlement.facts import Version, key_of
 from hub.settlement.findings import Finding, found, lowered_to_report, on
+from hub.settlement.permits import refusal_of
 from ocpi_modules.parties import Party
 
-WHITELIST, NEVER, ALWAYS = "WHITELIST", "NEVER", "ALWAYS"
+AUTH_REQUEST, COMMAND, WHITELIST = "AUTH_REQUEST", "COMMAND", "WHITELIST"
+NEVER, ALWAYS = "NEVER", "ALWAYS"
+BLOCK_GRACE = timedelta(hours=24)
+"""How long a token may still be used after its block was acknowledged."""
 _NOBODY = Party("", "")
 
 
@@ -43,8 +48,13 @@ def a15_token_party(case: Case) -> Iterable[Finding]:
 
 
 def f01_token_is_known(case: Case) -> Iterable[Finding]:
-    """UNKNOWN_TOKEN: uid and type are in no list of an eMSP. An eMSP that sends no tokens at all authorises in other ways: no finding."""
+    """UNKNOWN_TOKEN: uid and type are in no list of an eMSP, and none allowed the charge when it was asked.
+
+    An eMSP that sends no tokens at all authorises in other ways: no finding.
+    """
     cdr = case.cdr
+    if case.is_permitted:
+        return
     is_expected = {cdr.token_party, cdr.to} & case.relations.token_senders
     if cdr.token.uid and is_expected and cdr.token not in case.evidence.tokens and not _is_misrouted(case):
         sentence = f"Token {cdr.token.uid} ({cdr.token.type}) in CDR {cdr.id} is in no list of an eMSP."
@@ -52,13 +62,36 @@ def f01_token_is_known(case: Case) -> Iterable[Finding]:
 
 
 def f02_token_is_valid(case: Case) -> Iterable[Finding]:
-    """TOKEN_INVALID_AT_START: not valid by its last version before the start; only told of one that is always whitelisted."""
+    """TOKEN_INVALID_AT_START: not valid by its last version before the start.
+
+    Only told of one that is always whitelisted, of one that its eMSP allowed when it was asked, and where the block was acknowledged less
+    than a day before the start, or later: nobody can be held to what was not known yet. A no to the question itself is F05.
+    """
     version = _last_before(case)
-    if version is None or version.content.get("valid") is not False:
+    if version is None or version.content.get("valid") is not False or is_refused(case):
         return
-    sentence = f"Token {case.cdr.token.uid} was not valid when the session of CDR {case.cdr.id} began."
-    finding = found(TOKEN_INVALID_AT_START, on(case.cdr), sentence, since=version.since)
-    yield lowered_to_report(finding) if key_of(version.content.get("whitelist")) == ALWAYS else finding
+    sentence = (
+        f"Token {case.cdr.token.uid} was not valid when the session of CDR {case.cdr.id} began{_excuse(case, version)}."
+    )
+    finding = found(TOKEN_INVALID_AT_START, on(case.cdr), sentence, since=version.since, known_at=version.known_at)
+    is_whitelisted = key_of(version.content.get("whitelist")) == ALWAYS
+    yield lowered_to_report(finding) if is_whitelisted or _excuse(case, version) else finding
+
+
+def _excuse(case: Case, version: Version) -> str:
+    """Why a token that is not valid is no fault of its CPO; empty where it is one."""
+    if case.is_permitted:
+        return ", and its eMSP allowed the charge"
+    start, known_at = case.cdr.start, version.known_at
+    if known_at is None or start is None or start - known_at >= BLOCK_GRACE:
+        return ""
+    return f", which was acknowledged at {known_at.isoformat()}"
+
+
+def is_refused(case: Case) -> bool:
+    """Whether an eMSP said no to a charge that names its authorisation as what permits it (F05)."""
+    is_asked = key_of(case.cdr.content.get("auth_method")) == AUTH_REQUEST
+    return is_asked and case.is_open and refusal_of(case.cdr, case.permits) is not None
 
 
 def f03_contract(case: Case) -> Iterable[Finding]:
@@ -74,18 +107,19 @@ def f03_contract(case: Case) -> Iterable[Finding]:
 def f04_auth_method(case: Case) -> Iterable[Finding]:
     """AUTH_METHOD_VIOLATION: a whitelist was used for a token that is never whitelisted, or the reference of the session is not repeated.
 
-    Authorisations are not in the evidence, so that a reference is only missed where the session has it.
+    One that only an authorisation or a command gave is missed by F06.
     """
     is_whitelisted = key_of(case.cdr.content.get("auth_method")) == WHITELIST
     if is_whitelisted and case.token is not None and key_of(case.token.content.get("whitelist")) == NEVER:
         sentence = f"CDR {case.cdr.id} says that token {case.cdr.token.uid} was whitelisted, which it never is."
         yield found(AUTH_METHOD_VIOLATION, on(case.cdr), sentence, auth_method=WHITELIST, whitelist=NEVER)
-    elif _has_lost_reference(case):
+    elif has_lost_reference(case):
         sentence = f"CDR {case.cdr.id} does not state the authorization_reference of its session."
         yield found(AUTH_METHOD_VIOLATION, on(case.cdr), sentence)
 
 
-def _has_lost_reference(case: Case) -> bool:
+def has_lost_reference(case: Case) -> bool:
+    """Whether the session of a CDR has an authorization_reference and the CDR has none."""
     said = key_of(case.session.content.get("authorization_reference")) if case.session is not None else ""
     return bool(said) and not key_of(case.cdr.content.get("authorization_reference"))
 

@@ -49,7 +49,7 @@ def a06_same_id_other_content(case: Case) -> Iterable[Finding]:
 
 def d01_session_billed_twice(case: Case) -> Iterable[Finding]:
     """The later of two CDRs that are not credited is held."""
-    if case.cdr.session_key is None or not case.relations.is_open(case.cdr):
+    if case.cdr.session_key is None or not case.is_open:
         return
     others = case.relations.by_session.get((case.cdr.owner, case.cdr.session_key), ())
     earlier = [other for other in others if other.order < case.cdr.order and case.relations.is_open(other)]
@@ -61,7 +61,7 @@ def d01_session_billed_twice(case: Case) -> Iterable[Finding]:
 def d02_near_duplicate(case: Case) -> Iterable[Finding]:
     """Another id for what looks like the same charge: the later one is held, unless both are held for their overlap."""
     cdr = case.cdr
-    if not case.relations.is_open(cdr) or not has_span(cdr):
+    if not case.is_open or not has_span(cdr):
         return
     others = case.relations.by_token.get((cdr.token_party, cdr.token), NO_TIMELINE).starting(
         earlier(moment(cdr.start), NEAR_START), later(moment(cdr.start), NEAR_START)
@@ -76,7 +76,7 @@ def d02_near_duplicate(case: Case) -> Iterable[Finding]:
 def d03_two_cars_at_one_connector(case: Case) -> Iterable[Finding]:
     """Both are held; told once, with the later of the two. One that comes after the close holds itself alone."""
     cdr = case.cdr
-    if not case.relations.is_open(cdr) or not has_span(cdr):
+    if not case.is_open or not has_span(cdr):
         return
     for other in overlapping(cdr, case.relations.by_plug.get(cdr.plug, NO_TIMELINE), _tolerated(case)):
         if case.relations.is_open(other) and not _is_one_session(other, cdr):
@@ -88,7 +88,7 @@ def d03_two_cars_at_one_connector(case: Case) -> Iterable[Finding]:
 def d04_one_token_at_two_evses(case: Case) -> Iterable[Finding]:
     """Told once, with the later of the two."""
     cdr = case.cdr
-    if not case.relations.is_open(cdr) or not has_span(cdr):
+    if not case.is_open or not has_span(cdr):
         return
     for other in overlapping(
         cdr, case.relations.by_token.get((cdr.token_party, cdr.token), NO_TIMELINE), _tolerated(case)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from hub.settlement.case import Case, CaseCheck, PeriodCheck
 from hub.settlement.catalogue import EMSP_CDR_DIFFERS, EMSP_CDR_MISSING
 from hub.settlement.claims import written
-from hub.settlement.evidence import Evidence, Held, HeldName, SettlementPeriod, held_as
+from hub.settlement.evidence import Evidence, Held, HeldName, SettlementPeriod, View, held_as
 from hub.settlement.facts import CdrFact, Cost
 from hub.settlement.findings import Finding, Subject, found, lowered_to_report, on
 from hub.settlement.prices import Pricing
@@ -47,9 +47,14 @@ def d08_emsp_holds_no_other(
     """
     for emsp, view in sorted(evidence.views.items()):
         known = set(_names_of(cdr for cdr in evidence.cdrs if cdr.to == emsp))
-        for name in sorted(view.keys() - known, key=_in_order):
-            if _may_belong(view[name], evidence.period):
-                yield _unknown(emsp, name[0], view[name])
+        yield from held_alone(emsp, {name: view[name] for name in view.keys() - known}, evidence.period)
+
+
+def held_alone(emsp: Party, unknown: View, period: SettlementPeriod) -> Iterable[Finding]:
+    """EMSP_CDR_DIFFERS: of CDRs that the hub does not have for an eMSP, those that may have ended in a period."""
+    for name in sorted(unknown, key=_in_order):
+        if _may_belong(unknown[name], period):
+            yield _unknown(emsp, name[0], unknown[name])
 
 
 def _names_of(cdrs: Iterable[CdrFact]) -> Iterable[HeldName]:
@@ -78,7 +83,15 @@ def _is_due(case: Case) -> bool:
     """Whether a CDR is to be paid in this period at all: no copy, no second one under its id, not for a later period."""
     period = case.evidence.period
     is_late = case.cdr.received_at >= period.closes_at
-    return case.relations.is_counted(case.cdr) and not is_late and not belongs_later(case.cdr, period)
+    is_here = case.relations.is_counted(case.cdr) and not is_late and not belongs_later(case.cdr, period)
+    return is_here and _is_viewed(case.cdr, case.evidence)
+
+
+def _is_viewed(cdr: CdrFact, evidence: Evidence) -> bool:
+    """Whether what its eMSP said is of the time of a CDR: that of its end, of a credit that in which it came."""
+    spans = evidence.view_spans.get(cdr.to)
+    at = cdr.received_at if cdr.is_credit or cdr.end is None else cdr.end
+    return spans is None or any(span.start <= at < span.end for span in spans)
 
 
 def _is_same(ours: Cost | None, theirs: Cost | None) -> bool:

@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable
 from hub.clock import Clock, SystemClock
 from hub.settlement.agreements import Agreements
 from hub.settlement.engine.closing import Closing, Signer
-from hub.settlement.engine.gathering import Gatherer
+from hub.settlement.engine.gathering import Gatherer, Seen
+from hub.settlement.engine.profiles import ProfileBook
 from hub.settlement.engine.settler import Books, Settler
 from hub.settlement.engine.statements import statement_of
 from hub.settlement.engine.terms import TermsBook
+from hub.settlement.engine.views import ViewShelf
 from hub.store.agreements import AgreementBook
 from hub.store.closing import ClosingBook
 from hub.store.decisions import Decisions
@@ -18,23 +20,32 @@ from hub.store.direct import Direct
 from hub.store.journal import JournalBook
 from hub.store.meterkeys import MeterKeys
 from hub.store.periods import Periods
+from hub.store.permits import PermitBook
+from hub.store.profiles import ProfileTable
 from hub.store.statements import Statements
+from hub.store.traces import Traces
 from hub.store.verdicts import Verdicts
 from hub.store.versions import VersionHistory
+from hub.store.views import EmspViews
 
 __all__ = ["Books", "Closing", "Settler", "open_books", "open_closing", "statement_of"]
 
 
 def open_books(direct: Direct, clock: Clock | None = None) -> Books:
     """The books in a database."""
-    verdicts = Verdicts(direct)
+    verdicts, now = Verdicts(direct), clock or SystemClock()
     return Books(
         verdicts=verdicts,
         decisions=Decisions(direct),
         periods=Periods(direct),
         journal=JournalBook(direct),
-        gatherer=Gatherer(verdicts, VersionHistory(direct), MeterKeys(direct)),
-        terms=TermsBook(AgreementBook(direct), clock or SystemClock()),
+        gatherer=Gatherer(
+            verdicts,
+            VersionHistory(direct),
+            MeterKeys(direct),
+            Seen(PermitBook(direct), Traces(direct), ViewShelf(EmspViews(direct))),
+        ),
+        terms=TermsBook(AgreementBook(direct), now, ProfileBook(ProfileTable(direct), now)),
     )
 
 

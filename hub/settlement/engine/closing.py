@@ -18,11 +18,10 @@ from hub.clock import Clock
 from hub.settlement.agreements import Agreements
 from hub.settlement.bundle import party_text
 from hub.settlement.closing import Count, Figures, Item, checklist, control_totals
-from hub.settlement.configuration import agreement_content, by_name, catalogue_digest
+from hub.settlement.configuration import agreement_content, by_name, catalogue_digest, profile_content
 from hub.settlement.drafts import (
     Changes,
     StatementHead,
-    Tally,
     changes,
     head_content,
     kept_out_content,
@@ -31,6 +30,7 @@ from hub.settlement.drafts import (
     sealed_head,
     statement_id,
 )
+from hub.settlement.engine.digests import Digests, changed_statements, digests_of, unless_changed
 from hub.settlement.engine.records import entry_lines
 from hub.settlement.findings import Disposition
 from hub.settlement.journal import Entry, billed
@@ -43,6 +43,7 @@ from hub.settlement.period_seal import (
     SealedPeriod,
     faults_of_seal,
     leaves_root,
+    posting_leaves,
     proof_of,
     read_sealed,
     seal_head,
@@ -50,17 +51,19 @@ from hub.settlement.period_seal import (
 )
 from hub.settlement.periods import ORDER, NotNow, Period, State
 from hub.settlement.pseudonyms import personal_values, sealed_form
-from hub.settlement.seal import canonical, leaf_hash, root_of
+from hub.settlement.seal import canonical
 from hub.store.closing import ClosingBook, KeptFigures, KeptSeal, PairSum, PeriodStep, StepUnderWay
 from hub.store.direct import Record
+from hub.store.drafting import Drafting, Gathered
 from hub.store.periods import KeptPeriod
-from hub.store.statements import Drafting, KeptStatement, PairName, Statements, StepMade
+from hub.store.statements import KeptStatement, PairName, Statements, StepMade
 from ocpi_modules.parties import Party
 from ocpi_modules.types import decode_json, encode_json, format_datetime
 
 BY_ITSELF = ""
 """The actor where the hub takes a step by itself."""
 
+_FROM_GATHERED = ("excl_vat", "incl_vat", "cdrs", "credits", "fees", "adjustments", "kept_out", "energy")
 _EVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -150,48 +153,35 @@ class Closing:
             period = _period(kept)
             if ORDER.index(period.state) > ORDER.index(State.CUT_OFF):
                 raise NotNow(f"the statements of {period.id} are advised, they do not change any more")
-            live, pairs = await drafting.live(), await drafting.gather()
-            made = [await self._drafted(period, drafting, pair, live.get(pair)) for pair in pairs]
-            gone = [statement for pair, statement in live.items() if pair not in set(pairs)]
-            for statement in gone:
-                await drafting.supersede(statement.id)
-            new = sum(statement.id not in {one.id for one in live.values()} for statement in made)
+            live, numbers, gathered = await drafting.live(), await drafting.last_drafts(), await drafting.gather()
+            digests = await digests_of(drafting, gathered)
+            drafts = [self._draft(period, one, digests[one.pair], numbers.get(one.pair, 0) + 1) for one in gathered]
+            made = [unless_changed(live.get(draft.pair), draft) for draft in drafts]
+            new = [(draft, one) for draft, one, kept in zip(drafts, gathered, made, strict=True) if kept is draft]
+            gone = [statement for pair, statement in live.items() if pair not in digests]
+            replaced = [live[draft.pair] for draft, _ in new if draft.pair in live]
             if new or gone:
-                counts = {"statements": len(made), "new": new, "superseded": len(gone)}
+                await drafting.supersede([statement.id for statement in (*gone, *replaced)])
+                await drafting.add(new)
+                counts = {"statements": len(made), "new": len(new), "superseded": len(gone)}
                 await drafting.note(actor, self._clock.now(), encode_json(counts).decode())
             return made
 
-    async def _drafted(
-        self, period: Period, drafting: Drafting, pair: PairName, before: KeptStatement | None
-    ) -> KeptStatement:
-        """The draft of a pair: the one before where nothing changed, else a new one in its place."""
-        tally, kept_out = await _tallied(drafting.lines(pair)), await drafting.kept_out(pair)
-        out_digest = root_of(leaf_hash(kept_out_content(row)) for row in kept_out)
-        if before is not None and (before.digest, before.kept_out_digest) == (tally.digest, out_digest):
-            return before
-        number = await drafting.last_draft(pair) + 1
-        draft = KeptStatement(
-            id=statement_id(period.id, read_pair(pair), number),
+    def _draft(self, period: Period, gathered: Gathered, digests: Digests, number: int) -> KeptStatement:
+        creditor, debtor, currency = gathered.pair
+        return KeptStatement(
+            id=statement_id(period.id, read_pair(gathered.pair), number),
             period=period.id,
-            **dict(zip(("creditor", "debtor", "currency"), pair, strict=True)),
+            creditor=creditor,
+            debtor=debtor,
+            currency=currency,
             draft=number,
             state="draft",
-            excl_vat=tally.amount.excl_vat,
-            incl_vat=tally.amount.incl_vat,
-            cdrs=tally.counts["cdr"],
-            credits=tally.counts["credit"],
-            fees=tally.counts["fee"],
-            adjustments=tally.counts["adjustment"],
-            kept_out=len(kept_out),
-            energy=tally.energy,
-            digest=tally.digest,
-            kept_out_digest=out_digest,
+            **{name: getattr(gathered, name) for name in _FROM_GATHERED},
+            digest=digests[0],
+            kept_out_digest=digests[1],
             made_at=self._clock.now(),
         )
-        if before is not None:
-            await drafting.supersede(before.id)
-        await drafting.add(draft, kept_out)
-        return draft
 
     # --- advise and net
 
@@ -201,11 +191,14 @@ class Closing:
             if _is_past(step, State.ADVISED):
                 return _period(step.period)
             period = _period(step.period).stepped(State.ADVISED)
+            if waiting := await step.unsettled():
+                raise NotNow(
+                    f"{waiting} CDRs of {period.id} wait for another look: something was said or decided about them"
+                )
             if await step.stale():
                 raise NotNow(f"the drafts of {period.id} are not what the books say now: draft them again")
             statements = await step.statements()
-            for statement in statements:
-                await step.advise(statement)
+            await step.advise(statements)
             await step.post([entry_lines(_billed(statement)) for statement in statements])
             await step.become(State.ADVISED, actor, encode_json({"statements": len(statements)}).decode())
             return period
@@ -270,9 +263,8 @@ class Closing:
     async def _sealed(self, step: PeriodStep, period: Period, agreements: Agreements, now: datetime) -> SealedPeriod:
         before, netted = await step.seal_before(), await step.last_step(State.NETTED)
         statements = await step.statements()
-        for statement in statements:
-            if await self._differs(statement):
-                raise NotNow(f"the lines of {statement.id} are not those that were advised")
+        if changed := await changed_statements(step, statements):
+            raise NotNow(f"the lines of {changed[0].id} are not those that were advised")
         plan = decode_json(netted.content.encode()) if netted is not None else {"net": [], "transfers": []}
         return SealedPeriod(
             configuration=_configuration(period, agreements),
@@ -287,7 +279,7 @@ class Closing:
     async def _journal(self, step: PeriodStep) -> Content:
         grown = Growing()
         async for rows in step.postings():
-            grown = await asyncio.to_thread(leaves_root, [*map(_posting_content, rows)], grown)
+            grown.extend(await asyncio.to_thread(posting_leaves, rows))
         return _root_content(grown)
 
     async def _decisions(self, step: PeriodStep, before: KeptSeal | None, until: datetime) -> Content:
@@ -329,7 +321,7 @@ class Closing:
             content = decode_json(seal.content.encode())
             sealed, faults = read_sealed(content["sealed"]), [*faults_of_seal(content)]
             statements = await step.statements()
-            faults += [f"the lines of {one.id} were changed" for one in statements if await self._differs(one)]
+            faults += [f"the lines of {one.id} were changed" for one in await changed_statements(step, statements)]
             heads = [sealed_head(head_of(one), _period(step.period)) for one in statements]
             if heads != [dict(one) for one in sealed.statements]:
                 faults.append("the statements are others than those that were sealed")
@@ -340,12 +332,6 @@ class Closing:
             if sealed.previous != (before.root.hex() if before is not None else None):
                 faults.append("the seal before is another one")
             return faults
-
-    async def _differs(self, statement: KeptStatement) -> bool:
-        tally = await _tallied(self._statements.lines(statement.id))
-        kept_out = await self._statements.kept_out(statement.id)
-        out_digest = root_of(leaf_hash(kept_out_content(row)) for row in kept_out)
-        return (tally.digest, out_digest) != (statement.digest, statement.kept_out_digest)
 
     # --- what is shown
 
@@ -475,6 +461,7 @@ def _figures(kept: KeptFigures) -> Figures:
             (row["currency"], Disposition(row["disposition"])): Count(row["cdrs"], row["excl_vat"])
             for row in kept.dispositions
         },
+        returned={row["currency"]: Count(row["cdrs"], row["excl_vat"]) for row in kept.returned},
         unlined=kept.unlined,
         astray=kept.astray,
         advised=_sums(kept.advised),
@@ -500,6 +487,7 @@ def _configuration(period: Period, agreements: Agreements) -> Content:
         "period": {"id": period.id, **period_content(period)},
         "hub": party_text(agreements.hub),
         "agreements": [agreement_content(one) for one in sorted(agreements.known, key=by_name)],
+        "profiles": [profile_content(one) for one in agreements.profiles.known],
     }
 
 
@@ -519,11 +507,6 @@ def _read_closed(content: Mapping[str, Any]) -> tuple[tuple[Item, ...], dict[str
     return tuple(Item(**item) for item in content["checklist"]), totals
 
 
-def _posting_content(row: Record) -> Content:
-    amounts = {name: f"{row[name].normalize():f}" for name in ("excl_vat", "incl_vat")}
-    return {name: row[name] for name in ("reference", "kind", "party", "counterparty", "currency")} | amounts
-
-
 def _decision_content(row: Record) -> Content:
     moments = {
         name: format_datetime(row[name]) if row[name] is not None else None
@@ -536,10 +519,3 @@ def _decision_content(row: Record) -> Content:
 
 def _root_content(grown: Growing) -> Content:
     return {"count": grown.size, "root": grown.root.hex()}
-
-
-async def _tallied(rows: AsyncIterator[Sequence[Record]]) -> Tally:
-    tally = Tally()
-    async for portion in rows:
-        await asyncio.to_thread(tally.add, portion)
-    return tally

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 
 from hub.clock import Clock
 from hub.settlement.disputes import Reason, fits
-from hub.settlement.engine.disputes import DisputeRoom, NotBilled, pair_of
+from hub.settlement.engine.disputes import CREDIT, DisputeRoom, NotBilled, pair_of, require_uncredited
 from hub.settlement.engine.records import entry_lines
 from hub.settlement.journal import Entry, adjusted, written_off
 from hub.settlement.netting import Amount
@@ -23,12 +24,15 @@ from hub.store.corrections import (
     CorrectionQuery,
     Corrections,
     KeptAdjustment,
+    Superseded,
 )
 from hub.store.disputes import BilledCdr
+from hub.store.journal import EntryLines
 from hub.store.verdicts import Name
 from ocpi_modules.parties import Party
 
 LISTED_MAX = 1000
+SUPERSEDED_BATCH_MAX = 100
 
 _WRITABLE_OFF = frozenset({State.CUT_OFF, State.ADVISED})
 
@@ -69,6 +73,7 @@ class CorrectionDesk:
     async def propose(self, asked: CorrectionAsked) -> KeptAdjustment:
         """Keep a proposal. Raises NotBilled, and NotNow for what cannot be proposed."""
         bill = await self._room.bill_of(asked.name)
+        require_uncredited(bill)
         if asked.reason is Reason.OTHER and not asked.note.strip():
             raise NotNow("the reason OTHER needs a note that says what it is")
         if asked.kind is Kind.ADJUSTMENT and str(asked.party or "") not in {bill.creditor, bill.debtor}:
@@ -92,8 +97,22 @@ class CorrectionDesk:
         answered = replace(kept, state=str(answer), answered_by=actor, answered_at=self._clock.now(), period=period)
         entries = [_entry_of(answered)] if answer is Answer.AGREED else []
         if not await self._corrections.answer(answered, [*map(entry_lines, entries)], self._clock.now()):
-            raise NotNow(f"{kept.kind} {adjustment} was answered by somebody else at the same time")
+            raise NotNow(
+                f"{kept.kind} {adjustment} was answered, or its period took a step, at the same time: look again"
+            )
         return answered
+
+    async def turn_superseded(self) -> int:
+        """Take corrections back where a credit came in their place, and put them back where that is held; returns how many.
+
+        So a CDR, its credit and its replacement always come to the replacement, whatever was corrected before (invariant 4).
+        """
+        found = await self._corrections.superseded(SUPERSEDED_BATCH_MAX)
+        period = await self._room.open_period() if found else ""
+        for one in found:
+            kept = _turned(one, period, self._clock.now())
+            await self._corrections.turn(one, kept, partial(_turn_entry, kept), self._clock.now())
+        return len(found)
 
     async def one(self, adjustment: int) -> KeptAdjustment:
         """One of them. Raises NotBilled."""
@@ -111,9 +130,10 @@ class CorrectionDesk:
         return await self._corrections.chains(replace(query, most=min(query.most, LISTED_MAX)))
 
     async def _period_of(self, kept: KeptAdjustment) -> str:
+        bill = await self._room.bill_of(kept.name)
+        require_uncredited(bill)
         if kept.kind == Kind.ADJUSTMENT:
             return await self._room.open_period()
-        bill = await self._room.bill_of(kept.name)
         if State(bill.period_state) not in _WRITABLE_OFF:
             raise NotNow(f"period {bill.period} is {bill.period_state}: what was netted is not written off CDR by CDR")
         return bill.period
@@ -172,3 +192,36 @@ def _entry_of(kept: KeptAdjustment) -> Entry:
     if kept.kind == Kind.WRITE_OFF:
         return written_off(f"write-off-{kept.id}", pair, amount, kept.period, people, kept.reason)
     return adjusted(f"adjustment-{kept.id}", pair, amount, kept.period, people)
+
+
+def _turned(found: Superseded, period: str, now: datetime) -> KeptAdjustment:
+    """What takes a correction back, or puts it back: an adjustment in the open period."""
+    kept = found.kept
+    owed = (
+        Amount(kept.excl_vat, kept.incl_vat) if kept.kind == Kind.ADJUSTMENT else -Amount(kept.excl_vat, kept.incl_vat)
+    )
+    amount = -owed if found.is_credited else owed
+    said = f"CDR {found.credit_id} credits CDR {kept.cdr_id}" if found.is_credited else f"CDR {found.credit_id} is held"
+    return replace(
+        kept,
+        id=None,
+        kind=str(Kind.ADJUSTMENT),
+        excl_vat=amount.excl_vat,
+        incl_vat=amount.incl_vat,
+        note=f"{said}: in the place of {kept.kind} {kept.id}",
+        proposed_by=CREDIT,
+        proposed_for=kept.creditor,
+        proposed_at=now,
+        answered_by=CREDIT,
+        answered_at=now,
+        dispute=None,
+        period=period,
+        statement=None,
+        reverses=kept.id,
+    )
+
+
+def _turn_entry(kept: KeptAdjustment, number: int) -> EntryLines:
+    assert kept.period is not None, "what is taken back counts in a period"
+    amount = Amount(kept.excl_vat, kept.incl_vat)
+    return entry_lines(adjusted(f"reversal-{number}", pair_of(kept), amount, kept.period, (CREDIT, kept.note)))

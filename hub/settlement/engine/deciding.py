@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from hub.settlement.findings import Disposition, Finding
 from hub.settlement.relations import relate
 from hub.settlement.run import Outcome
 from hub.settlement.verdicts import dispositions, with_their_originals
-from hub.store.decisions import KeptDecision, Target
+from hub.store.decisions import KeptDecision, Target, Waived
 
 _ZERO = Decimal(0)
 
@@ -68,7 +68,25 @@ def read_decision(kept: KeptDecision) -> Decision:
         action=Action(kept.action),
         since=kept.stands_since,
         most=kept.most,
+        until=kept.covers_until,
     )
+
+
+def waived_by(decision: Decision, findings: Iterable[Weighed], cdrs: Collection[CdrFact]) -> list[Waived]:
+    """What a decision about a cause would waive of some CDRs now."""
+    indexes = {cdr.index for cdr in cdrs}
+    return [
+        Waived(str(cdr.owner), cdr.key, cdr.received_at, risk)
+        for one in findings
+        if one.cause == decision.target and _is_waivable(one, decision)
+        for cdr, risk in zip(one.finding.subject.cdrs, one.risks, strict=True)
+        if cdr.index in indexes
+    ]
+
+
+def _is_waivable(one: Weighed, decision: Decision) -> bool:
+    is_held = one.finding.disposition is Disposition.HOLD
+    return is_held and decision.most is not None and one.raised.at_risk <= decision.most
 
 
 def after_decisions(
@@ -114,4 +132,5 @@ def _bearing(
     targets: set[Target] = {(Scope.CDR.value, cdr_target(cdr))}
     for one in raised:
         targets |= {(Scope.CAUSE.value, one.cause), (Scope.FINDING.value, one.key)}
-    return tuple(decision for target in sorted(targets) for decision in about.get(target, ()))
+    bearing = (decision for target in sorted(targets) for decision in about.get(target, ()))
+    return tuple(decision for decision in bearing if decision.covers(cdr.received_at))

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
 from hub.clock import Clock
 from hub.settlement.agreements import Agreement, Agreements
 from hub.settlement.disputes import (
-    ANSWER_WITHIN,
     Dispute,
     Reason,
     Side,
     Stage,
     Step,
+    credited,
     expired,
     fits,
     stepped,
@@ -41,8 +41,10 @@ from ocpi_modules.parties import Party
 from ocpi_modules.types import decode_json, fold
 
 EXPIRED_BATCH_MAX_DISPUTES = 100
+CREDITED_BATCH_MAX_DISPUTES = 100
 LISTED_MAX = 1000
 SILENCE = "silence"
+CREDIT = "credit"
 
 _BEFORE_NETTING = frozenset({State.OPEN, State.CUT_OFF, State.ADVISED})
 
@@ -84,9 +86,16 @@ class DisputeRoom:
         if asked.reason is Reason.OTHER and not asked.note.strip():
             raise NotNow("the reason OTHER needs a note that says what it is")
         bill, now = await self.bill_of(asked.name), self._clock.now()
-        days = (await self._agreement_of(bill)).dispute_window_days
+        require_uncredited(bill)
+        agreement = await self._agreement_of(bill)
+        days = agreement.dispute_window_days
         amount = asked.amount or Amount(bill.excl_vat, bill.incl_vat)
-        dispute = _opened(asked, closes_at=window_end(bill.billed_at, days), now=now)
+        dispute = _opened(
+            asked,
+            closes_at=window_end(bill.billed_at, days),
+            now=now,
+            answer_within=timedelta(days=agreement.dispute_answer_days),
+        )
         is_late = dispute.stage is Stage.REFUSED
         kept = replace(_kept_dispute(bill, asked, amount, dispute), id=await self._book.new_id(), opened_at=now)
         step = KeptStep(state=str(dispute.stage), actor=asked.actor, note=asked.note, made_at=now)
@@ -94,7 +103,7 @@ class DisputeRoom:
         move = DisputeMove(kept=kept, step=step, period_state=bill.period_state, entries=[*map(entry_lines, entries)])
         line = Amount(bill.excl_vat, bill.incl_vat)
         if not await self._book.open(move, lambda excl, incl: is_late or fits(amount, line, Amount(excl, incl))):
-            raise NotNow(f"{kept.excl_vat:f} {kept.currency} is more than can still be disputed of CDR {bill.cdr_id}")
+            raise NotNow(await self._why_not(kept, bill))
         if is_late:
             raise NotNow(
                 f"CDR {bill.cdr_id} was billed on {bill.billed_at:%Y-%m-%d}: its window of {days} days is over"
@@ -106,7 +115,8 @@ class DisputeRoom:
         shown = await self.show(dispute)
         before = read_dispute(shown.kept)
         now = self._clock.now()
-        after = stepped(before, step, now)
+        agreement = await self._agreement_of(await self.bill_of(shown.kept.name))
+        after = stepped(before, step, now, timedelta(days=agreement.dispute_answer_days))
         _require_other_side(shown.steps, before, step, actor)
         await self._move(shown, after, KeptStep(state=str(after.stage), actor=actor, note=note, made_at=now))
         return await self.show(dispute)
@@ -119,11 +129,20 @@ class DisputeRoom:
             after = expired(read_dispute(kept), now)
             if after is not None:
                 step = KeptStep(state=str(after.stage), actor=SILENCE, note=f"{after.yielded} was silent", made_at=now)
-                try:
-                    await self._move(await self.show(kept.id), after, step)
-                except NotNow:  # somebody made a step in the same moment
-                    _log.info("dispute_went_on", dispute=kept.id)
+                await self._move_if_still(await self.show(kept.id), after, step)
         return len(due)
+
+    async def concede_credited(self) -> int:
+        """End the disputes of CDRs that their creditor credited meanwhile; returns how many."""
+        found = await self._book.credited(CREDITED_BATCH_MAX_DISPUTES)
+        for number, credit_id in found:
+            shown = await self.show(number)
+            before = read_dispute(shown.kept)
+            if not before.is_over:
+                after, note = credited(before), f"CDR {credit_id} credits it"
+                step = KeptStep(state=str(after.stage), actor=CREDIT, note=note, made_at=self._clock.now())
+                await self._move_if_still(shown, after, step)
+        return len(found)
 
     async def show(self, dispute: int) -> Shown:
         """A dispute. Raises NotBilled."""
@@ -156,31 +175,53 @@ class DisputeRoom:
         """How far a period is."""
         return next(kept.state for kept in await self._books.periods.load() if kept.id == period)
 
+    async def _why_not(self, kept: KeptDispute, bill: BilledCdr) -> str:
+        now = await self.bill_of(kept.name)
+        if now.period_state != bill.period_state:
+            return f"period {bill.period} became {now.period_state} at the same time: try again"
+        return f"{kept.excl_vat:f} {kept.currency} is more than can still be disputed of CDR {bill.cdr_id}"
+
+    async def _move_if_still(self, shown: Shown, after: Dispute, step: KeptStep) -> None:
+        try:
+            await self._move(shown, after, step)
+        except NotNow:  # somebody made a step in the same moment
+            _log.info("dispute_went_on", dispute=shown.kept.id)
+
     async def _move(self, shown: Shown, after: Dispute, step: KeptStep) -> None:
         kept, state = shown.kept, await self.period_state(shown.kept.period)
         moved = replace(kept, state=str(after.stage), yielded=str(after.yielded or ""), due_at=after.due_at)
         entries: list[Entry] = []
         adjustments: list[KeptAdjustment] = []
+        posts_in = ""
         if after.stage is Stage.RAISED:
             moved = replace(moved, posted_in=kept.period if State(state) in _BEFORE_NETTING else "")
             entries = [_disputed(moved)] if moved.posted_in else []
         elif after.is_over and kept.state != Stage.DRAFT:
-            entries, adjustments = await self._ended(shown, after, step, State(state))
+            posts_in = await self._ends_in(kept, after, State(state))
+            entries, adjustments = await self._ended(shown, after, step, posts_in)
         move = DisputeMove(
-            kept=moved, step=step, period_state=state, entries=[*map(entry_lines, entries)], adjustments=adjustments
+            kept=moved,
+            step=step,
+            period_state=state,
+            posts_in="" if posts_in == kept.posted_in else posts_in,
+            entries=[*map(entry_lines, entries)],
+            adjustments=adjustments,
         )
         if not await self._book.step(move, kept.state):
-            raise NotNow("somebody else made a step of this dispute at the same time: look again")
+            raise NotNow("somebody else made a step of this dispute or of its period at the same time: look again")
+
+    async def _ends_in(self, kept: KeptDispute, after: Dispute, state: State) -> str:
+        """The period in which the end of a dispute counts: its own where that is not netted and the amount is owed, else the open one."""
+        is_in_its_own = after.is_owed and kept.posted_in and state in _BEFORE_NETTING
+        return kept.posted_in if is_in_its_own else await self.open_period()
 
     async def _ended(
-        self, shown: Shown, after: Dispute, step: KeptStep, state: State
+        self, shown: Shown, after: Dispute, step: KeptStep, period: str
     ) -> tuple[list[Entry], list[KeptAdjustment]]:
         """What the end of a dispute adds to the books."""
         kept, pair, amount = shown.kept, pair_of(shown.kept), Amount(shown.kept.excl_vat, shown.kept.incl_vat)
         if after.is_owed:
-            period = kept.posted_in if state in _BEFORE_NETTING else await self.open_period()
             return ([resolved(str(kept.id), pair, amount, period)] if kept.posted_in else []), []
-        period = await self.open_period()
         consents = (shown.steps[0].actor, step.actor)
         back = [resolved(str(kept.id), pair, amount, period)] if kept.posted_in else []
         entry = adjusted(f"dispute-{kept.id}", pair, -amount, period, consents)
@@ -194,6 +235,12 @@ class DisputeRoom:
         return Agreements(await self._books.terms.active()).of(cdr)
 
 
+def require_uncredited(bill: BilledCdr) -> None:
+    """Raises NotNow for a CDR that is credited: nothing of it is owed."""
+    if bill.credit_id is not None:
+        raise NotNow(f"CDR {bill.credit_id} credits CDR {bill.cdr_id}: there is nothing left to correct")
+
+
 def read_dispute(kept: KeptDispute) -> Dispute:
     """A dispute out of its row."""
     return Dispute(Stage(kept.state), kept.due_at, Side(kept.yielded) if kept.yielded else None)
@@ -204,11 +251,11 @@ def pair_of(kept: KeptDispute | KeptAdjustment | BilledCdr) -> Pair:
     return Pair(Party.parse(kept.creditor), Party.parse(kept.debtor), kept.currency)
 
 
-def _opened(asked: DisputeAsked, *, closes_at: datetime, now: datetime) -> Dispute:
+def _opened(asked: DisputeAsked, *, closes_at: datetime, now: datetime, answer_within: timedelta) -> Dispute:
     """A dispute at its beginning; one that comes too late is refused."""
     if now >= closes_at:
         return Dispute(Stage.REFUSED, closes_at)
-    return Dispute(Stage.DRAFT, closes_at) if asked.is_draft else Dispute(Stage.RAISED, now + ANSWER_WITHIN)
+    return Dispute(Stage.DRAFT, closes_at) if asked.is_draft else Dispute(Stage.RAISED, now + answer_within)
 
 
 def _kept_dispute(bill: BilledCdr, asked: DisputeAsked, amount: Amount, dispute: Dispute) -> KeptDispute:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from hub.metering import MeterKey, glance
+from hub.settlement.engine.views import ViewShelf
 from hub.settlement.evidence import Evidence, SettlementPeriod, by_token, by_version, last_states, texts_by_owner
 from hub.settlement.facts import (
     CdrFact,
@@ -20,7 +21,11 @@ from hub.settlement.facts import (
     read_session,
     read_version,
 )
+from hub.settlement.permits import Permits, by_charge, read_permit
+from hub.store.aliases import TokenName
 from hub.store.meterkeys import KeptMeterKey, MeterKeys
+from hub.store.permits import PermitBook, Sought
+from hub.store.traces import Lost, Traces, token_text
 from hub.store.verdicts import Name, ReceivedCdr, Relating, Verdicts
 from hub.store.versions import Said, VersionHistory
 from ocpi_modules.parties import Party
@@ -46,39 +51,74 @@ class Gathered:
     seen: Mapping[Name, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Where the hub finds what it saw pass, authorisations and commands, and sessions without their ids; and what eMSPs say they hold."""
+
+    permits: PermitBook
+    traces: Traces
+    views: ViewShelf
+
+
 class Gatherer:
     """Reads evidence."""
 
-    def __init__(self, verdicts: Verdicts, history: VersionHistory, meter_keys: MeterKeys) -> None:
-        self._verdicts, self._history, self._meter_keys = verdicts, history, meter_keys
+    def __init__(self, verdicts: Verdicts, history: VersionHistory, meter_keys: MeterKeys, seen: Seen) -> None:
+        self._verdicts, self._history, self._meter_keys, self._seen = verdicts, history, meter_keys, seen
 
     async def gather(self, received: Sequence[ReceivedCdr]) -> Gathered:
         """All that bears on some CDRs and on those related to them: what is related to the latter is there too, to judge them rightly."""
-        metered = await self._meter_keys.owners()
-        asked = await self._with_related(received, metered)
-        everything = await self._with_related(asked, metered)
-        cdrs = tuple(_fact(index, one) for index, one in enumerate(everything))
-        names = {one.name for one in asked}
+        metered, reading = await self._meter_keys.owners(), _Reading()
+        asked = await self._with_related(received, metered, reading)
+        has_related = len(asked) > len(received)
+        everything = await self._with_related(asked, metered, reading) if has_related else asked
+        cdrs = tuple(map(reading.fact, everything))
         evidence = await self._evidence(cdrs)
+        if candidates := await self._candidates(evidence):
+            rivals = await self._rivals(everything, candidates)
+            asked = [*asked, *rivals]
+            cdrs = (*cdrs, *map(reading.fact, rivals))
+            evidence = await self._evidence(cdrs, candidates)
+        names = {one.name for one in asked}
         return Gathered(
             evidence,
             frozenset(cdr.index for cdr in cdrs if (str(cdr.owner), cdr.key) in names),
             {one.name: one.seen for one in asked},
         )
 
-    async def _with_related(self, received: Sequence[ReceivedCdr], metered: Collection[str]) -> list[ReceivedCdr]:
+    async def _with_related(
+        self, received: Sequence[ReceivedCdr], metered: Collection[str], reading: _Reading
+    ) -> list[ReceivedCdr]:
         """CDRs and those that are related to them, by signed data only where somebody verifies those."""
         known = {one.name for one in received}
-        relating = [relating_of(_fact(0, one)) for one in received]
+        relating = [relating_of(reading.fact(one)) for one in received]
         related = await self._verdicts.related(
             [one if one.creditor in metered else replace(one, meter="", reading="") for one in relating]
         )
         return [*received, *await self._verdicts.cdrs(related - known)]
 
-    async def _evidence(self, cdrs: tuple[CdrFact, ...]) -> Evidence:
-        sessions = await self._objects(
-            "sessions", {(str(cdr.owner), cdr.session_key) for cdr in cdrs if cdr.session_key}
-        )
+    async def _candidates(self, evidence: Evidence) -> set[Name]:
+        """Sessions that may be those of charges whose session is not found by its id, of CPOs that send sessions at all."""
+        senders = evidence.senders["sessions"]
+        lost = [cdr for cdr in evidence.cdrs if cdr.owner in senders and evidence.session_of(cdr) is None]
+        return await self._seen.traces.candidates([one for cdr in lost if (one := _lost(cdr)) is not None])
+
+    async def _rivals(self, known: Iterable[ReceivedCdr], sessions: Collection[Name]) -> list[ReceivedCdr]:
+        """Other CDRs that bill these sessions: a session is billed by one."""
+        return await self._verdicts.cdrs(await self._verdicts.billing(sessions) - {one.name for one in known})
+
+    async def _permits(self, cdrs: Iterable[CdrFact], first_asked: Mapping[tuple[str, str], datetime]) -> Permits:
+        """What let somebody charge, of CPOs of which the hub saw any of it."""
+        seen = {cpo for cpo, _ in first_asked}
+        sought = [one for cdr in cdrs if str(cdr.owner) in seen and (one := _sought(cdr)) is not None]
+        found = await self._seen.permits.about(sought)
+        read = (read_permit(decode_json(one.text), one.result) for one in found)
+        return by_charge(one for one in read if one is not None)
+
+    async def _evidence(self, cdrs: tuple[CdrFact, ...], candidates: Collection[Name] = ()) -> Evidence:
+        named = {(str(cdr.owner), cdr.session_key) for cdr in cdrs if cdr.session_key}
+        sessions = await self._objects("sessions", named | {*candidates})
+        first_asked = await self._seen.permits.first_asked({str(cdr.owner) for cdr in cdrs})
         places = await self._objects(
             "locations", {(str(cdr.owner), cdr.location_key) for cdr in cdrs if cdr.location_key}
         )
@@ -87,6 +127,7 @@ class Gatherer:
             "tokens", sorted(_token_keys(cdrs, {Party.parse(one.owner) for one in keys}))
         )
         tariffs = by_version(_versions(await self._tariffs(cdrs, places)))
+        viewed = await self._seen.views.viewed({cdr.to for cdr in cdrs})
         return Evidence(
             period=ALL_TIME,
             cdrs=cdrs,
@@ -96,7 +137,11 @@ class Gatherer:
             tariff_texts=texts_by_owner(tariffs),
             locations=by_version(read_version(place, key_of(place.get("id"))) for place in places),
             senders={module: await self._verdicts.senders(module) for module in _MODULES},
+            views=viewed.views,
+            view_spans=viewed.spans,
             meter_keys=_by_meter(keys),
+            permits=await self._permits(cdrs, first_asked),
+            first_asked={(Party.parse(cpo), module): at for (cpo, module), at in first_asked.items()},
         )
 
     async def _objects(self, module: str, names: Collection[Name]) -> list[Object]:
@@ -122,12 +167,36 @@ def relating_of(cdr: CdrFact) -> Relating:
         plug=""
         if cdr.plug.evse_uid in {"", "#NA"}
         else "|".join(map(str, (cdr.owner, cdr.plug.evse_uid, cdr.plug.connector_id))),
-        token="|".join((str(cdr.token_party), cdr.token.type, cdr.token.uid)) if cdr.token.uid else "",
+        token=_token_text(cdr),
         starts_at=cdr.start if has_times else None,
         ends_at=cdr.end if has_times else None,
         meter=f"{cdr.owner}|{seen.meter}" if seen.meter else "",
         reading=seen.digest,
     )
+
+
+def _token_text(cdr: CdrFact) -> str:
+    """Its token as indexes have it; empty for none."""
+    token = TokenName(cdr.token_party, cdr.token.type, cdr.token.uid)
+    return token_text(token) if token.uid else ""
+
+
+def _lost(cdr: CdrFact) -> Lost | None:
+    """What its session is looked for with; None for a credit, and where nobody knows when it was."""
+    if cdr.is_credit or cdr.start is None or cdr.end is None or UNKNOWN_TIME in {cdr.start, cdr.end}:
+        return None
+    return Lost(str(cdr.owner), _reference(cdr), _token_text(cdr), cdr.start, cdr.end)
+
+
+def _sought(cdr: CdrFact) -> Sought | None:
+    """What its permits are looked for with; None where nobody knows when it began."""
+    if cdr.start is None or cdr.start == UNKNOWN_TIME:
+        return None
+    return Sought(str(cdr.owner), _token_text(cdr), _reference(cdr), cdr.start)
+
+
+def _reference(cdr: CdrFact) -> str:
+    return key_of(cdr.content.get("authorization_reference"))
 
 
 def _meter_names(cdr: CdrFact) -> Iterable[Name]:
@@ -151,14 +220,34 @@ def _by_meter(keys: Iterable[KeptMeterKey]) -> dict[tuple[Party, str], tuple[Met
     return {name: tuple(group) for name, group in found.items()}
 
 
+def read_received(received: ReceivedCdr) -> CdrFact:
+    """A CDR out of its row, alone."""
+    return _fact(0, received)
+
+
+class _Reading:
+    """CDRs as facts, each read once; their indexes are in the order in which they are asked for."""
+
+    def __init__(self) -> None:
+        self._facts: dict[Name, CdrFact] = {}
+
+    def fact(self, received: ReceivedCdr) -> CdrFact:
+        """A CDR that was received."""
+        found = self._facts.get(received.name)
+        if found is None:
+            found = _fact(len(self._facts), received)
+            self._facts[received.name] = found
+        return found
+
+
 def _fact(index: int, received: ReceivedCdr) -> CdrFact:
-    return read_cdr(index, received.received_at, received.debtor, decode_json(received.text))
+    return read_cdr(index, received.received_at, received.debtor, decode_json(received.text), received.text)
 
 
 def _versions(said: Iterable[Said]) -> Iterable[Version]:
     for one in said:
         if one.text is not None:
-            yield Version(one.owner, one.key, one.since, decode_json(one.text))
+            yield Version(one.owner, one.key, one.since, decode_json(one.text), one.known_at)
 
 
 def _tariff_keys(cdr: CdrFact) -> Iterable[str]:

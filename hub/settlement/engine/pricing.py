@@ -14,7 +14,7 @@ from hub.pricing.tariff import NotATariff
 from hub.settlement.agreements import Agreements
 from hub.settlement.engine.gathering import Gathered, Gatherer
 from hub.settlement.facts import CdrFact
-from hub.settlement.prices import Pricing, price_cdr
+from hub.settlement.prices import Pricing, price_agreed
 from hub.store.verdicts import ReceivedCdr
 from ocpi_modules.types import encode_decoded
 
@@ -36,8 +36,8 @@ class Pricer:
 def _priced(gathered: Gathered, received: ReceivedCdr, agreements: Agreements) -> Content:
     evidence = gathered.evidence
     cdr = next(one for one in evidence.cdrs if (str(one.owner), one.key) == received.name)
-    policy = agreements.of(cdr).policy
-    return price_content(cdr, price_cdr(cdr, evidence, evidence.place_of(cdr), policy), policy)
+    agreement = agreements.of(cdr)
+    return price_content(cdr, price_agreed(cdr, evidence, evidence.place_of(cdr), agreement), agreement.policy)
 
 
 def price_content(cdr: CdrFact, pricing: Pricing, policy: Policy) -> Content:

@@ -11,7 +11,8 @@ from hub.settlement.engine.disputes import DisputeRoom, NotBilled, Shown
 from hub.settlement.engine.settler import Books
 from hub.settlement.exhibits import Exhibits, zip_of
 from hub.settlement.outputs import amount_text
-from hub.settlement.prices import price_cdr
+from hub.settlement.prices import price_agreed
+from hub.settlement.relations import relate
 from hub.store.disputes import BilledCdr
 from hub.store.verdicts import KeptFinding, Name, ReceivedCdr
 from ocpi_modules.types import decode_json, fold, format_datetime
@@ -44,7 +45,8 @@ class ProofRoom:
             cdr=cdr,
             text=received.text,
             evidence=evidence,
-            pricing=price_cdr(cdr, evidence, evidence.place_of(cdr), agreement.policy),
+            pricing=price_agreed(cdr, evidence, evidence.place_of(cdr), agreement),
+            session=relate(evidence).session_of(cdr, evidence),
             findings=[finding_content(one) for one in await self._books.verdicts.findings(received.name)],
             bill=await self._bill(received.name),
             dispute={} if dispute is None else dispute_content(dispute),

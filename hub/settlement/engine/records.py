@@ -11,11 +11,15 @@ from hashlib import sha256
 
 from hub.settlement.amounts import EXACT
 from hub.settlement.engine.gathering import relating_of
-from hub.settlement.facts import CdrFact, text_of
+from hub.settlement.evidence import Evidence, in_force, known_in_force
+from hub.settlement.facts import CdrFact, Version, key_of, text_of
 from hub.settlement.findings import Disposition, Finding
 from hub.settlement.journal import Account, AccountClass, Entry, Event, Posting, accepted, added_up, withdrawn
+from hub.settlement.matching import BY_ID, Match
 from hub.settlement.netting import Amount, Obligation
+from hub.settlement.outputs import Content
 from hub.settlement.outputs import subject_content as plain_subject
+from hub.settlement.permits import Permitted, permits_of, permitted_by
 from hub.settlement.run import Outcome
 from hub.store.journal import EntryLines, PostingLine
 from hub.store.verdicts import KeptFinding, Name, Verdict
@@ -43,6 +47,7 @@ def verdict_of(cdr: CdrFact, outcome: Outcome, period: str, before: Verdict | No
     turn = before.turn if before is not None else 0
     is_new = disposition is Disposition.SETTLE and (before is None or before.disposition != Disposition.SETTLE)
     assert cdr.total is not None, "a CDR without a total makes no claim"
+    match = outcome.matches.found.get(cdr.index)
     return Verdict(
         relating=relating_of(cdr),
         cdr_id=cdr.id,
@@ -53,13 +58,14 @@ def verdict_of(cdr: CdrFact, outcome: Outcome, period: str, before: Verdict | No
         currency=cdr.currency,
         excl_vat=cdr.total.excl_vat,
         incl_vat=cdr.total.incl_vat,
-        priced_excl_vat=_decimal(total.excl_vat) if total is not None else None,
-        priced_incl_vat=_decimal(total.incl_vat) if total is not None else None,
+        priced_excl_vat=_decimal(total.plain_excl_vat) if total is not None else None,
+        priced_incl_vat=_decimal(total.plain_incl_vat) if total is not None else None,
         energy=cdr.energy,
         received_at=cdr.received_at,
         is_credit=cdr.is_credit,
         matches=encode_json(_matches(cdr, outcome)).decode(),
         session_id=text_of(cdr.content.get("session_id")) or None,
+        found_session=None if match is None else match.session.key,
     )
 
 
@@ -101,11 +107,16 @@ def kept_finding(finding: Finding, cause: str, period: str, risks: Sequence[Deci
         currency=cdrs[0].currency if cdrs else "",
         at_risk=reduce(EXACT.add, risks, _ZERO),
         subject=encode_json(subject_content(finding)).decode(),
-        details=encode_json({name: _plain(value) for name, value in finding.details.items()}).decode(),
+        details=details_text(finding),
         sentence=finding.sentence,
         cdrs=names,
         risks=tuple(risks),
     )
+
+
+def details_text(finding: Finding) -> str:
+    """What was measured, as JSON."""
+    return encode_json({name: _plain(value) for name, value in finding.details.items()}).decode()
 
 
 def key_of_finding(finding: Finding) -> str:
@@ -166,16 +177,75 @@ def _read_posting(line: PostingLine) -> Posting:
 
 
 def _matches(cdr: CdrFact, outcome: Outcome) -> Mapping[str, object]:
-    """What a CDR was matched with, and how."""
+    """What a CDR was matched with, how, and how sure that is (`score`, at most 1)."""
     evidence = outcome.evidence
-    session, token, place = evidence.session_of(cdr), evidence.token_of(cdr), evidence.place_of(cdr)
+    place, permits = evidence.place_of(cdr), permits_of(cdr, evidence.permits)
+    tariffs = sorted(_tariffs(cdr, outcome))
     return {
-        "session": None if session is None else {"id": session.id, "method": "session_id", "score": 1},
-        "token": None if token is None else {"owner": str(token.owner), "since": token.since, "method": "uid"},
+        "session": _session(cdr, outcome),
+        "hint": _session_content(outcome.matches.hints.get(cdr.index)),
+        "token": _token(cdr, evidence),
+        "authorisation": _permit(permitted_by(cdr, (one for one in permits if one.is_authorisation))),
+        "command": _permit(permitted_by(cdr, (one for one in permits if not one.is_authorisation))),
         "location": None
         if place.location is None
-        else {"id": place.location.get("id"), "evse": place.evse is not None},
-        "tariffs": sorted(_tariffs(cdr, outcome)),
+        else {
+            "id": place.location.get("id"),
+            "evse": place.evse is not None,
+            "since": place.location.get("last_updated"),
+        },
+        "tariffs": tariffs,
+        "tariff_versions": [_tariff(name, cdr, evidence) for name in tariffs],
+    }
+
+
+def _session(cdr: CdrFact, outcome: Outcome) -> Content | None:
+    named = outcome.evidence.session_of(cdr)
+    return _session_content(
+        Match(named, BY_ID, Decimal(1)) if named is not None else outcome.matches.found.get(cdr.index)
+    )
+
+
+def _session_content(match: Match | None) -> Content | None:
+    return None if match is None else {"id": match.session.id, "method": match.method, "score": match.score}
+
+
+def _token(cdr: CdrFact, evidence: Evidence) -> Content | None:
+    token = evidence.token_of(cdr)
+    if token is None:
+        return None
+    known = known_in_force(evidence.tokens.get(cdr.token, {}).get(cdr.token_party, ()), cdr.start)
+    return {"owner": str(token.owner), "method": "uid", **_versions(token, known)}
+
+
+def _tariff(name: str, cdr: CdrFact, evidence: Evidence) -> Content:
+    versions = evidence.tariffs.get((cdr.owner, key_of(name)), ())
+    valid = in_force(versions, cdr.start)
+    return {"id": name, **({} if valid is None else _versions(valid, known_in_force(versions, cdr.start)))}
+
+
+def _versions(valid: Version, known: Version | None) -> Content:
+    """The version that was true at the start, and where that was another one the version that was known then."""
+    shown = {"since": valid.since, "known_at": valid.known_at}
+    if known is valid:
+        return shown
+    return {**shown, "known_then": None if known is None else {"since": known.since, "known_at": known.known_at}}
+
+
+def _permit(found: Permitted | None) -> Content | None:
+    if found is None:
+        return None
+    permit = found.permit
+    return {
+        "kind": permit.kind,
+        "by": str(permit.emsp),
+        "answer": permit.answer or None,
+        "result": permit.result or None,
+        "asked_at": permit.asked_at,
+        "answered_at": permit.answered_at,
+        "reference": permit.reference or None,
+        "method": found.method,
+        "score": found.score,
     }
 
 
@@ -184,10 +254,10 @@ def _tariffs(cdr: CdrFact, outcome: Outcome) -> Iterable[str]:
     return {tariff.id for tariff in priced.working.tariffs if tariff is not None} if priced is not None else ()
 
 
-def _decimal(amount: Fraction | None) -> Decimal | None:
+def _decimal(amount: Decimal | Fraction | None) -> Decimal | None:
     """An exact amount as it is kept: with all its digits, or with PRICE_DECIMALS where they never end."""
-    if amount is None:
-        return None
+    if amount is None or isinstance(amount, Decimal):
+        return amount
     scaled = amount * 10**PRICE_DECIMALS
     return Decimal(round(scaled)).scaleb(-PRICE_DECIMALS).normalize()
 

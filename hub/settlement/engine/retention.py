@@ -1,4 +1,7 @@
-"""Drivers are taken out of what is settled for long, where the operator sets after how many months."""
+"""Drivers are taken out of what is settled for long, where the operator sets after how many months.
+
+Authorisations and commands go after KEPT_MAX_MONTHS in any case: what they are evidence for is settled by then.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ import structlog
 
 from hub.clock import Clock
 from hub.store.forgetting import Forgetting
+from hub.store.permits import KEPT_MAX_MONTHS
 
 _log = structlog.get_logger()
 
 
 class Retention:
-    """Looks once a day whether a month is old enough; 0 months keep everything."""
+    """Looks once a day whether a month is old enough; 0 months keep the drivers of everything that is billed."""
 
     def __init__(self, forgetting: Forgetting, clock: Clock, months: int) -> None:
         self._forgetting, self._clock, self._months = forgetting, clock, months
@@ -22,13 +26,21 @@ class Retention:
     async def run_due(self) -> int:
         """Take drivers out of one batch of CDRs; returns how many there were, 0 when there are none left today."""
         now = self._clock.now()
-        if not self._months or self._done == now.date():
+        if self._done == now.date():
             return 0
+        forgotten = await self._forget_old(now) if self._months else 0
+        if not forgotten:
+            before = months_before(now, min(self._months or KEPT_MAX_MONTHS, KEPT_MAX_MONTHS))
+            dropped = await self._forgetting.drop_permits(before)
+            self._done = now.date()
+            _log.info("permits_dropped", before=before.isoformat(), dropped=dropped)
+        return forgotten
+
+    async def _forget_old(self, now: datetime) -> int:
         before = months_before(now, self._months)
         forgotten = await self._forgetting.forget_old(before)
         if not forgotten:
             dropped = await self._forgetting.drop_old(before)
-            self._done = now.date()
             _log.info("retention_done", before=before.isoformat(), dropped=dropped)
         return forgotten
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import structlog
 
 from hub.clock import Clock
 from hub.settlement.agreements import Agreements
-from hub.settlement.engine.deciding import Weighed, after_decisions, read_decision, targets_of, weighed
+from hub.settlement.decisions import Decision, limited
+from hub.settlement.engine.deciding import Weighed, after_decisions, read_decision, targets_of, waived_by, weighed
 from hub.settlement.engine.gathering import Gathered, Gatherer
 from hub.settlement.engine.records import Before, entries_of, entry_lines, kept_finding, read_entry, turned, verdict_of
 from hub.settlement.engine.terms import TermsBook
@@ -24,11 +26,11 @@ from hub.settlement.periods import Period, State, counts_in
 from hub.settlement.run import Outcome, obligations_of, settle
 from hub.store.decisions import Decisions
 from hub.store.direct import Unavailable
-from hub.store.journal import JournalBook
+from hub.store.journal import EntryLines, JournalBook
 from hub.store.periods import KeptPeriod, Periods
 from hub.store.verdicts import Examined, KeptFinding, Name, ReceivedCdr, Verdict, Verdicts
 
-BATCH_MAX_CDRS = 200
+BATCH_MAX_CDRS = 2_000
 LOOKS_MAX = 5  # while people decide
 
 _log = structlog.get_logger()
@@ -54,47 +56,60 @@ class Settler:
 
     async def settle_due(self) -> int:
         """Examine one batch of CDRs that wait; returns how many there were. Once more does nothing to those that were examined."""
+        revision = await self._books.decisions.revision()
         waiting = await self._books.verdicts.waiting(BATCH_MAX_CDRS)
         try:
-            await self._look_at(waiting)
+            await self._look_at(waiting, revision)
         except Unavailable:
             raise
         except Exception:
             if len(waiting) > 1:  # one CDR must not keep the others waiting
-                return sum([await self._settle_one(received) for received in waiting])
+                return await self._settle_halves(waiting, revision)
             raise
         return len(waiting)
 
-    async def _settle_one(self, received: ReceivedCdr) -> int:
-        """Examine one CDR; returns 0 where that failed, and then it waits behind the others."""
+    async def _settle_halves(self, received: Sequence[ReceivedCdr], revision: int) -> int:
+        """Examine CDRs that cannot be examined together, half of them at a time; returns for how many that went well."""
+        middle = len(received) // 2
+        first = await self._settle_part(received[:middle], revision)
+        return first + await self._settle_part(received[middle:], revision)
+
+    async def _settle_part(self, received: Sequence[ReceivedCdr], revision: int) -> int:
+        """Examine some CDRs; one that fails alone waits behind all others."""
         try:
-            await self._look_at([received])
+            await self._look_at(received, revision)
         except Unavailable:
             raise
         except Exception:
-            _log.exception("cdr_not_examined", creditor=str(received.creditor), cdr_key=received.key)
-            await self._books.verdicts.failed(received.name)
+            if len(received) > 1:
+                return await self._settle_halves(received, revision)
+            _log.exception("cdr_not_examined", creditor=str(received[0].creditor), cdr_key=received[0].key)
+            await self._books.verdicts.failed(received[0].name)
             return 0
-        return 1
+        return len(received)
 
-    async def _look_at(self, waiting: Sequence[ReceivedCdr]) -> None:
+    async def _look_at(self, waiting: Sequence[ReceivedCdr], revision: int) -> None:
+        """Look until nothing changed meanwhile. The revision is older than all that is read, so that no change of it is missed."""
         for _ in range(LOOKS_MAX if waiting else 0):
             gathered = await self._books.gatherer.gather(waiting)
-            if await self._books.verdicts.keep(await self._examined(gathered)):
+            if await self._books.verdicts.keep(await self._examined(gathered, revision)):
                 return  # else somebody decided something in the meantime, and that counts already
+            revision = await self._books.decisions.revision()
+            waiting = await self._books.verdicts.cdrs([received.name for received in waiting])
 
-    async def _examined(self, gathered: Gathered) -> Examined:
+    async def _examined(self, gathered: Gathered, revision: int) -> Examined:
         agreements = await self._agreements_now()
         found = await asyncio.to_thread(settle, gathered.evidence, agreements, period_checks=())
-        revision = await self._books.decisions.revision()
         findings = [weighed(finding, found) for finding in found.findings]
-        outcome = await self._decided(found, findings)
         asked = [cdr for cdr in gathered.evidence.cdrs if cdr.index in gathered.asked and cdr.total is not None]
         before = await self._before(asked)
         open_cdrs = [
             cdr for cdr in asked if not _is_billed(before[_name(cdr)])
         ]  # what was advised does not change any more
-        periods = await self._periods_of(open_cdrs, before)
+        standing = await self._standing(found, findings)
+        decisions = [await self._limited(one, findings, open_cdrs) for one in standing]
+        outcome = replace(found, verdicts=after_decisions(found, findings, decisions))
+        periods = await self._periods_of(open_cdrs, before, agreements)
         owed = {cdr.index: tuple(obligations_of(cdr, agreements)) for cdr in open_cdrs}
         verdicts = {
             cdr.index: turned(
@@ -118,39 +133,46 @@ class Settler:
             seen=gathered.seen,
             revision=revision,
             states={period.id: str(period.state) for period in periods.values()},
+            before={name: kept.verdict.version for name, kept in before.items() if kept.verdict is not None},
+            limits=_new_limits(standing, decisions),
         )
 
-    async def _decided(self, outcome: Outcome, findings: Sequence[Weighed]) -> Outcome:
-        """The outcome after what people decided."""
+    async def _standing(self, outcome: Outcome, findings: Sequence[Weighed]) -> list[Decision]:
+        """What people decided about CDRs and what is found of them."""
         targets = targets_of(outcome.evidence.cdrs, findings)
-        decisions = [read_decision(kept) for kept in await self._books.decisions.standing(targets)]
-        return replace(outcome, verdicts=after_decisions(outcome, findings, decisions))
+        return [read_decision(kept) for kept in await self._books.decisions.standing(targets)]
+
+    async def _limited(self, decision: Decision, findings: Sequence[Weighed], cdrs: Sequence[CdrFact]) -> Decision:
+        """A decision as far as one person may decide with all that came since."""
+        if not decision.may_grow or decision.most is None:
+            return decision
+        names, new = [_name(cdr) for cdr in cdrs], waived_by(decision, findings, cdrs)
+        return limited(decision, await self._books.decisions.beyond(decision.target, decision.most, names, new))
 
     async def _agreements_now(self) -> Agreements:
         """The agreements that hold, read after the CDRs: one that is activated meanwhile changes the CDRs that it is about."""
-        return replace(self._agreements, known=(*self._agreements.known, *await self._books.terms.active()))
+        return await self._books.terms.in_force(self._agreements)
 
     async def _before(self, cdrs: Sequence[CdrFact]) -> Mapping[Name, Before]:
         """What is kept of each CDR already."""
         verdicts = await self._books.verdicts.load([_name(cdr) for cdr in cdrs])
-        return {_name(cdr): await self._kept_of(verdicts.get(_name(cdr))) for cdr in cdrs}
+        keys = {name: _entry_key(one) for name, one in verdicts.items() if one.disposition == Disposition.SETTLE}
+        entries = await self._books.journal.named([*keys.values()])
+        return {_name(cdr): _before(verdicts.get(_name(cdr)), entries.get(keys.get(_name(cdr), ""))) for cdr in cdrs}
 
-    async def _kept_of(self, verdict: Verdict | None) -> Before:
-        if verdict is None or verdict.disposition != Disposition.SETTLE:
-            return Before(verdict=verdict)
-        key = f"accepted:{'/'.join(verdict.name)}:{verdict.turn}"
-        entries = await self._books.journal.of("/".join(verdict.name))
-        entry = next((read_entry(lines) for lines in entries if lines.key == key), None)
-        return Before(verdict=verdict, entry=entry)
-
-    async def _periods_of(self, cdrs: Iterable[CdrFact], before: Mapping[Name, Before]) -> Mapping[int, Period]:
+    async def _periods_of(
+        self, cdrs: Iterable[CdrFact], before: Mapping[Name, Before], agreements: Agreements
+    ) -> Mapping[int, Period]:
         """The period in which each CDR counts: where it counted before, else by its dates; new periods are added."""
         known = [read_period(kept) for kept in await self._books.periods.load()]
         found: dict[int, Period] = {}
         for cdr in cdrs:
             verdict = before[_name(cdr)].verdict
             kept = next((period for period in known if verdict is not None and _stays_in(verdict, period)), None)
-            found[cdr.index] = kept or counts_in(cdr.end, cdr.received_at, known, is_credit=cdr.is_credit)
+            cutoff = agreements.of(cdr).cutoff
+            found[cdr.index] = kept or counts_in(
+                cdr.end, cdr.received_at, known, is_credit=cdr.is_credit, cutoff=cutoff
+            )
         new = {period.id: period for period in found.values() if period not in known}
         await self._books.periods.add([_kept_period(period) for period in new.values()], self._clock.now())
         return found
@@ -165,6 +187,15 @@ def _kept_period(period: Period) -> KeptPeriod:
     return KeptPeriod(period.id, period.start, period.end, period.closes_at, str(period.state))
 
 
+def _entry_key(verdict: Verdict) -> str:
+    """The entry under which a CDR that is settled stands in the books."""
+    return f"accepted:{'/'.join(verdict.name)}:{verdict.turn}"
+
+
+def _before(verdict: Verdict | None, lines: EntryLines | None) -> Before:
+    return Before(verdict=verdict, entry=None if lines is None else read_entry(lines))
+
+
 def _name(cdr: CdrFact) -> Name:
     return (str(cdr.owner), cdr.key)
 
@@ -173,6 +204,12 @@ def _stays_in(verdict: Verdict, period: Period) -> bool:
     """Whether a CDR goes on to count where it counted: what is released after the statements of a period counts in a later one."""
     is_in_time = period.state in {State.OPEN, State.CUT_OFF}
     return verdict.period == period.id and (is_in_time or verdict.disposition == Disposition.SETTLE)
+
+
+def _new_limits(standing: Iterable[Decision], decisions: Iterable[Decision]) -> Mapping[int, datetime]:
+    """From when on decisions bear on nothing, where that was not known."""
+    pairs = zip(standing, decisions, strict=True)
+    return {after.id: after.until for one, after in pairs if after.until is not None and after.until != one.until}
 
 
 def _is_billed(before: Before) -> bool:

@@ -9,8 +9,9 @@ from functools import lru_cache
 from typing import Any
 
 from hub.clock import Clock
-from hub.settlement.agreements import Agreement, with_default_before
+from hub.settlement.agreements import Agreement, Agreements, with_default_before
 from hub.settlement.bundle import Faults, Spot
+from hub.settlement.engine.profiles import ProfileBook
 from hub.settlement.people import require_another
 from hub.settlement.periods import NotNow
 from hub.settlement.terms_file import read_agreement
@@ -28,8 +29,12 @@ class NoAgreement(LookupError):
 class TermsBook:
     """Proposes, activates and ends versions of agreements, and tells which ones hold."""
 
-    def __init__(self, book: AgreementBook, clock: Clock) -> None:
-        self._book, self._clock = book, clock
+    def __init__(self, book: AgreementBook, clock: Clock, profiles: ProfileBook) -> None:
+        self._book, self._clock, self.profiles = book, clock, profiles
+
+    async def in_force(self, base: Agreements) -> Agreements:
+        """What holds now: agreements beside those that are there anyway, and the profiles of parties."""
+        return replace(base, known=(*base.known, *await self.active()), profiles=await self.profiles.active())
 
     async def active(self) -> tuple[Agreement, ...]:
         """All that hold for any charge, and the default for each pair until its first one begins."""
