@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -18,7 +19,20 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hub import __version__
 from hub.clock import Clock, SystemClock
+from hub.console.causes import CauseDesks
+from hub.console.demonstration import shown_accounts
+from hub.console.disputes import DisputeDesks
+from hub.console.errands import Errands
+from hub.console.gate import Gate
+from hub.console.guests import Guests
+from hub.console.network import NetworkDesks
+from hub.console.pairs import PairDesks
+from hub.console.periods import PeriodDesks
+from hub.console.rendering import STATIC_PATH, Pages
+from hub.console.routes import Console
+from hub.console.wiring import Desks, console_routers, static_files
 from hub.partners.client import PartnerClient
 from hub.partners.clientinfo import ClientInfoNews
 from hub.partners.delivery import LanesPort
@@ -28,6 +42,7 @@ from hub.partners.lanes import Lanes
 from hub.partners.peers import NoWire, Peers
 from hub.partners.presence import PresenceWatch
 from hub.partners.probe import Prober
+from hub.partners.progress import Note
 from hub.partners.roster import Roster
 from hub.partners.stream import Stream
 from hub.partners.streamlanes import StreamLanes
@@ -43,23 +58,29 @@ from hub.settlement.engine.chasing import Chasing, MissingBoard, Terms, look_sec
 from hub.settlement.engine.clearing import Clearing
 from hub.settlement.engine.corrections import CorrectionDesk
 from hub.settlement.engine.disputes import DisputeRoom
+from hub.settlement.engine.foretelling import Foreteller
 from hub.settlement.engine.periodlook import PeriodLook
 from hub.settlement.engine.pricing import Pricer
 from hub.settlement.engine.proof import ProofRoom
 from hub.settlement.engine.refusing import RefusedLook
 from hub.settlement.engine.retention import Retention
 from hub.settlement.engine.views import ViewShelf
+from hub.store.accounts import Accounts
 from hub.store.books import BookReader
 from hub.store.callbacks import Callbacks
 from hub.store.chases import Chases
 from hub.store.closing import ClosingBook
+from hub.store.cockpit import Cockpit
 from hub.store.copies import Copies
 from hub.store.corrections import Corrections
 from hub.store.database import Database
 from hub.store.defects import Defects
+from hub.store.disputelinks import DisputeLinks
 from hub.store.disputes import DisputeBook
 from hub.store.feeds import Feeds
 from hub.store.forgetting import Forgetting
+from hub.store.handshakes import HandshakeSteps, KeptStep
+from hub.store.health import DatabaseHealth
 from hub.store.leader import Leadership, key_mark
 from hub.store.ledger import Ledger
 from hub.store.meterkeys import MeterKeys
@@ -67,9 +88,12 @@ from hub.store.partners import Partners
 from hub.store.periodlook import PeriodBook
 from hub.store.permissions import PermissionRules
 from hub.store.permits import PermitNotes
+from hub.store.prospects import Prospects
 from hub.store.pulls import Pulls
 from hub.store.refusals import Refusals
 from hub.store.refused import RefusedBook
+from hub.store.scorecards import Scorecards
+from hub.store.searches import Searches
 from hub.store.secrets import Safe, SealKey
 from hub.store.statements import Statements
 from hub.store.views import EmspViews
@@ -82,6 +106,7 @@ from hub.web.docs import add_docs
 from hub.web.errors import on_http_exception, on_ocpi_error, on_unexpected, on_validation_error
 from hub.web.evidence import evidence_router
 from hub.web.feeds import feeds_router
+from hub.web.health import Vitals, processes_of
 from hub.web.meterkeys import MeterKeysDesk, meterkeys_router
 from hub.web.metrics import Metrics, log_seen, metrics_router
 from hub.web.missing import MissingDesk, missing_router
@@ -93,7 +118,7 @@ from hub.web.profiles import ProfilesDesk, profiles_router
 from hub.web.recent import Recent
 from hub.web.registration import versions_url
 from hub.web.settlement import settlement_router
-from hub.web.shares import Share, merged_metrics, merged_rows, merged_waiting
+from hub.web.shares import Share, merged_answers, merged_metrics, merged_rows, merged_waiting
 from hub.web.statements import StatementsDesk, statements_router
 from hub.web.terms import TermsDesk, terms_router
 from hub.web.upkeep import UpkeepDesk, upkeep_router
@@ -135,6 +160,9 @@ class Hub:
         self.partners = Partners(self.database)
         self.ledger = Ledger(self.database)
         self.defects = Defects(self.database)
+        self.steps = HandshakeSteps(self.database.direct)
+        self.database_health = DatabaseHealth(self.database.direct)
+        self._is_embedded = settings.database_url is None
         self.client = PartnerClient(
             allow_private=settings.allow_private_partner_urls, timeout_seconds=settings.forward_timeout_seconds
         )
@@ -155,7 +183,9 @@ class Hub:
             identity,
             clock,
             holds_new_parties=settings.new_parties == "hold",
+            tell=self._note_step,
         )
+        self.errands = Errands(self.handshake, self._note_step)
         self.presence = PresenceWatch(
             self.partners, self.roster, self.client, clock, still_alive_seconds=settings.still_alive_seconds
         )
@@ -299,8 +329,7 @@ class Hub:
         app.include_router(upkeep_router(self._upkeep_desk(), settings.admin_token_text()))
         app.include_router(settlement_router(settings.admin_token_text(), settings.max_body_bytes))
         app.include_router(decisions_router(self._decisions_desk(settings), settings.admin_token_text()))
-        missing = MissingDesk(self.board, self.chases, self._clock)
-        app.include_router(missing_router(missing, settings.admin_token_text()))
+        app.include_router(missing_router(self._missing_desk(), settings.admin_token_text()))
         meter_keys = MeterKeysDesk(MeterKeys(self.database.direct), self._clock)
         app.include_router(meterkeys_router(meter_keys, settings.admin_token_text()))
         app.include_router(evidence_router(ProofRoom(self.books, self.disputes), settings.admin_token_text()))
@@ -314,11 +343,11 @@ class Hub:
         app.include_router(views_router(views, settings.admin_token_text()))
         app.include_router(feeds_router(Feeds(self.database.direct), settings.admin_token_text()))
         app.include_router(disputes_router(self._disputes_desk(), settings.admin_token_text()))
-        periods = PeriodsDesk(self.closing, ClosingBook(self.database.direct), self._clock)
-        app.include_router(periods_router(periods, settings.admin_token_text()))
+        app.include_router(periods_router(self._periods_desk(), settings.admin_token_text()))
         statements = StatementsDesk(self.closing, Statements(self.database.direct))
         app.include_router(statements_router(statements, settings.admin_token_text()))
         app.include_router(metrics_router(self._measure, settings.admin_token_text()))
+        self._add_console(app, settings, url)
         describe_ocpi(app)
         add_docs(app)
         app.add_exception_handler(OcpiError, on_ocpi_error)
@@ -326,6 +355,33 @@ class Hub:
         app.add_exception_handler(HTTPException, on_http_exception)
         app.add_exception_handler(Exception, on_unexpected)
         return app
+
+    def _add_console(self, app: FastAPI, settings: Settings, url: str) -> None:
+        app.mount(STATIC_PATH, static_files())
+        console = Console(Gate(Accounts(self.database.direct), self._clock, url), Pages(settings.name, url))
+        direct, proof, books = self.database.direct, ProofRoom(self.books, self.disputes), self._books_desk()
+        links, agreements = DisputeLinks(direct), AgreementsDesk(self.books.terms, self._clock)
+        foreteller = Foreteller(Prospects(direct), self.books.decisions, self._clock, settings.waiver_limit)
+        decisions, disputes = self._decisions_desk(settings), self._disputes_desk()
+        desks = Desks(
+            causes=CauseDesks(books, decisions, foreteller),
+            books=books,
+            decisions=decisions,
+            proof=proof,
+            periods=PeriodDesks(self._periods_desk(), Cockpit(self.database.direct)),
+            statements=StatementsDesk(self.closing, Statements(self.database.direct)),
+            missing=self._missing_desk(),
+            disputes=DisputeDesks(disputes, proof, links),
+            guests=Guests(links, self.disputes, proof),
+            agreements=agreements,
+            pairs=PairDesks(Scorecards(direct), agreements, self.board),
+            corrections=disputes.corrections,
+            searches=Searches(direct),
+            network=self._network_desks(url),
+        )
+        app.state.live = console.live
+        for router in console_routers(console, desks, shown_accounts(settings.demo_accounts)):
+            app.include_router(router)
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -341,6 +397,7 @@ class Hub:
         try:
             yield
         finally:
+            await self.errands.close()
             await ended(dates)
             await self.leadership.close()
             await self.lanes.close(LANE_DRAIN_SECONDS)
@@ -414,6 +471,18 @@ class Hub:
     def _desk(self, url: str) -> Desk:
         return Desk(self.partners, self.roster, self.handshake, self.presence, self._clock, versions_url(url))
 
+    def _network_desks(self, url: str) -> NetworkDesks:
+        return NetworkDesks(
+            partners=self._desk(url),
+            upkeep=self._upkeep_desk(),
+            terms=self._terms(),
+            keys=MeterKeysDesk(MeterKeys(self.database.direct), self._clock),
+            steps=self.steps,
+            errands=self.errands,
+            waiting=self._waiting,
+            vitals=self._vitals,
+        )
+
     def _terms(self) -> TermsDesk:
         return TermsDesk(self.rules, self.roster, self.copies, self._clock, self.partners)
 
@@ -431,6 +500,12 @@ class Hub:
         return BooksDesk(
             reader, self.books.verdicts, self.books.decisions, Pricer(self.books.gatherer, self._agreements_now)
         )
+
+    def _periods_desk(self) -> PeriodsDesk:
+        return PeriodsDesk(self.closing, ClosingBook(self.database.direct), self._clock)
+
+    def _missing_desk(self) -> MissingDesk:
+        return MissingDesk(self.board, self.chases, self._clock)
 
     def _disputes_desk(self) -> DisputesDesk:
         return DisputesDesk(self.disputes, self.corrections)
@@ -459,7 +534,58 @@ class Hub:
         metrics = self.metrics.measure(waiting, dropped, named, self.lanes.superseded_messages)
         rows = self.recent.rows(self._clock.now())
         recent = [(row.module_id, row.method, row.well, row.not_well) for row in rows]
-        return Share(self.peers.name, metrics, recent, waiting)
+        answers = self.recent.answers(self._clock.now())
+        return Share(
+            process=self.peers.name,
+            metrics=metrics,
+            recent=recent,
+            waiting=waiting,
+            answers=[(int(one.start.timestamp()), one.module_id, one.status_class, one.count) for one in answers],
+            started_at=self._started_at,
+            version=__version__,
+            is_leader=self.leadership.is_leader,
+        )
+
+    async def _waiting(self) -> dict[str, int]:
+        """What waits in the lanes, by party."""
+        return merged_waiting(await self._shares())
+
+    async def _vitals(self) -> Vitals:
+        began = time.perf_counter()
+        await self.database.ping()
+        answered_seconds = time.perf_counter() - began
+        due, shares = await self.ledger.payers(), await self._shares()
+        return Vitals(
+            now=self._clock.now(),
+            answered_seconds=answered_seconds,
+            database=await self.database_health.look(),
+            is_embedded=self._is_embedded,
+            nats=None if self.stream is None else self.stream.is_connected,
+            processes=processes_of(shares),
+            kept=await self.copies.count(),
+            due={str(payer): count for payer, count in due.items()},
+            waiting=merged_waiting(shares),
+            answers=merged_answers(shares),
+            backlog=await self.database_health.backlog(),
+            directory=self.roster.directory,
+        )
+
+    async def _note_step(self, note: Note) -> None:
+        """Write down how far a handshake is; where that fails, the handshake goes on all the same."""
+        now = self._clock.now()
+        step = KeptStep(
+            subject=note.subject,
+            step=note.step.value,
+            is_good=note.is_good,
+            first_at=now,
+            last_at=now,
+            times=1,
+            said=note.said,
+        )
+        try:
+            await self.steps.note(step)
+        except Exception as exc:
+            _log.warning("handshake_step_not_noted", step=note.step.value, error=type(exc).__name__)
 
     async def _figures(self, settings: Settings, url: str) -> Figures:
         due, shares = await self.ledger.payers(), await self._shares()

@@ -19,9 +19,14 @@ import structlog
 import uvicorn
 
 from hub.app import create_app
+from hub.clock import SystemClock
+from hub.console.demonstration import make_accounts
+from hub.console.gate import Gate
+from hub.console.signing_in import first_link
 from hub.logs import name_process
 from hub.partners.natsserver import running_server
 from hub.settings import Settings, environment_with
+from hub.store.accounts import Accounts
 from hub.store.database import Database
 from hub.store.embedded import attach_or_start, start
 from hub.store.leader import key_mark, require_one_key
@@ -68,8 +73,18 @@ async def prepare(settings: Settings, url: str) -> None:
         await _migrate(database)
         await require_key(database, key)
         await require_one_key(url, key_mark(key))
+        await _open_console(database, settings)
     finally:
         await database.close()
+
+
+async def _open_console(database: Database, settings: Settings) -> None:
+    """Where nobody can sign in yet, say how the first account is made; a demonstration has its own ones."""
+    gate = Gate(Accounts(database.direct), SystemClock(), settings.base_url)
+    if settings.demo_accounts:
+        await make_accounts(gate)
+    elif (path := await first_link(gate)) is not None:
+        _log.warning("no_account_yet", make_the_first_one_at=f"{settings.base_url}{path}")
 
 
 async def _migrate(database: Database) -> None:
@@ -120,7 +135,8 @@ def _nats_url(settings: Settings) -> Iterator[str]:
 
 
 def _run(settings: Settings, url: str, sock: socket.socket, *, until_stdin_closes: bool) -> int:
-    server = HubServer(_config(create_app(settings, url)))
+    app = create_app(settings, url)
+    server = HubServer(_config(app), app.state.live.close)
     if until_stdin_closes:
         threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
     server.run(sockets=[sock])
@@ -213,7 +229,19 @@ def _at_end_of_input(stop: Callable[[], None]) -> None:
 
 
 class HubServer(uvicorn.Server):
-    """Takes a signal as a wish to end and leaves the rest of the way out to `serve`: uvicorn itself would raise it again."""
+    """Takes a signal as a wish to end and leaves the rest of the way out to `serve`: uvicorn itself would raise it again.
+
+    `hush` ends what would go on answering for minutes.
+    """
+
+    def __init__(self, config: uvicorn.Config, hush: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._hush = hush
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let pages that refresh themselves go before all that is being answered is waited for."""
+        self._hush()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then leave what was made so far out of the search for garbage: it stays, and each look at it is a pause."""

@@ -79,6 +79,10 @@ class Settings(BaseSettings):
     admin_token: SecretStr | None = Field(
         None, description="Opens `/admin`, `/settlement` and `/metrics`; without it the first two are closed."
     )
+    demo_accounts: bool = Field(
+        False,
+        description="Makes accounts for the console whose passwords stand on its sign-in page. Only for a demonstration.",
+    )
     secret_key: SecretStr | None = Field(
         None, description="Key that seals outbound tokens; else made once in the data folder."
     )

@@ -47,6 +47,19 @@ LOOPBACK_WAIT_SECONDS = 30.0
 OBJECTS = Path(__file__).parent.parent / "fixtures" / "objects"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where pictures of the console go (tests/browser)."""
+    parser.addoption("--screenshots", default="build/screenshots", help="the folder for pictures of every page")
+
+
+@pytest.fixture(scope="session")
+def screenshots(request: pytest.FixtureRequest) -> Path:
+    """The folder for pictures."""
+    folder = Path(request.config.rootpath, request.config.getoption("--screenshots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server for this worker."""

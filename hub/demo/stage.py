@@ -228,6 +228,7 @@ class Stage:
             **_environment(),
             "HUB_ADMIN_TOKEN": token,
             "HUB_ALLOW_PRIVATE_PARTNER_URLS": "true",
+            "HUB_DEMO_ACCOUNTS": "true",
             "HUB_COUNTRY_CODE": HUB.country_code,
             "HUB_PARTY_ID": HUB.party_id,
             "HUB_DATA_DIR": str(self.data_dir),

@@ -19,6 +19,7 @@ from uuid import uuid4
 from hub.clock import Clock
 from hub.partners.client import Answer, Call, PartnerClient
 from hub.partners.directory import Partner
+from hub.partners.progress import Note, Step, Tell, of_errand, of_invitation, of_partner, trail, untold
 from hub.partners.quirks import Quirks, read_quirks, write_quirks
 from hub.partners.roster import Roster
 from hub.store.partners import Partners, PartyRole, Registration
@@ -155,6 +156,7 @@ class Handshake:
         clock: Clock,
         *,
         holds_new_parties: bool = False,
+        tell: Tell = untold,
     ) -> None:
         self._partners = partners
         self._roster = roster
@@ -163,6 +165,7 @@ class Handshake:
         self._identity = identity
         self._clock = clock
         self._holds_new_parties = holds_new_parties
+        self._tell = tell
 
     # --- what partners ask of the hub ---
 
@@ -175,6 +178,12 @@ class Handshake:
     async def is_invited(self, token: str) -> bool:
         """Whether this is a live token A: it opens versions, version details and credentials (T-07)."""
         return await self._partners.invitation(token_hash(token), self._clock.now()) is not None
+
+    async def was_read(self, token: str, step: Step) -> None:
+        """The holder of a token A read the hub's versions or their details."""
+        invitation = await self._partners.invitation(token_hash(token), self._clock.now())
+        if invitation is not None:
+            await self._tell(Note(of_invitation(invitation[0]), step))
 
     async def register(self, token_a: str, content: Any, *, is_raw: bool = False) -> bytes:
         """POST by an invited platform: returns the hub's credentials object with a new token C (C-01 to
@@ -190,14 +199,19 @@ class Handshake:
         invitation = await self._partners.invitation(hashed, self._clock.now())
         if invitation is None:
             raise Unauthenticated
-        said = self._read_credentials(content)
-        require_invited(said, invitation[1])
         token_c = new_token()
-        quirks = await self._known_quirks(said.url)
-        seen = quirks.model_copy(update={"token": "raw" if is_raw else "base64"})
-        registration = await self._registration(said, token_c, seen)
-        await self._partners.join(hashed, registration, self._clock.now())
-        await self._roster.refresh()
+        async with trail(self._tell, of_invitation(invitation[0]), Step.CREDENTIALS) as way:
+            said = self._read_credentials(content)
+            require_invited(said, invitation[1])
+            await way.reached(Step.CREDENTIALS, Step.DISCOVERED, said.url)
+            quirks = await self._known_quirks(said.url)
+            seen = quirks.model_copy(update={"token": "raw" if is_raw else "base64"})
+            registration = await self._registration(said, token_c, seen)
+            await way.reached(Step.DISCOVERED, Step.JOINED, told_endpoints(registration.endpoints))
+            joined = await self._partners.join(hashed, registration, self._clock.now())
+            await self._roster.refresh()
+            await way.reached(Step.JOINED, Step.JOINED, str(joined))
+        await self._tell(Note(of_partner(joined), Step.JOINED, f"by invitation {invitation[0]}"))
         return self.credentials_for(token_c)
 
     async def update(self, partner: Partner, content: Any) -> bytes:
@@ -207,14 +221,16 @@ class Handshake:
         It may name parties that nobody holds and nobody else is invited to bring; where new parties are held,
         those are PLANNED until the operator accepts them. Raises as `register` does; nothing has changed then.
         """
-        said = self._read_credentials(content)
-        require_unreserved(said, await self._reserved_from(partner))
         token_c = new_token()
-        written = await self._registration(said, token_c, partner.quirks)
-        registration = replace(written, holds_new=self._holds_new_parties)
-        self._require_current(partner)
-        await self._partners.renew(partner.id, registration, self._clock.now(), replaces=partner.token_hash)
-        await self._roster.refresh()
+        async with trail(self._tell, of_partner(partner.id), Step.RENEWED) as way:
+            said = self._read_credentials(content)
+            require_unreserved(said, await self._reserved_from(partner))
+            written = await self._registration(said, token_c, partner.quirks)
+            registration = replace(written, holds_new=self._holds_new_parties)
+            self._require_current(partner)
+            await self._partners.renew(partner.id, registration, self._clock.now(), replaces=partner.token_hash)
+            await self._roster.refresh()
+            await way.reached(Step.RENEWED, Step.RENEWED, told_endpoints(registration.endpoints))
         return self.credentials_for(token_c)
 
     async def unregister(self, partner: Partner) -> None:
@@ -228,28 +244,34 @@ class Handshake:
         """The endpoints behind a versions URL; raises as `Discovery.discover` does."""
         return await self._discovery.discover(versions_url, token)
 
-    async def register_at(self, versions_url: str, token_a: str) -> Partner:
-        """Register the hub at a platform that gave it a token A (C-19 to C-21).
+    async def register_at(self, versions_url: str, token_a: str, *, errand: str = "") -> Partner:
+        """Register the hub at a platform that gave it a token A (C-19 to C-21); how far it is stands under the name of an errand.
 
         Raises what discovery raises; UnusableApi (3001) when the platform refuses; InvalidParameters (2001)
         when its parties are taken: the registration there is deleted again. Nothing stays behind after a
         failure.
         """
-        found = await self._discovery.discover(versions_url, token_a)
-        require_endpoints(found, frozenset())
-        if CREDENTIALS_ENDPOINT not in found.endpoints:
-            raise NoMatchingEndpoints("the version details list no credentials endpoint")
-        async with self._opened(versions_url) as (opened, token_b):
-            url = found.endpoints[CREDENTIALS_ENDPOINT]
-            said = await self._offer(Offer("POST", url, token_a, token_b, found.is_raw))
-            try:
-                self._require_foreign(said)
-                registration = self._write_down(said, found, token_b, await self._known_quirks(versions_url))
-                await self._partners.renew(opened, registration, self._clock.now(), replaces=token_hash(token_b))
-            except InvalidParameters:
-                await self._take_back(url, said.token, is_raw=found.is_raw)
-                raise
-        directory = await self._roster.refresh()
+        tell = self._tell if errand else untold
+        async with trail(tell, of_errand(errand), Step.DISCOVERED) as way:
+            found = await self._discovery.discover(versions_url, token_a)
+            require_endpoints(found, frozenset())
+            if CREDENTIALS_ENDPOINT not in found.endpoints:
+                raise NoMatchingEndpoints("the version details list no credentials endpoint")
+            await way.reached(Step.DISCOVERED, Step.CREDENTIALS, told_endpoints(found.endpoints))
+            async with self._opened(versions_url) as (opened, token_b):
+                url = found.endpoints[CREDENTIALS_ENDPOINT]
+                said = await self._offer(Offer("POST", url, token_a, token_b, found.is_raw))
+                await way.reached(Step.CREDENTIALS, Step.JOINED, said.url)
+                try:
+                    self._require_foreign(said)
+                    registration = self._write_down(said, found, token_b, await self._known_quirks(versions_url))
+                    await self._partners.renew(opened, registration, self._clock.now(), replaces=token_hash(token_b))
+                except InvalidParameters:
+                    await self._take_back(url, said.token, is_raw=found.is_raw)
+                    raise
+            directory = await self._roster.refresh()
+            await way.reached(Step.JOINED, Step.JOINED, str(opened))
+        await self._tell(Note(of_partner(opened), Step.JOINED, "the hub registered there"))
         return directory.partners[opened]
 
     async def rotate(self, partner: Partner) -> None:
@@ -259,15 +281,17 @@ class Handshake:
         The partner's parties and endpoints stay what they are; it changes them by a PUT of its own. Raises
         NoMatchingEndpoints (3003), UnusableApi (3001); the tokens in use stay valid then.
         """
-        url = partner.endpoint(CREDENTIALS, Interface.SENDER)
-        if url is None:
-            raise NoMatchingEndpoints("the partner lists no credentials endpoint")
-        async with self._opened(partner.versions_url) as (opened, token_b):
-            is_raw = partner.quirks.token == "raw"
-            said = await self._offer(Offer("PUT", url, partner.token, token_b, is_raw))
-            self._require_current(partner)
-            await self._partners.retoken(partner.id, token_hash(token_b), self._safe.seal(said.token), opened)
-        await self._roster.refresh()
+        async with trail(self._tell, of_partner(partner.id), Step.ROTATED) as way:
+            url = partner.endpoint(CREDENTIALS, Interface.SENDER)
+            if url is None:
+                raise NoMatchingEndpoints("the partner lists no credentials endpoint")
+            async with self._opened(partner.versions_url) as (opened, token_b):
+                is_raw = partner.quirks.token == "raw"
+                said = await self._offer(Offer("PUT", url, partner.token, token_b, is_raw))
+                self._require_current(partner)
+                await self._partners.retoken(partner.id, token_hash(token_b), self._safe.seal(said.token), opened)
+            await self._roster.refresh()
+            await way.reached(Step.ROTATED, Step.ROTATED)
 
     async def dismiss(self, partner: Partner) -> None:
         """End a partnership from our side: the partner is told, if it can be reached, and is out in any
@@ -365,6 +389,11 @@ class Handshake:
 
 
 # --- values ---
+
+
+def told_endpoints(endpoints: Endpoints) -> str:
+    """How many interfaces were listed, in words."""
+    return f"{len(endpoints)} endpoint{'' if len(endpoints) == 1 else 's'}"
 
 
 def write_credentials(identity: HubIdentity, token: str) -> bytes:

@@ -6,7 +6,7 @@ what is not there, and for a token that cannot exist. What is found sets the qui
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -120,12 +120,15 @@ class Prober:
         except Exception as exc:  # nobody waits for it
             _log.warning("probe_failed", partner_id=partner_id, error=type(exc).__name__)
 
-    async def examine(self, partner: Partner, *, is_thorough: bool) -> Report:
-        """Ask a partner, store the report, and set the quirks that were found and are not set yet."""
+    async def examine(
+        self, partner: Partner, *, is_thorough: bool, told: Callable[[Row], None] = lambda _: None
+    ) -> Report:
+        """Ask a partner, store the report, and set the quirks that were found and are not set yet; each row is `told` when it is there."""
         probe = _Probe(self._client, partner, self._roster.directory)
         rows, found = [], dict[str, Any]()
         async for row, quirks in probe.run(is_thorough=is_thorough):
             rows.append(row)
+            told(row)
             found |= quirks
         now_known = (await self._roster.refresh()).partners.get(partner.id, partner)  # it may have been set meanwhile
         known = now_known.quirks.model_dump(exclude_defaults=True)

@@ -127,6 +127,23 @@ def stepped(dispute: Dispute, step: Step, now: datetime, answer_within: timedelt
     return replace(dispute, stage=stage, due_at=max(dispute.due_at, now + _LENGTHS.get(stage, answer_within)))
 
 
+def steps_from(stage: Stage) -> tuple[Step, ...]:
+    """The steps that a stage allows."""
+    return tuple(step for at, step in _STEPS if at is stage)
+
+
+def acting_side(stage: Stage, step: Step) -> Side | None:
+    """For whom a step is made at a stage; None is the hub, which decides. Withdrawing is always the debtor's."""
+    if step in {Step.UPHOLD, Step.DISMISS}:
+        return None
+    return Side.DEBTOR if step is Step.WITHDRAW else _TURNS.get(stage)
+
+
+def steps_of(stage: Stage, side: Side) -> tuple[Step, ...]:
+    """The steps that a stage allows to one side."""
+    return tuple(step for step in steps_from(stage) if acting_side(stage, step) is side)
+
+
 def expired(dispute: Dispute, now: datetime) -> Dispute | None:
     """What silence has made of a dispute at a moment; None where it still goes on as it is."""
     side = dispute.silent_side

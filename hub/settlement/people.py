@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 NAME_MAX_CHARACTERS = 100
+
+_PARTY_BEHIND = re.compile(r" ?\([a-z]{2}/[!-~]{1,3}\)$")
 
 
 class SamePerson(ValueError):
@@ -14,6 +18,11 @@ def is_same_person(one: str, other: str) -> bool:
     return _plain(one) == _plain(other)
 
 
+def speaking_for(name: str, party: str) -> str:
+    """Somebody who speaks for a party and is no user of this hub: ``Dora (NL/MSP)``. It is the same person as ``Dora``."""
+    return f"{name.strip()} ({party})"
+
+
 def require_another(actor: str, earlier: str, what: str) -> None:
     """Raises SamePerson where somebody wants to approve what is their own."""
     if is_same_person(actor, earlier):
@@ -21,4 +30,4 @@ def require_another(actor: str, earlier: str, what: str) -> None:
 
 
 def _plain(name: str) -> str:
-    return " ".join(name.split()).casefold()
+    return _PARTY_BEHIND.sub("", " ".join(name.split()).casefold())

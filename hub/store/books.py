@@ -261,6 +261,11 @@ class BookReader:
         statement = f"{_REFUSED} {condition} order by last_at desc, digest desc, caller desc limit {_bounded(most)}"
         return [_refused(row) for row in await self._direct.fetch(statement, *values)]
 
+    async def refused_one(self, caller: str, digest: bytes) -> RefusedLine | None:
+        """One refused CDR."""
+        rows = await self._direct.fetch(f"{_REFUSED} where caller = $1 and digest = $2", caller, digest)
+        return _refused(rows[0]) if rows else None
+
     async def balances(
         self, period: str | None, party: str | None, after: tuple[str, str, str, str, str] | None, most: int
     ) -> list[BalanceLine]:

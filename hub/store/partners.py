@@ -208,6 +208,29 @@ class Partners:
             row.status, row.last_updated = await _status_behind(session, row.partner_id), now
         return True
 
+    async def suspend(self, role: PartyRole, by: str, now: datetime) -> bool:
+        """An operator suspends a connected party: it neither speaks nor is spoken to until it is resumed. False: it is not connected."""
+        async with self._database.transaction() as session:
+            await _lock(session)
+            row = await session.get(PartyRow, (role.party.country_code, role.party.party_id, role.role.value))
+            if row is None or row.partner_id is None or row.status not in {CONNECTED, OFFLINE}:
+                return False
+            row.status, row.suspended_by, row.last_updated = SUSPENDED, by, now
+        return True
+
+    async def resume(self, role: PartyRole, now: datetime) -> bool:
+        """Take a suspension back: the party is what its partner's other parties are. False when no operator suspended it."""
+        async with self._database.transaction() as session:
+            await _lock(session)
+            row = await session.get(PartyRow, (role.party.country_code, role.party.party_id, role.role.value))
+            if row is None or row.partner_id is None or not row.suspended_by:
+                return False
+            partner = await session.get(PartnerRow, row.partner_id)
+            if partner is None or partner.state != JOINED:
+                return False
+            row.status, row.suspended_by, row.last_updated = await _status_behind(session, row.partner_id), "", now
+        return True
+
     async def report(self, partner_id: int) -> str | None:
         """What the last probe of a partner saw (JSON); None when there was none."""
         async with self._database.transaction() as session:
@@ -346,13 +369,16 @@ async def _write_parties(session: AsyncSession, partner_id: int, said: Registrat
     for role, details in said.roles.items():
         known = await session.get(PartyRow, (role.party.country_code, role.party.party_id, role.role.value))
         fresh = _party_row(role, partner_id, details, _next_status(known, partner_id, said.holds_new), now)
+        fresh.suspended_by = known.suspended_by if known is not None and known.partner_id == partner_id else ""
         if known is not None and known.status == fresh.status:
             fresh.last_updated = known.last_updated
         await session.merge(fresh)
 
 
 def _next_status(known: PartyRow | None, partner_id: int, holds_new: bool) -> str:
-    """What a role becomes that its partner names: CONNECTED, or PLANNED while it is held for the operator."""
+    """What a role becomes that its partner names: PLANNED while the operator has not accepted it, SUSPENDED where he said so."""
+    if known is not None and known.partner_id == partner_id and known.suspended_by:
+        return SUSPENDED
     if known is None or known.partner_id != partner_id or known.status == SUSPENDED:
         return PLANNED if holds_new else CONNECTED
     return PLANNED if known.status == PLANNED else CONNECTED

@@ -51,7 +51,8 @@ class PartnerRow(SQLModel, table=True):
 class PartyRow(SQLModel, table=True):
     """A role of a party, as hub client info knows it.
 
-    `partner_id` is empty while it is only invited; PLANNED with a partner is held for the operator.
+    `partner_id` is empty while it is only invited; PLANNED with a partner is held for the operator. `suspended_by` names the operator who
+    suspended it, and is empty where nobody did.
     """
 
     __tablename__ = "party"
@@ -64,6 +65,7 @@ class PartyRow(SQLModel, table=True):
     business_details: str = Field(sa_column=Column(Text, nullable=False))
     status: str
     last_updated: datetime = Field(sa_column=_moment())
+    suspended_by: str = ""
 
 
 class EndpointRow(SQLModel, table=True):
@@ -89,6 +91,23 @@ class InvitationRow(SQLModel, table=True):
     expires_at: datetime = Field(sa_column=_moment())
     used_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     revoked_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
+class HandshakeStepRow(SQLModel, table=True):
+    """How far a handshake came: a step that went well, or did not, how often, and what was said of it last.
+
+    `subject` is ``invitation/ID``, ``errand/ID`` (the hub registers somewhere) or ``partner/ID``.
+    """
+
+    __tablename__ = "handshake_step"
+
+    subject: str = Field(primary_key=True)
+    step: str = Field(primary_key=True)
+    is_good: bool = Field(primary_key=True)
+    first_at: datetime = Field(sa_column=_moment())
+    last_at: datetime = Field(sa_column=_moment())
+    times: int = Field(sa_column=Column(BigInteger, nullable=False))
+    said: str = Field(sa_column=Column(Text, nullable=False))
 
 
 class CopyRow(SQLModel, table=True):
@@ -479,6 +498,7 @@ class VerdictRow(SQLModel, table=True):
             "found_session",
             postgresql_where=text("found_session is not null"),
         ),
+        Index("ix_verdict_key", "cdr_key", postgresql_ops={"cdr_key": "text_pattern_ops"}),
     )
 
     creditor: str = Field(primary_key=True)
@@ -772,6 +792,26 @@ class DisputeStepRow(SQLModel, table=True):
     made_at: datetime = Field(sa_column=_moment())
 
 
+class DisputeLinkRow(SQLModel, table=True):
+    """A link with which one side of a dispute takes part in it, until `ends_at` or until it is revoked.
+
+    `digest` is the SHA-256 of its secret, `side` is creditor or debtor, `opened_at` when it was used first.
+    """
+
+    __tablename__ = "dispute_link"
+
+    id: int | None = Field(default=None, sa_column=_id())
+    dispute: int = Field(sa_column=Column(BigInteger, ForeignKey("dispute.id"), nullable=False, index=True))
+    side: str
+    digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
+    made_by: str
+    made_at: datetime = Field(sa_column=_moment())
+    ends_at: datetime = Field(sa_column=_moment())
+    opened_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    revoked_by: str = ""
+    revoked_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
 class AgreementRow(SQLModel, table=True):
     """A version of an agreement: proposed by one, activated by another; `content` is its JSON.
 
@@ -906,6 +946,73 @@ class MeterKeyRow(SQLModel, table=True):
     registered_at: datetime = Field(sa_column=_moment())
     withdrawn_by: str = ""
     withdrawn_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
+class AccountRow(SQLModel, table=True):
+    """Somebody who may sign in to the console.
+
+    `password` is an argon2 text, empty where one signs in at an identity provider, which knows the account as `subject`. `roles` are
+    divided by spaces, `zone` is an IANA name.
+    """
+
+    __tablename__ = "account"
+
+    id: int | None = Field(default=None, sa_column=_id())
+    name: str = Field(unique=True)
+    shown_name: str
+    password: str
+    roles: str
+    zone: str
+    subject: str | None = Field(default=None, unique=True)
+    is_active: bool
+    created_at: datetime = Field(sa_column=_moment())
+    seen_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
+class ConsoleSessionRow(SQLModel, table=True):
+    """Somebody is signed in; `digest` is the SHA-256 of the cookie."""
+
+    __tablename__ = "console_session"
+
+    digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    account: int = Field(
+        sa_column=Column(BigInteger, ForeignKey("account.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    began_at: datetime = Field(sa_column=_moment())
+    used_at: datetime = Field(sa_column=_moment())
+    ends_at: datetime = Field(sa_column=_moment())
+
+
+class ConsoleLinkRow(SQLModel, table=True):
+    """A link that is good once: to make the first account, or to set the password of one. `digest` is the SHA-256 of its secret."""
+
+    __tablename__ = "console_link"
+
+    digest: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    purpose: str
+    account: int | None = Field(
+        default=None, sa_column=Column(BigInteger, ForeignKey("account.id", ondelete="CASCADE"), nullable=True)
+    )
+    ends_at: datetime = Field(sa_column=_moment())
+
+
+class AuditRow(SQLModel, table=True):
+    """What somebody did in the console, or tried to. Only grows; `details` is JSON text."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (
+        Index("ix_audit_entry_target", "target", "id"),
+        Index("ix_audit_entry_actor", "actor", "id"),
+        Index("ix_audit_entry_failed", "at", postgresql_where=text("action = 'sign_in_failed'")),
+    )
+
+    id: int | None = Field(default=None, sa_column=_id())
+    at: datetime = Field(sa_column=_moment())
+    actor: str
+    action: str
+    target: str
+    details: str = Field(sa_column=_text())
+    address: str
 
 
 metadata = SQLModel.metadata

@@ -127,6 +127,7 @@ class PartnerShown(BaseModel):
     name: str
     versions_url: str
     state: str
+    joined_at: DateTime
     heard_at: DateTime | None
     parties: list[PartyShown]
     endpoints: list[EndpointShown]
@@ -155,6 +156,14 @@ class Desk:
         await self.roster.refresh()
         return made
 
+    async def invitation(self, invitation_id: int) -> InvitationShown:
+        """One invitation. Raises UnknownPath (404)."""
+        now = self.clock.now()
+        for row in await self.partners.invitations():
+            if row.id == invitation_id:
+                return show_invitation(row, now)
+        raise UnknownPath("there is no such invitation")
+
     async def revoke(self, invitation_id: int) -> None:
         """Take an unused invitation back. Raises UnknownPath (404)."""
         if not await self.partners.revoke(invitation_id, self.clock.now()):
@@ -175,8 +184,11 @@ class Desk:
         ]
 
     async def show_partner(self, partner_id: int) -> PartnerShown:
-        """One partner."""
-        return next(shown for shown in await self.show_partners() if shown.id == partner_id)
+        """One partner. Raises UnknownPath (404)."""
+        for shown in await self.show_partners():
+            if shown.id == partner_id:
+                return shown
+        raise UnknownPath("there is no such partner")
 
 
 def registered(directory: Directory, partner_id: int) -> Partner:
@@ -338,6 +350,7 @@ def show_partner(row: PartnerRow, rows: Rows, heard_at: datetime | None) -> Part
         name=row.name,
         versions_url=row.versions_url,
         state=row.state,
+        joined_at=row.joined_at,
         heard_at=max(moments, default=None),
         parties=_show_parties(party for party in rows.parties if party.partner_id == row.id),
         endpoints=_show_endpoints(endpoint for endpoint in rows.endpoints if endpoint.partner_id == row.id),

@@ -36,6 +36,7 @@ from hub.web.decisions import DecisionShown, show_decision
 from hub.web.listing import (
     PAGE_ROWS,
     After,
+    Filters,
     Limit,
     Page,
     PartyText,
@@ -312,6 +313,13 @@ class BooksDesk:
         found = await self.reader.refused(asked, place, limit + 1)
         return page_of(found, limit, show_refused, lambda one: (one.last_at.isoformat(), one.digest, one.caller))
 
+    async def refused_one(self, caller: str, digest: bytes) -> RefusedShown:
+        """One refused CDR. Raises UnknownPath (404)."""
+        found = await self.reader.refused_one(caller, digest)
+        if found is None:
+            raise UnknownPath("no such CDR was refused")
+        return show_refused(found)
+
     async def balances(
         self, period: str | None, party: str | None, after: str | None, limit: int
     ) -> Page[BalanceShown]:
@@ -408,15 +416,6 @@ def _add_journal(router: APIRouter, desk: BooksDesk) -> None:
 
 
 # --- filters -------------------------------------------------------------------------------------
-
-
-class Filters(BaseModel):
-    """What every list takes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    after: After = None
-    limit: Limit = PAGE_ROWS
 
 
 class CdrFilters(Filters):

@@ -11,7 +11,7 @@ from typing import Annotated, Generic, TypeVar
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.security import HTTPBearer
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from hub.settlement.people import NAME_MAX_CHARACTERS
 from hub.store.books import PAGE_MAX_ROWS
@@ -58,6 +58,15 @@ After = Annotated[
     str | None,
     Query(max_length=CURSOR_MAX_CHARACTERS, description="`next` of the page before; without it the first page."),
 ]
+
+
+class Filters(BaseModel):
+    """What every list takes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    after: After = None
+    limit: Limit = PAGE_ROWS
 
 
 def settlement_routes(admin_token: str | None) -> APIRouter:

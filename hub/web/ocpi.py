@@ -22,6 +22,7 @@ from hub.partners.clientinfo import client_info, others
 from hub.partners.dialect import spoken_reply
 from hub.partners.directory import Partner
 from hub.partners.handshake import Handshake
+from hub.partners.progress import Step
 from hub.partners.quirks import Quirks
 from hub.partners.roster import Roster
 from hub.routing.paging import Paging, page_headers
@@ -198,10 +199,13 @@ class OcpiEndpoint:
 
     async def _discovery(self, inbound: Inbound) -> Reply:
         inbound.module_id = "versions"
-        await self._authenticate(inbound)
+        partner, token = await self._authenticate(inbound)
         if inbound.method != "GET":
             raise MethodNotAllowed(("GET",))
-        if inbound.segments == ("versions",):
+        is_list = inbound.segments == ("versions",)
+        if partner is None:
+            await self._ports.handshake.was_read(token, Step.VERSIONS if is_list else Step.DETAILS)
+        if is_list:
             return Reply(data=versions(self._ports.public_url))
         return Reply(data=version_details(self._ports.public_url, ends_in_slash=inbound.quirks.slash))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
 import msgspec
 from prometheus_client import generate_latest
@@ -12,18 +13,25 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from hub.web.metrics import OF_ALL
-from hub.web.recent import Row
+from hub.web.recent import Answers, Row
 
 LABEL = "process"
 
 
 class Share(msgspec.Struct, frozen=True):
-    """What one process says: its exposition, what passed (see `Recent.rows`), and what waits in the lanes, where it knows that."""
+    """What one process says: its exposition, what passed (see `Recent.rows`), and what waits in the lanes, where it knows that.
+
+    `answers` is `Recent.answers` with minutes in seconds since 1970; `started_at` is UTC, None of a process that does not say it yet.
+    """
 
     process: str
     metrics: bytes
     recent: list[tuple[str, str, int, int]]
     waiting: dict[str, int]
+    answers: list[tuple[int, str, str, int]] = []
+    started_at: datetime | None = None
+    version: str = ""
+    is_leader: bool = False
 
 
 class _Merged(Collector):
@@ -61,6 +69,18 @@ def merged_rows(shares: Sequence[Share]) -> list[Row]:
     kinds = {(module_id, method) for module_id, method, _ in total}
     rows = [Row(*kind, total[*kind, True], total[*kind, False]) for kind in kinds]
     return sorted(rows, key=lambda row: (-row.well - row.not_well, row.module_id, row.method))
+
+
+def merged_answers(shares: Sequence[Share]) -> list[Answers]:
+    """What all processes answered by minute, module and class, the oldest first."""
+    total: Counter[tuple[int, str, str]] = Counter()
+    for share in shares:
+        for start, module_id, kind, count in share.answers:
+            total[start, module_id, kind] += count
+    return [
+        Answers(datetime.fromtimestamp(start, UTC), module_id, kind, count)
+        for (start, module_id, kind), count in sorted(total.items())
+    ]
 
 
 def merged_waiting(shares: Sequence[Share]) -> dict[str, int]:

@@ -30,6 +30,7 @@ from ocpi_modules.parties import Party, Role
 from ocpi_modules.types import INT_MAX, Bool, DateTime, Matching, String
 
 NOTE_MAX_CHARACTERS = 255
+OPERATOR = "operator"  # whoever holds the admin token
 
 _NOBODY = Partner(id=0, name="", versions_url="", is_joined=False, token_hash=b"", token="")
 
@@ -81,10 +82,12 @@ class PermissionShown(BaseModel):
 
 
 class PartyListed(PartyShown):
-    """A party in a role, and the platform that speaks for it or did last (None: only invited); `held` until the operator accepts it."""
+    """A party in a role, and the platform that speaks for it or did last (None: only invited); `held` until the operator accepts it;
+    `suspended_by` names the operator who suspended it."""
 
     partner: str | None
     held: bool
+    suspended_by: str
 
 
 class RoleSeen(BaseModel):
@@ -168,6 +171,21 @@ class TermsDesk:
         """Let a held party in. Raises UnknownPath (404)."""
         if not await self.partners.accept(role, self.clock.now()):
             raise UnknownPath("there is no such party that is held")
+        return await self._changed(role)
+
+    async def suspend(self, role: PartyRole, by: str) -> PartyListed:
+        """Let a connected party neither speak nor be spoken to until it is resumed. Raises UnknownPath (404)."""
+        if not await self.partners.suspend(role, by, self.clock.now()):
+            raise UnknownPath("there is no such party that is connected")
+        return await self._changed(role)
+
+    async def resume(self, role: PartyRole) -> PartyListed:
+        """Take a suspension back. Raises UnknownPath (404)."""
+        if not await self.partners.resume(role, self.clock.now()):
+            raise UnknownPath("there is no such party that an operator suspended")
+        return await self._changed(role)
+
+    async def _changed(self, role: PartyRole) -> PartyListed:
         await self.roster.refresh()
         key = (role.party.country_code, role.party.party_id, role.role)
         listed = await self.show_parties()
@@ -242,6 +260,16 @@ def _add_parties(router: APIRouter, desk: TermsDesk) -> None:
         """Let a party in that its partner added and that is held."""
         return await desk.accept(PartyRole(Party.of(country_code, party_id), role))
 
+    @router.post("/parties/{country_code}/{party_id}/{role}/suspend")
+    async def suspend(country_code: str, party_id: str, role: Role) -> PartyListed:
+        """Suspend a connected party: it neither speaks nor is spoken to, whatever its partner sends, until it is resumed."""
+        return await desk.suspend(PartyRole(Party.of(country_code, party_id), role), OPERATOR)
+
+    @router.post("/parties/{country_code}/{party_id}/{role}/resume")
+    async def resume(country_code: str, party_id: str, role: Role) -> PartyListed:
+        """Take a suspension back."""
+        return await desk.resume(PartyRole(Party.of(country_code, party_id), role))
+
 
 # --- rules ---
 
@@ -311,6 +339,7 @@ def _list_party(row: PartyRow, partner: str | None) -> PartyListed:
         last_updated=row.last_updated,
         partner=partner,
         held=row.status == PLANNED and row.partner_id is not None,
+        suspended_by=row.suspended_by,
     )
 
 

@@ -18,10 +18,12 @@ from hub.settlement.disputes import (
     expired,
     fits,
     stepped,
+    steps_from,
+    steps_of,
     window_end,
 )
 from hub.settlement.netting import Amount
-from hub.settlement.people import SamePerson, is_same_person, require_another
+from hub.settlement.people import SamePerson, is_same_person, require_another, speaking_for
 from hub.settlement.periods import NotNow
 
 NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -191,10 +193,38 @@ def test_the_window_is_counted_in_days_from_the_bill() -> None:
         pytest.param("Ada", " ada ", True, id="case and blanks"),
         pytest.param("Ada  Lovelace", "ADA LOVELACE", True, id="blanks between"),
         pytest.param("Ada", "Grace", False, id="two people"),
+        pytest.param("Ada (NL/MSP)", "ada", True, id="who speaks for a party by a link"),
+        pytest.param("Ada (NL/MSP)", "Ada (DE/ABC)", True, id="who speaks for both parties"),
+        pytest.param("Ada (NL/MSP)", "Grace (NL/MSP)", False, id="two who speak for one party"),
+        pytest.param("Ada (clearing)", "Ada", False, id="what stands in brackets is no party"),
     ],
 )
 def test_people_are_told_apart_by_their_names(one: str, other: str, same: bool) -> None:
     assert is_same_person(one, other) is same
+
+
+def test_a_name_with_its_party_is_the_name_of_one_person() -> None:
+    assert speaking_for(" Ada ", "NL/MSP") == "Ada (NL/MSP)"
+    assert is_same_person(speaking_for("Ada", "NL/MSP"), "ADA")
+
+
+@pytest.mark.parametrize(
+    ("stage", "debtor", "creditor"),
+    [
+        pytest.param(Stage.DRAFT, {Step.RAISE, Step.WITHDRAW}, set(), id="a draft is the debtor's"),
+        pytest.param(Stage.RAISED, {Step.WITHDRAW}, {Step.COUNTER, Step.CONCEDE}, id="raised"),
+        pytest.param(Stage.COUNTERED, {Step.INSIST, Step.CONCEDE, Step.WITHDRAW}, set(), id="countered"),
+        pytest.param(Stage.INSISTED, {Step.WITHDRAW}, {Step.ARBITRATE, Step.CONCEDE}, id="insisted"),
+        pytest.param(Stage.ARBITRATION, {Step.WITHDRAW}, set(), id="the hub decides"),
+        pytest.param(Stage.CONCEDED, set(), set(), id="over"),
+    ],
+)
+def test_each_side_has_its_own_steps_and_nobody_those_of_the_hub(
+    stage: Stage, debtor: set[Step], creditor: set[Step]
+) -> None:
+    assert set(steps_of(stage, Side.DEBTOR)) == debtor
+    assert set(steps_of(stage, Side.CREDITOR)) == creditor
+    assert set(steps_from(stage)) - debtor - creditor <= {Step.UPHOLD, Step.DISMISS}
 
 
 def test_nobody_approves_what_is_their_own() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from hub.web.metrics import Metrics
 from hub.web.ocpi import Seen
-from hub.web.recent import Row
-from hub.web.shares import Share, merged_metrics, merged_rows, merged_waiting
+from hub.web.recent import Answers, Recent, Row
+from hub.web.shares import Share, merged_answers, merged_metrics, merged_rows, merged_waiting
 
 
 def share(process: str, puts: int, waiting: dict[str, int] | None = None, due: dict[str, int] | None = None) -> Share:
@@ -52,3 +54,27 @@ def test_figures_of_the_hub_as_a_whole_stand_once_whoever_leads() -> None:
 
 def test_what_passed_is_added_up() -> None:
     assert merged_rows([share("a", 2), share("b", 3)]) == [Row("locations", "PUT", 5, 2)]
+
+
+def test_what_was_answered_is_told_by_minute_module_and_class() -> None:
+    now, recent = datetime(2026, 11, 2, 8, 0, 30, tzinfo=UTC), Recent()
+    for minutes, module_id, code in (
+        (-20, "cdrs", 1000),
+        (-1, "cdrs", 1000),
+        (0, "cdrs", 2001),
+        (0, "cdrs", 2004),
+        (0, "", 2000),
+    ):
+        seen = Seen("PUT", module_id, "P1", "DE/CP1", "NL/MS1", 200, code, 0.2)
+        recent.add(seen, now + timedelta(minutes=minutes))
+    start = now.replace(second=0)
+    assert recent.answers(now) == [
+        Answers(start - timedelta(minutes=1), "cdrs", "1xxx", 1),
+        Answers(start, "cdrs", "2xxx", 2),
+        Answers(start, "other", "2xxx", 1),
+    ]
+    assert recent.rows(now) == [Row("cdrs", "PUT", 1, 2), Row("other", "PUT", 0, 1)]
+    told = [(int(one.start.timestamp()), one.module_id, one.status_class, one.count) for one in recent.answers(now)]
+    shares = [Share(name, b"", [], {}, told) for name in ("a", "b")]
+    assert [one.count for one in merged_answers(shares)] == [2, 4, 2]
+    assert merged_answers(shares)[0].start == start - timedelta(minutes=1)

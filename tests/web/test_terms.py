@@ -53,6 +53,8 @@ EVERY_ROUTE = [
     ("GET", "/admin/parties"),
     ("GET", "/admin/parties/7/7/view"),
     ("POST", "/admin/parties/7/7/7/accept"),
+    ("POST", "/admin/parties/7/7/7/suspend"),
+    ("POST", "/admin/parties/7/7/7/resume"),
 ]
 NOW = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -443,6 +445,7 @@ async def test_every_party_is_listed_with_its_platform(bench: Bench) -> None:
         "last_updated": shown["CPO DE/CP1"]["last_updated"],
         "partner": "CPO DE/CP1",
         "held": False,
+        "suspended_by": "",
     }
     assert (shown["EMSP BE/MS2"]["partner"], shown["EMSP BE/MS2"]["name"]) == ("CPO BE/CP2", "EMSP BE/MS2")
     assert [(shown[name]["status"], shown[name]["partner"]) for name in ("CPO AT/NEW", "OTHER NL/OT1")] == [

@@ -20,6 +20,7 @@ from hub.settlement.disputes import (
     Side,
     Stage,
     Step,
+    acting_side,
     credited,
     expired,
     fits,
@@ -310,18 +311,11 @@ def _adjustment_of(shown: Shown, step: KeptStep, period: str, cdr_id: str) -> Ke
 
 def _require_other_side(steps: Sequence[KeptStep], before: Dispute, step: Step, actor: str) -> None:
     """Raises SamePerson where somebody who acted for one side acts for the other one, or decides."""
-    side = _acting_side(before, step)
+    side = acting_side(before.stage, step)
     for earlier in steps:
         acted_for = _ACTED_FOR.get(Stage(earlier.state))
         if acted_for is not None and acted_for is not side:
             require_another(actor, earlier.actor, f"{step} a dispute in which they acted for the {acted_for}")
-
-
-def _acting_side(before: Dispute, step: Step) -> Side | None:
-    """For whom a step is made; None is the hub, which decides."""
-    if step in {Step.UPHOLD, Step.DISMISS}:
-        return None
-    return Side.DEBTOR if step is Step.WITHDRAW else before.silent_side
 
 
 _ACTED_FOR = {

@@ -26,16 +26,23 @@ class ProofRoom:
 
     async def of_cdr(self, name: Name, dispute: Shown | None = None) -> bytes:
         """The evidence for a CDR. Raises NotBilled where there is none of that name."""
-        found = await self._books.verdicts.cdrs([(name[0], fold(name[1]))])
-        if not found:
-            raise NotBilled(f"there is no CDR {name[1]} of {name[0]}")
-        exhibits = await self._exhibits(found[0], dispute)
+        exhibits = await self._exhibits(await self._received(name), dispute)
         return await asyncio.to_thread(zip_of, exhibits)
+
+    async def text_of(self, name: Name) -> bytes:
+        """The text of a CDR as it was received. Raises NotBilled where there is none of that name."""
+        return (await self._received(name)).text
 
     async def of_dispute(self, dispute: int) -> bytes:
         """The evidence for a dispute. Raises NotBilled."""
         shown = await self._room.show(dispute)
         return await self.of_cdr(shown.kept.name, shown)
+
+    async def _received(self, name: Name) -> ReceivedCdr:
+        found = await self._books.verdicts.cdrs([(name[0], fold(name[1]))])
+        if not found:
+            raise NotBilled(f"there is no CDR {name[1]} of {name[0]}")
+        return found[0]
 
     async def _exhibits(self, received: ReceivedCdr, dispute: Shown | None) -> Exhibits:
         evidence = (await self._books.gatherer.gather([received])).evidence

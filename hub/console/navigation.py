@@ -1,0 +1,71 @@
+"""Where one can go: the side bar of the console, said once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hub.console.accounts import Permission
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A page in the side bar; `key` is pressed after `g` to go there."""
+
+    label: str
+    path: str
+    icon: str
+    key: str
+    needs: Permission = Permission.READ
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Pages of one desk."""
+
+    label: str
+    items: tuple[Item, ...]
+
+
+NAVIGATION: tuple[Group, ...] = (
+    Group(
+        "Clearing",
+        (
+            Item("Causes", "/console/causes", "inbox", "c"),
+            Item("Periods", "/console/periods", "calendar-month", "p"),
+            Item("Statements", "/console/statements", "file-description", "s"),
+            Item("CDRs", "/console/cdrs", "receipt", "r"),
+            Item("Missing CDRs", "/console/missing", "file-search", "m"),
+            Item("Disputes", "/console/disputes", "messages", "i"),
+            Item("Decisions", "/console/decisions", "gavel", "d"),
+            Item("Agreements", "/console/agreements", "scale", "t"),
+        ),
+    ),
+    Group(
+        "Books",
+        (
+            Item("Findings", "/console/findings", "list-check", "f"),
+            Item("Adjustments", "/console/adjustments", "coins", "j"),
+            Item("Credits", "/console/corrections", "arrow-back-up", "k"),
+            Item("Refused CDRs", "/console/refused", "x", "x"),
+            Item("Balances", "/console/balances", "building-bank", "b"),
+            Item("Journal", "/console/journal", "history", "n"),
+        ),
+    ),
+    Group(
+        "Network",
+        (
+            Item("Partners", "/console/partners", "plug-connected", "t"),
+            Item("Parties", "/console/parties", "users-group", "y"),
+            Item("Meter keys", "/console/meter-keys", "key", "k"),
+            Item("Health", "/console/health", "heartbeat", "h"),
+        ),
+    ),
+    Group(
+        "Administration",
+        (
+            Item("Accounts", "/console/accounts", "users", "u", Permission.ADMINISTER),
+            Item("Audit log", "/console/audit", "history", "a", Permission.ADMINISTER),
+        ),
+    ),
+)
+"""Only what is there: each page adds its row."""

@@ -1,0 +1,1 @@
+"""The console over HTTP, as a browser without scripts uses it."""
