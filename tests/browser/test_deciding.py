@@ -98,9 +98,9 @@ async def test_a_cause_is_found_and_decided_with_keys_alone(
         await expect(page.locator("tr.current")).to_have_count(1)
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", level=1)).to_contain_text("Price mismatch")
-        await _tab_to(page, page.get_by_label("Pay as claimed"))
+        await _tab_to(page, page.get_by_label("Pay as claimed", exact=True))
         await page.keyboard.press("ArrowDown")
-        await expect(page.get_by_label("Keep out and ask")).to_be_checked()
+        await expect(page.get_by_label("Keep out and ask", exact=True)).to_be_checked()
         await page.keyboard.press("Tab")
         await page.keyboard.type("PRICE")
         await _tab_to(page, page.get_by_role("button", name="Decide"))
@@ -147,7 +147,7 @@ async def _open_cause(page: Page) -> None:
 
 
 async def _decide(page: Page, choice: str) -> None:
-    await page.get_by_label(choice).check()
+    await page.get_by_label(choice, exact=True).check()
     await page.get_by_label("Reason").select_option("PRICE")
     await page.get_by_role("button", name="Decide").click()
 
