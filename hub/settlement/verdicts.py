@@ -88,7 +88,9 @@ def without_consequences(findings: Iterable[Finding]) -> list[Finding]:
     for finding in findings:
         for cdr in finding.subject.cdrs:
             by_cdr[cdr.index].append(finding)
-    return [finding for finding in findings if not finding.subject.cdrs or _is_cause(finding, by_cdr)]
+    causes = [finding for finding in findings if not finding.subject.cdrs or _is_cause(finding, by_cdr)]
+    # two findings of one check about one CDR say different things
+    return sorted(causes, key=lambda finding: (finding.order, finding.sentence))
 
 
 def _is_cause(finding: Finding, by_cdr: Mapping[int, Sequence[Finding]]) -> bool:
