@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from hub.clock import Clock
 from hub.settlement.engine.terms import TermsBook
 from hub.settlement.terms_file import AGREEMENTS_MAX_BYTES, AgreementText, NotAgreements, decode_terms
 from hub.store.agreements import KeptAgreement
+from hub.store.profiles import KeptProfile
 from hub.web.admin import Asked
 from hub.web.listing import (
     PAGE_ROWS,
@@ -83,7 +85,7 @@ class AgreementsDesk:
             version=kept.version,
             creditor=kept.creditor,
             debtor=kept.debtor,
-            state=self._state(kept),
+            state=version_state(kept, self.clock.now()),
             proposed_by=kept.proposed_by,
             proposed_at=kept.proposed_at,
             activated_by=kept.activated_by,
@@ -96,11 +98,6 @@ class AgreementsDesk:
     def show_all(self, kept: Sequence[KeptAgreement]) -> list[AgreementShown]:
         """Versions as they are shown."""
         return [*map(self.show, kept)]
-
-    def _state(self, kept: KeptAgreement) -> str:
-        if kept.activated_at is None:
-            return "PROPOSED"
-        return "ENDED" if kept.ended_at is not None and kept.ended_at <= self.clock.now() else "ACTIVE"
 
 
 def agreements_router(desk: AgreementsDesk, admin_token: str | None) -> APIRouter:
@@ -139,9 +136,7 @@ def _add_reading(router: APIRouter, desk: AgreementsDesk) -> None:
         """The terms of a version alone, as JSON or YAML: what can be proposed again, here or in a bundle."""
         with told():
             kept = await desk.book.one(agreement_id, version)
-        if form == "yaml":
-            return Response(as_yaml(kept.content), media_type="application/yaml")
-        return Response(kept.content, media_type="application/json")
+        return as_file(kept.content, form)
 
 
 def _add_steps(router: APIRouter, desk: AgreementsDesk) -> None:
@@ -151,11 +146,7 @@ def _add_steps(router: APIRouter, desk: AgreementsDesk) -> None:
 
         Without `version` it gets the next number.
         """
-        body = await read_body(request.receive, request.headers, AGREEMENTS_MAX_BYTES)
-        try:
-            content = decode_terms(body, is_yaml="yaml" in request.headers.get("content-type", ""))
-        except NotAgreements as refused:
-            raise NotJson(f"the body {refused}") from refused
+        content = await read_terms(request)
         with told():
             return desk.show(await desk.book.propose(content, actor))
 
@@ -170,6 +161,29 @@ def _add_steps(router: APIRouter, desk: AgreementsDesk) -> None:
         """Let a version end for charges that begin at a moment or later."""
         with told():
             return desk.show(await desk.book.end(agreement_id, version, asked.actor, asked.at))
+
+
+def version_state(kept: KeptAgreement | KeptProfile, now: datetime) -> str:
+    """Whether a version is PROPOSED, ACTIVE or ENDED at a moment (UTC)."""
+    if kept.activated_at is None:
+        return "PROPOSED"
+    return "ENDED" if kept.ended_at is not None and kept.ended_at <= now else "ACTIVE"
+
+
+async def read_terms(request: Request) -> Any:
+    """What is proposed, out of a body in JSON or YAML (by its Content-Type). Raises NotJson."""
+    body = await read_body(request.receive, request.headers, AGREEMENTS_MAX_BYTES)
+    try:
+        return decode_terms(body, is_yaml="yaml" in request.headers.get("content-type", ""))
+    except NotAgreements as refused:
+        raise NotJson(f"the body {refused}") from refused
+
+
+def as_file(content: str, form: str) -> Response:
+    """What a version says, as a file in `form`: ``json`` or ``yaml``."""
+    if form == "yaml":
+        return Response(as_yaml(content), media_type="application/yaml")
+    return Response(content, media_type="application/json")
 
 
 def as_yaml(content: str) -> str:

@@ -11,9 +11,18 @@ from pydantic import BaseModel
 from hub.clock import Clock
 from hub.settlement.engine.profiles import ProfileBook
 from hub.settlement.profiles_file import ProfileText
-from hub.settlement.terms_file import AGREEMENTS_MAX_BYTES, NotAgreements, decode_terms
 from hub.store.profiles import KeptProfile
-from hub.web.agreements import ActivationAsked, ActorAsked, EndAsked, Version, as_yaml, in_texts
+from hub.web.agreements import (
+    ActivationAsked,
+    ActorAsked,
+    EndAsked,
+    Version,
+    as_file,
+    as_yaml,
+    in_texts,
+    read_terms,
+    version_state,
+)
 from hub.web.listing import (
     PAGE_ROWS,
     After,
@@ -25,9 +34,8 @@ from hub.web.listing import (
     read_parts,
     settlement_routes,
 )
-from hub.web.ocpi import read_body
 from hub.web.told import told
-from ocpi_modules.errors import InvalidParameters, NotJson
+from ocpi_modules.errors import InvalidParameters
 from ocpi_modules.parties import Party
 from ocpi_modules.types import DateTime, decode_json, encode_json
 
@@ -62,7 +70,7 @@ class ProfilesDesk:
         return ProfileShown(
             party=kept.party,
             version=kept.version,
-            state=self._state(kept),
+            state=version_state(kept, self.clock.now()),
             proposed_by=kept.proposed_by,
             proposed_at=kept.proposed_at,
             activated_by=kept.activated_by,
@@ -71,11 +79,6 @@ class ProfilesDesk:
             ended_at=kept.ended_at,
             profile=in_texts(decode_json(kept.content.encode())),
         )
-
-    def _state(self, kept: KeptProfile) -> str:
-        if kept.activated_at is None:
-            return "PROPOSED"
-        return "ENDED" if kept.ended_at is not None and kept.ended_at <= self.clock.now() else "ACTIVE"
 
 
 def profiles_router(desk: ProfilesDesk, admin_token: str | None) -> APIRouter:
@@ -105,9 +108,7 @@ def _add_reading(router: APIRouter, desk: ProfilesDesk) -> None:
         """A version alone, as JSON or YAML: what can be proposed again, here or in a bundle."""
         with told():
             kept = await desk.book.one(read_path(party), version)
-        if form == "yaml":
-            return Response(as_yaml(kept.content), media_type="application/yaml")
-        return Response(kept.content, media_type="application/json")
+        return as_file(kept.content, form)
 
 
 def _add_steps(router: APIRouter, desk: ProfilesDesk) -> None:
@@ -117,11 +118,7 @@ def _add_steps(router: APIRouter, desk: ProfilesDesk) -> None:
 
         Without `version` it gets the next number.
         """
-        body = await read_body(request.receive, request.headers, AGREEMENTS_MAX_BYTES)
-        try:
-            content = decode_terms(body, is_yaml="yaml" in request.headers.get("content-type", ""))
-        except NotAgreements as refused:
-            raise NotJson(f"the body {refused}") from refused
+        content = await read_terms(request)
         with told():
             return desk.show(await desk.book.propose(content, actor))
 
