@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict
 from hub.clock import Clock
 from hub.settlement.closing import Count, Item
 from hub.settlement.engine.closing import Closing, PeriodView
+from hub.settlement.engine.settler import read_period
 from hub.settlement.periods import Period, State
 from hub.store.closing import ClosingBook, KeptSeal
-from hub.store.periods import KeptPeriod
 from hub.store.statements import StepMade
 from hub.web.admin import Asked
 from hub.web.listing import (
@@ -145,7 +145,7 @@ class PeriodsDesk:
         """Periods, the newest first."""
         place = read_parts(read_cursor(after, 1), lambda parts: parts[0])
         kept = await self.book.page(place, limit + 1)
-        return page_of(kept, limit, lambda one: self._shown(_period_of(one), one.closed_by), lambda one: (one.id,))
+        return page_of(kept, limit, lambda one: self._shown(read_period(one), one.closed_by), lambda one: (one.id,))
 
     async def detail(self, period_id: str) -> PeriodDetail:
         """One period."""
@@ -286,10 +286,6 @@ def show_seal(seal: KeptSeal) -> SealShown:
         public_key=head["public_key"],
         signature=seal.signature.hex(),
     )
-
-
-def _period_of(kept: KeptPeriod) -> Period:
-    return Period(kept.id, kept.starts_at, kept.ends_at, kept.closes_at, State(kept.state))
 
 
 def _detail_of(view: PeriodView) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from hub.settlement.drafts import (
 )
 from hub.settlement.engine.digests import Digests, changed_statements, digests_of, unless_changed
 from hub.settlement.engine.records import entry_lines
+from hub.settlement.engine.settler import read_period
 from hub.settlement.findings import Disposition
 from hub.settlement.journal import Entry, billed
 from hub.settlement.netplan import NetPlan, net_plan
@@ -132,7 +133,7 @@ class Closing:
     async def cut_off(self, period_id: str, actor: str, *, is_early: bool = False) -> Period:
         """CDRs that are looked at from now on count in a later period. Before the period ended only if that is wanted (`is_early`)."""
         async with self._step(period_id) as step:
-            period, now = _period(step.period), self._clock.now()
+            period, now = read_period(step.period), self._clock.now()
             if period.state is not State.OPEN:
                 return period
             if now < period.end and not is_early:
@@ -140,7 +141,7 @@ class Closing:
             if waiting := await self._waits_for(step.period):
                 raise NotNow(f"{waiting} CDRs that came in time wait to be looked at")
             await step.cut_off(min(now, period.closes_at), actor)
-            return _period(step.period)
+            return read_period(step.period)
 
     async def _waits_for(self, period: KeptPeriod) -> int:
         return await self._book.waiting(min(self._clock.now(), period.closes_at))
@@ -150,7 +151,7 @@ class Closing:
     async def draft(self, period_id: str, actor: str) -> list[KeptStatement]:
         """Draft the statements of a period over the books as they are; those that stay as they were keep their number. Returns all."""
         async with self._drafting(period_id) as (kept, drafting):
-            period = _period(kept)
+            period = read_period(kept)
             if ORDER.index(period.state) > ORDER.index(State.CUT_OFF):
                 raise NotNow(f"the statements of {period.id} are advised, they do not change any more")
             live, numbers, gathered = await drafting.live(), await drafting.last_drafts(), await drafting.gather()
@@ -189,8 +190,8 @@ class Closing:
         """The drafts become advised: they never change, and what they hold is billed in the books."""
         async with self._step(period_id) as step:
             if _is_past(step, State.ADVISED):
-                return _period(step.period)
-            period = _period(step.period).stepped(State.ADVISED)
+                return read_period(step.period)
+            period = read_period(step.period).stepped(State.ADVISED)
             if waiting := await step.unsettled():
                 raise NotNow(
                     f"{waiting} CDRs of {period.id} wait for another look: something was said or decided about them"
@@ -208,8 +209,8 @@ class Closing:
         agreements = await self._agreements()
         async with self._step(period_id) as step:
             if _is_past(step, State.NETTED):
-                return _period(step.period)
-            period = _period(step.period).stepped(State.NETTED)
+                return read_period(step.period)
+            period = read_period(step.period).stepped(State.NETTED)
             plan = net_plan(_sums(await step.owed()), agreements, period)
             await step.post([*map(entry_lines, plan.entries(period.id))])
             await step.become(State.NETTED, actor, encode_json(plan.content()).decode())
@@ -222,7 +223,7 @@ class Closing:
         if netted is not None:
             return {"is_final": True, **decode_json(netted.content.encode())}
         owed = [*await self._book.owed(period_id), *await self._book.claimed(period_id)]
-        plan: NetPlan = net_plan(_sums(owed), await self._agreements(), _period(kept))
+        plan: NetPlan = net_plan(_sums(owed), await self._agreements(), read_period(kept))
         return {"is_final": False, **plan.content()}
 
     # --- close and seal
@@ -231,14 +232,14 @@ class Closing:
         """One of two people closes a period; the second one does. Raises NotNow while anything of the checklist is not so."""
         async with self._step(period_id) as step:
             if _is_past(step, State.CLOSED):
-                return _period(step.period)
-            period, first = _period(step.period).stepped(State.CLOSED), step.period.closed_by
+                return read_period(step.period)
+            period, first = read_period(step.period).stepped(State.CLOSED), step.period.closed_by
             figures = _figures(await step.figures())
             if unmet := [item.sentence for item in checklist(figures) if not item.is_met]:
                 raise NotNow(" ".join(unmet))
             if not first:
                 await step.sign(actor, actor)
-                return _period(step.period)
+                return read_period(step.period)
             if is_same_person(first, actor):
                 raise NotNow(f"{first} closed it already; a second person has to as well")
             await step.close(f"{first} and {actor}", actor, encode_json(_closed_content(figures)).decode())
@@ -250,7 +251,7 @@ class Closing:
         async with self._step(period_id) as step:
             if (kept := await step.own_seal()) is not None:
                 return kept
-            period = _period(step.period).stepped(State.SEALED)
+            period = read_period(step.period).stepped(State.SEALED)
             if earlier := await step.earlier_unsealed():
                 raise NotNow(f"period {earlier} comes first: seals are a chain")
             now = self._clock.now()
@@ -322,7 +323,7 @@ class Closing:
             sealed, faults = read_sealed(content["sealed"]), [*faults_of_seal(content)]
             statements = await step.statements()
             faults += [f"the lines of {one.id} were changed" for one in await changed_statements(step, statements)]
-            heads = [sealed_head(head_of(one), _period(step.period)) for one in statements]
+            heads = [sealed_head(head_of(one), read_period(step.period)) for one in statements]
             if heads != [dict(one) for one in sealed.statements]:
                 faults.append("the statements are others than those that were sealed")
             if await self._journal(step) != sealed.journal:
@@ -343,12 +344,12 @@ class Closing:
         closed = next((one for one in steps if one.step == State.CLOSED), None)
         if closed is not None:
             items, totals = _read_closed(decode_json(closed.content.encode()))
-        return PeriodView(period=_period(kept), closed_by=kept.closed_by, steps=steps, items=items, totals=totals)
+        return PeriodView(period=read_period(kept), closed_by=kept.closed_by, steps=steps, items=items, totals=totals)
 
     async def whole(self, statement_name: str) -> WholeStatement:
         """A statement with all its lines. Raises UnknownStatement."""
         kept = await self.statement(statement_name)
-        period = _period(await self._known(kept.period))
+        period = read_period(await self._known(kept.period))
         lines = [row async for rows in self._statements.lines(kept.id) for row in rows]
         kept_out = [kept_out_content(row) for row in await self._statements.kept_out(kept.id)]
         head = {"state": kept.state, **head_content(head_of(kept), period)}
@@ -429,10 +430,6 @@ def head_of(kept: KeptStatement) -> StatementHead:
 def read_pair(name: PairName) -> Pair:
     """A pair out of a row."""
     return Pair(Party.parse(name[0]), Party.parse(name[1]), name[2])
-
-
-def _period(kept: KeptPeriod) -> Period:
-    return Period(kept.id, kept.starts_at, kept.ends_at, kept.closes_at, State(kept.state))
 
 
 def _is_past(step: PeriodStep, state: State) -> bool:
