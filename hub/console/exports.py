@@ -13,12 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-import xlsxwriter
 from fastapi import Response
 from fastapi.responses import FileResponse, StreamingResponse
 from starlette.background import BackgroundTask
 
-from hub.settlement.sheets import SHEET_ROWS_MAX
 from hub.settlement.statement import spreadsheet_cell
 from ocpi_modules.types import format_datetime
 
@@ -79,6 +77,8 @@ async def as_csv(columns: Sequence[FileColumn], rows: Rows) -> AsyncIterator[byt
 
 async def as_xlsx(title: str, columns: Sequence[FileColumn], rows: Rows) -> Path:
     """A workbook in a temporary file; a sheet that is full goes on in another one."""
+    import xlsxwriter  # with what makes statements of it; nothing else of the console needs them
+
     with tempfile.NamedTemporaryFile(suffix=".xlsx", delete=False) as made:
         file = Path(made.name)
     book = xlsxwriter.Workbook(file, {"constant_memory": True, "strings_to_urls": False})
@@ -102,9 +102,11 @@ class _Sheets:
     """The sheets of a workbook, one after the other."""
 
     def __init__(self, book: Any, title: str, names: Sequence[str]) -> None:
+        from hub.settlement.sheets import SHEET_ROWS_MAX
+
         self._book, self._title, self._names = book, re.sub(r"[\[\]:*?/\\]", " ", title)[:25], names
         self._bold = book.add_format({"bold": True})
-        self._count = 0
+        self._count, self._most = 0, SHEET_ROWS_MAX
         self._sheet = self._begin()
 
     def _begin(self) -> Any:
@@ -119,7 +121,7 @@ class _Sheets:
 
     def add(self, rows: Iterable[Sequence[Any]]) -> None:
         for row in rows:
-            if self._row == SHEET_ROWS_MAX:
+            if self._row == self._most:
                 self._sheet = self._begin()
             self._row += 1
             for column, cell in enumerate(row):
