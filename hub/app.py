@@ -57,6 +57,7 @@ from hub.settlement.engine import Settler, open_books, open_closing
 from hub.settlement.engine.chasing import Chasing, MissingBoard, Terms, look_seconds
 from hub.settlement.engine.clearing import Clearing
 from hub.settlement.engine.corrections import CorrectionDesk
+from hub.settlement.engine.crew import Crew, Means
 from hub.settlement.engine.disputes import DisputeRoom
 from hub.settlement.engine.foretelling import Foreteller
 from hub.settlement.engine.periodlook import PeriodLook
@@ -239,7 +240,8 @@ class Hub:
             self.closing.cut_off_due,
             retention.run_due,
         )
-        self.clearing = Clearing(settler, settings.settle_seconds, *rounds)
+        means = Means(url=database_url, clock=clock, agreements=self.agreements)
+        self.clearing = Clearing(Crew(settler, means, settings.settle_processes), settings.settle_seconds, *rounds)
         terms = Terms(
             missed_after=timedelta(hours=settings.missing_cdr_hours), asked_every=timedelta(hours=settings.chase_hours)
         )

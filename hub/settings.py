@@ -19,6 +19,7 @@ from ocpi_modules.types import CountryCode, PartyId, String, Url
 DEFAULT_PORT = 8000
 PUBLIC_URL_MAX_CHARACTERS = 100  # OCPI has 255 for an URL, and whole paths come after this one
 SECRET_KEY_MIN_CHARACTERS = 32
+SETTLE_PROCESSES_MAX = 16
 WORKERS_MAX = 16  # what the embedded database has connections for
 
 _IS_VISIBLE = re.compile(r"[!-~]+").fullmatch
@@ -99,6 +100,12 @@ class Settings(BaseSettings):
     )
     settle_seconds: float = Field(
         10.0, gt=0, le=3600, description="How often new CDRs are priced, checked and posted, when none are under way."
+    )
+    settle_processes: int = Field(
+        2,
+        ge=1,
+        le=SETTLE_PROCESSES_MAX,
+        description="How many processes of their own examine CDRs while thousands wait; 1: the process that leads does it alone.",
     )
     waiver_limit: Decimal = Field(
         Decimal(1000),

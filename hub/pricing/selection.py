@@ -57,47 +57,52 @@ class Selected(msgspec.Struct, gc=False):
 
 def select(charge: Charge, book: TariffBook, policy: Policy) -> Selected | Missing:
     """The tariff of every period. Raises tariff.NotATariff for a text that is none and would have priced it."""
+    stated = charge.periods[0].tariff_id
     try:
         embedded = [compile_tariff(text, policy) for text in charge.tariffs]
-        pushed = _pushed_by_default(book.texts) if policy is DEFAULT else pushed_by(book.texts, policy)
+        stored = () if stated is None else _stored(fold(stated), book.texts, policy)
     except NotATariff:  # perhaps one that nobody needs
         return _Search(charge, book, policy).run()
-    stated = charge.periods[0].tariff_id
-    tariff = None if stated is None else _only(stated, charge, embedded, pushed)
+    tariff = None if stated is None else _only(stated, charge, embedded, stored)
     if tariff is not None and _is_beyond_doubt(tariff, charge, book):
         return Selected([tariff] * len(charge.periods), ())
     return _Search(charge, book, policy).run()
 
 
-Pushed = Mapping[str, Sequence[CompiledTariff]]
-"""What the tariff store holds, by folded id."""
+def _stored(name: str, texts: tuple[bytes, ...], policy: Policy) -> Sequence[CompiledTariff]:
+    """What the tariff store holds under a folded id. Raises NotATariff where any text is none, under any id."""
+    if policy is DEFAULT:
+        return _compiled_by_name(texts).get(name, ())
+    return [compile_tariff(text, policy) for text in _texts_by_name(texts).get(name, ())]
 
 
 @lru_cache(maxsize=BOOKS_KEPT_MAX)
-def pushed_by(texts: tuple[bytes, ...], policy: Policy) -> Pushed:
-    """The compiled tariffs of a book; the same book is compiled once."""
-    found: dict[str, list[CompiledTariff]] = {}
+def _compiled_by_name(texts: tuple[bytes, ...]) -> Mapping[str, Sequence[CompiledTariff]]:
+    """The compiled tariffs of a book by folded id; the same book is compiled once."""
+    by_name = _texts_by_name(texts).items()
+    return {name: [compile_tariff(text, DEFAULT) for text in found] for name, found in by_name}
+
+
+@lru_cache(maxsize=BOOKS_KEPT_MAX)
+def _texts_by_name(texts: tuple[bytes, ...]) -> Mapping[str, Sequence[bytes]]:
+    """The texts of a book by folded id: under other policies only those that are asked for are compiled again."""
+    found: dict[str, list[bytes]] = {}
     for text in texts:
-        tariff = compile_tariff(text, policy)
-        found.setdefault(tariff.key, []).append(tariff)
+        found.setdefault(compile_tariff(text, DEFAULT).key, []).append(text)
     return found
-
-
-@lru_cache(maxsize=BOOKS_KEPT_MAX)
-def _pushed_by_default(texts: tuple[bytes, ...]) -> Pushed:
-    return pushed_by(texts, DEFAULT)
 
 
 # --- the common case -------------------------------------------------------------------------
 
 
-def _only(stated: str, charge: Charge, embedded: Sequence[CompiledTariff], pushed: Pushed) -> CompiledTariff | None:
+def _only(
+    stated: str, charge: Charge, embedded: Sequence[CompiledTariff], stored: Sequence[CompiledTariff]
+) -> CompiledTariff | None:
     """The one tariff that every period names, where there is one version of it; None where there is more to think about."""
     for period in charge.periods:
         if period.tariff_id != stated:
             return None
     name = fold(stated)
-    stored = pushed.get(name, ())
     found = [tariff for tariff in embedded if tariff.key == name] or stored
     if len(found) != 1 or (stored and not _is_owned_by(stored[0], charge.owner)):
         return None

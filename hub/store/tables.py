@@ -708,6 +708,18 @@ class DecisionRow(SQLModel, table=True):
     revoked_by: str = ""
 
 
+class SettlingRow(SQLModel, table=True):
+    """How many looks at CDRs were kept, in one row that is there after the first.
+
+    Who looks beside others sees by it that somebody kept something meanwhile.
+    """
+
+    __tablename__ = "settling"
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    looks: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
 class DecisionLimitRow(SQLModel, table=True):
     """That more hangs on a cause than one person may waive: their decision bears on no CDR that came at `beyond_from` or later.
 

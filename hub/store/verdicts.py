@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from hub.store.decisions import Name, exceed, locked_revision
 from hub.store.direct import Connection, Direct, Record
@@ -119,6 +119,19 @@ class KeptFinding:
     source: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a look saw around its CDRs: `known` are all CDRs that it saw, among them whoever was related to some or billed some `sessions`.
+
+    `looks` is how many looks had been kept when it began: after others, what is related is looked for once more.
+    """
+
+    looks: int
+    relating: Sequence[Relating]
+    sessions: Collection[Name]
+    known: Collection[Name]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
     """All that one look at some CDRs came to: to be kept as one.
@@ -126,7 +139,8 @@ class Examined:
     `seen` are the states in which CDRs were read: one that somebody changed meanwhile is looked at once more. `unchanged` ones
     have no new verdict. `revision` is that of the decisions that were applied (`hub.store.decisions`), `states` are those in which the
     periods of the verdicts were thought to be. `before` are the versions of the verdicts that these replace, `limits` the decisions
-    that bear on nothing that came at a moment or later.
+    that bear on nothing that came at a moment or later; `is_limited` says that some decision was only applied as far as one person may
+    decide, which others may have used up. `around` is what it saw around its CDRs, None where nobody else can have looked.
     """
 
     verdicts: Sequence[Verdict]
@@ -139,6 +153,14 @@ class Examined:
     states: Mapping[str, str] = field(default_factory=dict)
     before: Mapping[Name, str] = field(default_factory=dict)
     limits: Mapping[int, datetime] = field(default_factory=dict)
+    is_limited: bool = False
+    around: Surroundings | None = None
+
+
+class Fetches(Protocol):
+    """Whoever reads rows: the pool, or one connection in the middle of a transaction."""
+
+    async def fetch(self, statement: str, /, *values: Any) -> Sequence[Record]: ...
 
 
 class Verdicts:
@@ -147,12 +169,18 @@ class Verdicts:
     def __init__(self, direct: Direct) -> None:
         self._direct = direct
 
-    async def waiting(self, most: int) -> list[ReceivedCdr]:
-        """CDRs that were never examined, the oldest first; those that could not be are tried after the others.
+    async def waiting(self, most: int, creditors: Collection[str] | None = None) -> list[ReceivedCdr]:
+        """CDRs that were never examined, of all creditors or of some (``DE/ABC``), the oldest first.
 
-        WAITING_MAX_BYTES together at most.
+        Those that could not be examined are tried after the others. WAITING_MAX_BYTES together at most.
         """
-        return [*map(_received, await self._direct.fetch(_WAITING, most, WAITING_MAX_BYTES))]
+        only = None if creditors is None else sorted(creditors)
+        return [*map(_received, await self._direct.fetch(_WAITING, most, WAITING_MAX_BYTES, only))]
+
+    async def waiting_by_creditor(self, most: int) -> dict[str, int]:
+        """How many of the CDRs that wait, of the oldest `most`, are of each creditor (``DE/ABC``)."""
+        rows = await self._direct.fetch(_WAITING_BY_CREDITOR, most)
+        return {row["creditor"]: row["n"] for row in rows}
 
     async def failed(self, name: Name) -> None:
         """Put a CDR that could not be examined behind all others that wait."""
@@ -176,17 +204,15 @@ class Verdicts:
         Also those with the same signed reading, of the same meter the one before and the one after, and those for which a session was
         found that others name.
         """
-        if not relating:
-            return set()
-        columns = [[getattr(one, name) for one in relating] for name in _RELATING]
-        most = max(RELATED_MAX_CDRS, RELATED_MAX_OF_EACH * len(relating))
-        rows = await self._direct.fetch(_RELATED, *columns, most)
-        return {(row["creditor"], row["cdr_key"]) for row in rows}
+        return await _related(self._direct, relating)
 
     async def billing(self, sessions: Collection[Name]) -> set[Name]:
         """Examined CDRs that name some sessions, or for which these were found."""
-        rows = await self._direct.fetch(_BILLING, *_name_columns(sessions)) if sessions else ()
-        return {(row["creditor"], row["cdr_key"]) for row in rows}
+        return await _billing(self._direct, sessions)
+
+    async def looks(self) -> int:
+        """How many looks were kept so far."""
+        return await _looks(self._direct)
 
     async def load(self, names: Collection[Name]) -> dict[Name, Verdict]:
         """Verdicts by name."""
@@ -211,8 +237,9 @@ class Verdicts:
     async def keep(self, examined: Examined) -> bool:
         """Keep what a look at some CDRs came to, all of it or nothing. What was found before and is no longer so is cleared.
 
-        False where somebody decided something meanwhile, a period took a step, or somebody else looked at one of them: nothing is
-        kept, and it is to be looked at again. Raises Unavailable where what it needs is taken for too long.
+        False where somebody decided something meanwhile, a period took a step, or somebody else looked at one of them or at something
+        that is related to them: nothing is kept, and it is to be looked at again. Raises Unavailable where what it needs is taken for
+        too long.
         """
         async with self._direct.transaction() as connection:
             await connection.execute(_ONE_AFTER_THE_OTHER)
@@ -227,6 +254,7 @@ class Verdicts:
             seen = [examined.seen.get(name, "") for name in marked]
             await connection.execute(_MARK, *_name_columns(marked), examined.at, seen)
             await exceed(connection, examined.limits, examined.at, marked)
+            await connection.execute(_LOOKED)
             return True
 
 
@@ -236,10 +264,43 @@ async def _is_as_it_was(connection: Connection, examined: Examined) -> bool:
         return False
     if await locked_states(connection, examined.states) != examined.states:
         return False
+    if examined.around is not None and not await _saw_all(connection, examined.around, examined.is_limited):
+        return False
     names = [verdict.name for verdict in examined.verdicts]
     rows = await connection.fetch(_VERSIONS, *_name_columns(names))
     versions = {(row["creditor"], row["cdr_key"]): row["version"] for row in rows}
     return all(versions.get(name, "") == examined.before.get(name, "") for name in names)
+
+
+async def _saw_all(connection: Connection, around: Surroundings, is_limited: bool) -> bool:
+    """Whether nothing was kept since a look began that it should have seen."""
+    if await _looks(connection) == around.looks:
+        return True
+    if is_limited:
+        return False
+    related = await _related(connection, around.relating) | await _billing(connection, around.sessions)
+    return related <= {*around.known}
+
+
+async def _looks(database: Fetches) -> int:
+    (row,) = await database.fetch("select coalesce(max(looks), 0) as looks from settling")
+    return int(row["looks"])
+
+
+async def _related(database: Fetches, relating: Sequence[Relating]) -> set[Name]:
+    if not relating:
+        return set()
+    columns = [_column(relating, name) for name in _RELATING]
+    most = max(RELATED_MAX_CDRS, RELATED_MAX_OF_EACH * len(relating))
+    return _names_in(await database.fetch(_RELATED, *columns, most))
+
+
+async def _billing(database: Fetches, sessions: Collection[Name]) -> set[Name]:
+    return _names_in(await database.fetch(_BILLING, *_name_columns(sessions))) if sessions else set()
+
+
+def _names_in(rows: Iterable[Record]) -> set[Name]:
+    return {(row["creditor"], row["cdr_key"]) for row in rows}
 
 
 async def _keep_verdicts(connection: Connection, examined: Examined) -> None:
@@ -299,10 +360,16 @@ _CDR = "claim.creditor, claim.cdr_key, claim.debtor, claim.accepted_at, claim.se
 
 _WAITING = (
     "with claim as materialized (select creditor, cdr_key, debtor, accepted_at, failures, xmin::text as seen from claim "
-    "where examined_at is null order by failures, accepted_at, creditor, cdr_key limit $1), "
+    "where examined_at is null and ($3::text[] is null or creditor = any($3)) "
+    "order by failures, accepted_at, creditor, cdr_key limit $1), "
     f"w as (select {_CDR}, row_number() over o as n, sum(octet_length(c.packed)) over o as bytes from claim {_TEXT} "
     "window o as (order by claim.failures, claim.accepted_at, claim.creditor, claim.cdr_key)) "
     "select creditor, cdr_key, debtor, accepted_at, seen, packed from w where n = 1 or bytes <= $2 order by n"
+)
+
+_WAITING_BY_CREDITOR = (
+    "select creditor, count(*) as n from (select creditor from claim where examined_at is null "
+    "order by failures, accepted_at, creditor, cdr_key limit $1) w group by creditor"
 )
 
 _CDRS = (
@@ -325,6 +392,8 @@ LOCK_WAIT_MAX_MILLISECONDS = 5_000
 _ONE_AFTER_THE_OTHER = (
     f"set local lock_timeout = {LOCK_WAIT_MAX_MILLISECONDS}; select pg_advisory_xact_lock({SETTLING_LOCK})"
 )
+
+_LOOKED = "insert into settling (id, looks) values (1, 1) on conflict (id) do update set looks = settling.looks + 1"
 
 _COPIES = (
     "select distinct on (c.seq) c.packed from unnest($2::text[], $3::text[]) k(owner, key) cross join lateral ("

@@ -34,17 +34,23 @@ _BALANCES = (
 @asynccontextmanager
 async def a_house(databases: Databases) -> AsyncIterator[House]:
     """A hub's store of its own with all that a month needs but its CDRs."""
-    async with databases.lent() as url:
-        database = Database(url)
-        house = House(database)
-        try:
-            for module in ("locations", "tariffs", "tokens", "sessions"):
-                for content in month()["input"][module]:
-                    await house.push(module, content)
-            yield house
-        finally:
-            await house.copies.close()
-            await database.close()
+    async with databases.lent() as url, a_house_in(url) as house:
+        yield house
+
+
+@asynccontextmanager
+async def a_house_in(url: str) -> AsyncIterator[House]:
+    """The same in a database that somebody has lent."""
+    database = Database(url)
+    house = House(database)
+    try:
+        for module in ("locations", "tariffs", "tokens", "sessions"):
+            for content in month()["input"][module]:
+                await house.push(module, content)
+        yield house
+    finally:
+        await house.copies.close()
+        await database.close()
 
 
 def arrivals() -> list[tuple[datetime, Content]]:

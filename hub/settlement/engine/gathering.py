@@ -26,7 +26,7 @@ from hub.store.aliases import TokenName
 from hub.store.meterkeys import KeptMeterKey, MeterKeys
 from hub.store.permits import PermitBook, Sought
 from hub.store.traces import Lost, Traces, token_text
-from hub.store.verdicts import Name, ReceivedCdr, Relating, Verdicts
+from hub.store.verdicts import Name, ReceivedCdr, Relating, Surroundings, Verdicts
 from hub.store.versions import Said, VersionHistory
 from ocpi_modules.parties import Party
 from ocpi_modules.types import UNKNOWN_TIME, decode_json
@@ -43,12 +43,13 @@ ALL_TIME = SettlementPeriod(
 class Gathered:
     """Evidence with the CDRs in question (`asked`, by index), and those that are only there because they are related to them.
 
-    `seen` are the states in which the CDRs were read, by name.
+    `seen` are the states in which the CDRs were read, by name; `around` is what was seen around them.
     """
 
     evidence: Evidence
     asked: frozenset[int]
     seen: Mapping[Name, str] = field(default_factory=dict)
+    around: Surroundings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,12 @@ class Gatherer:
 
     async def gather(self, received: Sequence[ReceivedCdr]) -> Gathered:
         """All that bears on some CDRs and on those related to them: what is related to the latter is there too, to judge them rightly."""
-        metered, reading = await self._meter_keys.owners(), _Reading()
-        asked = await self._with_related(received, metered, reading)
+        looks = await self._verdicts.looks()
+        reading = _Reading(await self._meter_keys.owners())
+        asked = await self._with_related(received, reading)
         has_related = len(asked) > len(received)
-        everything = await self._with_related(asked, metered, reading) if has_related else asked
+        everything = await self._with_related(asked, reading) if has_related else asked
+        relating = [*map(reading.relating, asked)]
         cdrs = tuple(map(reading.fact, everything))
         evidence = await self._evidence(cdrs)
         if candidates := await self._candidates(evidence):
@@ -84,17 +87,13 @@ class Gatherer:
             evidence,
             frozenset(cdr.index for cdr in cdrs if (str(cdr.owner), cdr.key) in names),
             {one.name: one.seen for one in asked},
+            Surroundings(looks, relating, candidates, {(str(cdr.owner), cdr.key) for cdr in cdrs}),
         )
 
-    async def _with_related(
-        self, received: Sequence[ReceivedCdr], metered: Collection[str], reading: _Reading
-    ) -> list[ReceivedCdr]:
-        """CDRs and those that are related to them, by signed data only where somebody verifies those."""
+    async def _with_related(self, received: Sequence[ReceivedCdr], reading: _Reading) -> list[ReceivedCdr]:
+        """CDRs and those that are related to them."""
         known = {one.name for one in received}
-        relating = [relating_of(reading.fact(one)) for one in received]
-        related = await self._verdicts.related(
-            [one if one.creditor in metered else replace(one, meter="", reading="") for one in relating]
-        )
+        related = await self._verdicts.related([*map(reading.relating, received)])
         return [*received, *await self._verdicts.cdrs(related - known)]
 
     async def _candidates(self, evidence: Evidence) -> set[Name]:
@@ -228,8 +227,10 @@ def read_received(received: ReceivedCdr) -> CdrFact:
 class _Reading:
     """CDRs as facts, each read once; their indexes are in the order in which they are asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, metered: Collection[str]) -> None:
+        self._metered = metered
         self._facts: dict[Name, CdrFact] = {}
+        self._relating: dict[Name, Relating] = {}
 
     def fact(self, received: ReceivedCdr) -> CdrFact:
         """A CDR that was received."""
@@ -237,6 +238,15 @@ class _Reading:
         if found is None:
             found = _fact(len(self._facts), received)
             self._facts[received.name] = found
+        return found
+
+    def relating(self, received: ReceivedCdr) -> Relating:
+        """The values by which others are related to it, by signed data only where somebody verifies those."""
+        found = self._relating.get(received.name)
+        if found is None:
+            one = relating_of(self.fact(received))
+            found = one if one.creditor in self._metered else replace(one, meter="", reading="")
+            self._relating[received.name] = found
         return found
 
 

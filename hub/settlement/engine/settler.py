@@ -7,7 +7,7 @@ kept in one transaction. Killed in the middle, nothing is kept, and the next loo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -54,10 +54,13 @@ class Settler:
     def __init__(self, books: Books, clock: Clock, agreements: Agreements) -> None:
         self._books, self._clock, self._agreements = books, clock, agreements
 
-    async def settle_due(self) -> int:
-        """Examine one batch of CDRs that wait; returns how many there were. Once more does nothing to those that were examined."""
+    async def settle_due(self, creditors: Collection[str] | None = None) -> int:
+        """Examine one batch of CDRs that wait, of all creditors or of some (``DE/ABC``); returns how many there were.
+
+        Once more does nothing to those that were examined.
+        """
         revision = await self._books.decisions.revision()
-        waiting = await self._books.verdicts.waiting(BATCH_MAX_CDRS)
+        waiting = await self._books.verdicts.waiting(BATCH_MAX_CDRS, creditors)
         try:
             await self._look_at(waiting, revision)
         except Unavailable:
@@ -67,6 +70,10 @@ class Settler:
                 return await self._settle_halves(waiting, revision)
             raise
         return len(waiting)
+
+    async def waiting_by_creditor(self, most: int) -> Mapping[str, int]:
+        """How many of the CDRs that wait, of the oldest `most`, are of each creditor (``DE/ABC``)."""
+        return await self._books.verdicts.waiting_by_creditor(most)
 
     async def _settle_halves(self, received: Sequence[ReceivedCdr], revision: int) -> int:
         """Examine CDRs that cannot be examined together, half of them at a time; returns for how many that went well."""
@@ -135,6 +142,8 @@ class Settler:
             states={period.id: str(period.state) for period in periods.values()},
             before={name: kept.verdict.version for name, kept in before.items() if kept.verdict is not None},
             limits=_new_limits(standing, decisions),
+            is_limited=any(one.may_grow and one.most is not None for one in standing),
+            around=gathered.around,
         )
 
     async def _standing(self, outcome: Outcome, findings: Sequence[Weighed]) -> list[Decision]:
