@@ -29,7 +29,7 @@ from hub.store.direct import Direct
 SHARE_MAX_BATCHES = 4  # then the others of a round of settlement have their turn
 CREW_FROM_CDRS = 2 * BATCH_MAX_CDRS  # fewer are done before a process has started
 PLANNED_MAX_CDRS = 50_000
-NICENESS = 10  # requests come first
+NICENESS = 5  # requests come first; much lower, a look would hold its locks for long on a busy machine
 
 _log = structlog.get_logger()
 
