@@ -271,7 +271,8 @@ class BookReader:
     ) -> list[BalanceLine]:
         """What accounts hold, in the order of accounts; those that hold nothing are left out."""
         accounts = "(kind, party, counterparty, period, currency) > (?, ?, ?, ?, ?)"
-        condition, values = where([("period = ?", period), ("party = ?", party), (accounts, after)])
+        holds = "(excl_vat <> 0 or incl_vat <> 0) = ?"
+        condition, values = where([(holds, True), ("period = ?", period), ("party = ?", party), (accounts, after)])
         statement = f"{_BALANCES.format(condition=condition)} limit {_bounded(most)}"
         return [_line(BalanceLine, row) for row in await self._direct.fetch(statement, *values)]
 
@@ -287,7 +288,7 @@ class BookReader:
     async def status(self) -> Status:
         """How far settlement is."""
         (row,) = await self._direct.fetch(_STATUS)
-        counts = await self._direct.fetch("select disposition, count(*) as n from verdict group by 1 order by 1")
+        counts = await self._direct.fetch(_BY_DISPOSITION)
         return Status(**row, dispositions={count["disposition"]: count["n"] for count in counts})
 
 
@@ -391,14 +392,18 @@ _CAUSES = (
     "and target = r.cause and stands_since is not null and revoked_at is null order by stands_since desc, id desc limit 1) d on true"
 )
 
+_BY_DISPOSITION = (
+    "select disposition, sum(cdrs)::bigint as n from verdict_total group by 1 having sum(cdrs) > 0 order by 1"
+)
+
 _REFUSED = (
     "select caller, digest, creditor, cdr_key, receiver, status_code, answer, first_at, last_at, times, finding, packed as text "
     "from refused_cdr"
 )
 
 _BALANCES = (
-    "select kind, party, counterparty, period, currency, sum(excl_vat) as excl_vat, sum(incl_vat) as incl_vat from posting "
-    "{condition} group by 1, 2, 3, 4, 5 having sum(excl_vat) <> 0 or sum(incl_vat) <> 0 order by 1, 2, 3, 4, 5"
+    "select kind, party, counterparty, period, currency, excl_vat, incl_vat from account_balance "
+    "{condition} order by 1, 2, 3, 4, 5"
 )
 
 _ENTRIES = "select e.id, e.key, e.event, e.reference, e.actor, e.reason, e.known_at from journal_entry e"
@@ -409,6 +414,6 @@ _POSTINGS = (
 )
 
 _STATUS = (
-    "select (select count(*) from claim where examined_at is null) as waiting, (select max(examined_at) from verdict) as looked_at, "
+    "select (select count(*) from claim where examined_at is null) as waiting, (select max(looked_at) from settling) as looked_at, "
     "(select count(*) from decision where stands_since is null and revoked_at is null) as proposed"
 )

@@ -38,14 +38,14 @@ class Cockpit:
 
 
 _PAIRS = (
-    "with v as (select creditor, debtor, currency, count(*) as cdrs, "
+    "with v as (select creditor, debtor, currency, sum(cdrs) as cdrs, "
     "coalesce(sum(excl_vat) filter (where disposition = 'SETTLE'), 0) as settled, "
-    "count(*) filter (where disposition in ('HOLD', 'DROP')) as held_cdrs, "
+    "coalesce(sum(cdrs) filter (where disposition in ('HOLD', 'DROP')), 0) as held_cdrs, "
     "coalesce(sum(excl_vat) filter (where disposition in ('HOLD', 'DROP')), 0) as held "
-    "from verdict where period = $1 group by 1, 2, 3), "
+    "from verdict_total where period = $1 and cdrs > 0 group by 1, 2, 3), "
     "s as (select creditor, debtor, currency, id, state from settlement_statement where period = $1 and state <> 'superseded') "
-    "select creditor, debtor, currency, coalesce(v.cdrs, 0) as cdrs, coalesce(v.settled, 0) as settled, "
-    "coalesce(v.held_cdrs, 0) as held_cdrs, coalesce(v.held, 0) as held, coalesce(s.id, '') as statement, "
+    "select creditor, debtor, currency, coalesce(v.cdrs, 0)::bigint as cdrs, coalesce(v.settled, 0) as settled, "
+    "coalesce(v.held_cdrs, 0)::bigint as held_cdrs, coalesce(v.held, 0) as held, coalesce(s.id, '') as statement, "
     "coalesce(s.state, 'open') as state, "
     "(select count(*) from dispute d where d.statement = s.id "
     "and d.state in ('raised', 'countered', 'insisted', 'arbitration')) as disputed "

@@ -101,9 +101,8 @@ _POSTINGS = (
 )
 
 _BALANCES = (
-    "select kind, party, counterparty, period, currency, sum(excl_vat) as excl_vat, sum(incl_vat) as incl_vat from posting "
-    "where $1::text is null or period = $1 group by 1, 2, 3, 4, 5 having sum(excl_vat) <> 0 or sum(incl_vat) <> 0 "
-    "order by 1, 2, 3, 4, 5"
+    "select kind, party, counterparty, period, currency, excl_vat, incl_vat from account_balance "
+    "where ($1::text is null or period = $1) and (excl_vat <> 0 or incl_vat <> 0) order by 1, 2, 3, 4, 5"
 )
 
 _ENTRY = (

@@ -708,8 +708,39 @@ class DecisionRow(SQLModel, table=True):
     revoked_by: str = ""
 
 
+class VerdictTotalRow(SQLModel, table=True):
+    """How many verdicts there are of a pair of parties in a period and of a disposition, and what they claim without VAT.
+
+    The database keeps it by itself, in the transaction that changes a verdict; a total that has become nothing stays as a row of zeros.
+    """
+
+    __tablename__ = "verdict_total"
+
+    period: str = Field(primary_key=True)
+    creditor: str = Field(primary_key=True)
+    debtor: str = Field(primary_key=True)
+    currency: str = Field(primary_key=True)
+    disposition: str = Field(primary_key=True)
+    cdrs: int = Field(sa_column=_count())
+    excl_vat: Decimal = Field(sa_column=_amount())
+
+
+class AccountBalanceRow(SQLModel, table=True):
+    """What the postings of an account add up to; the database keeps it by itself, in the transaction that adds a posting."""
+
+    __tablename__ = "account_balance"
+
+    kind: str = Field(primary_key=True)
+    party: str = Field(primary_key=True)
+    counterparty: str = Field(primary_key=True)
+    period: str = Field(primary_key=True)
+    currency: str = Field(primary_key=True)
+    excl_vat: Decimal = Field(sa_column=_amount())
+    incl_vat: Decimal = Field(sa_column=_amount())
+
+
 class SettlingRow(SQLModel, table=True):
-    """How many looks at CDRs were kept, in one row that is there after the first.
+    """How many looks at CDRs were kept, and when the last one was, in one row that is there after the first.
 
     Who looks beside others sees by it that somebody kept something meanwhile.
     """
@@ -717,7 +748,8 @@ class SettlingRow(SQLModel, table=True):
     __tablename__ = "settling"
 
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    looks: int = Field(sa_column=Column(BigInteger, nullable=False))
+    looks: int = Field(sa_column=_count())
+    looked_at: datetime = Field(sa_column=_moment())
 
 
 class DecisionLimitRow(SQLModel, table=True):

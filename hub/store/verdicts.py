@@ -254,7 +254,7 @@ class Verdicts:
             seen = [examined.seen.get(name, "") for name in marked]
             await connection.execute(_MARK, *_name_columns(marked), examined.at, seen)
             await exceed(connection, examined.limits, examined.at, marked)
-            await connection.execute(_LOOKED)
+            await connection.execute(_LOOKED, examined.at)
             return True
 
 
@@ -393,7 +393,10 @@ _ONE_AFTER_THE_OTHER = (
     f"set local lock_timeout = {LOCK_WAIT_MAX_MILLISECONDS}; select pg_advisory_xact_lock({SETTLING_LOCK})"
 )
 
-_LOOKED = "insert into settling (id, looks) values (1, 1) on conflict (id) do update set looks = settling.looks + 1"
+_LOOKED = (
+    "insert into settling (id, looks, looked_at) values (1, 1, $1) "
+    "on conflict (id) do update set looks = settling.looks + 1, looked_at = excluded.looked_at"
+)
 
 _COPIES = (
     "select distinct on (c.seq) c.packed from unnest($2::text[], $3::text[]) k(owner, key) cross join lateral ("

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from tests.benchmarks import writes
+from tests.benchmarks.console import console
 from tests.benchmarks.crawl import FULL_OBJECTS, QUICK_OBJECTS, crawl
 from tests.benchmarks.fanout import fanout
 from tests.benchmarks.figures import DETAILS, TABLE, Report, table
@@ -29,6 +30,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
     "crawl": crawl,
     "price": price,
     "settle": settle,
+    "console": console,
 }
 
 
@@ -77,8 +79,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=3.0, help="length of a round (3)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds of each (3)")
     parser.add_argument("--objects", type=int, default=QUICK_OBJECTS, help="how many Locations are crawled (100000)")
-    parser.add_argument("--cdrs", type=int, default=QUICK_CDRS, help=f"how many CDRs are settled ({QUICK_CDRS})")
-    parser.add_argument("--full", action="store_true", help="crawl a million, settle a million")
+    parser.add_argument(
+        "--cdrs",
+        type=int,
+        default=QUICK_CDRS,
+        help=f"how many CDRs are settled, or shown in the console ({QUICK_CDRS})",
+    )
+    parser.add_argument("--full", action="store_true", help="crawl a million, settle and show a million")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/reference/performance.md")
     return parser
 

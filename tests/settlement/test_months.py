@@ -327,6 +327,23 @@ async def holds(office: Office) -> None:
 async def the_journal_balances(office: Office) -> None:
     unbalanced = "select entry from posting group by entry, currency having sum(excl_vat) <> 0 or sum(incl_vat) <> 0"
     assert await office.rows(unbalanced) == []
+    await the_sums_are_those_of_the_rows(office)
+
+
+async def the_sums_are_those_of_the_rows(office: Office) -> None:
+    """What the database keeps by itself is what one comes to by adding up."""
+    kept = await office.rows(
+        "select period, creditor, debtor, currency, disposition, cdrs, excl_vat from verdict_total where cdrs <> 0 order by 1, 2, 3, 4, 5"
+    )
+    assert kept == await office.rows(
+        "select period, creditor, debtor, currency, disposition, count(*), sum(excl_vat) from verdict "
+        "group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5"
+    )
+    balances = await office.rows("select * from account_balance order by 1, 2, 3, 4, 5")
+    assert balances == await office.rows(
+        "select kind, party, counterparty, period, currency, sum(excl_vat), sum(incl_vat) from posting "
+        "group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5"
+    )
 
 
 async def each_settled_cdr_has_its_line(office: Office) -> None:

@@ -14,7 +14,11 @@ def upgrade() -> None:
         "settling",
         sa.Column("id", sa.Integer(), nullable=False, autoincrement=False),
         sa.Column("looks", sa.BigInteger(), nullable=False),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.execute(
+        "insert into settling (id, looks, looked_at) select 1, 1, max(examined_at) from verdict having count(*) > 0"
     )
 
 
