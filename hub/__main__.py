@@ -18,6 +18,7 @@ from ocpi_modules.errors import OcpiError
 from ocpi_modules.parties import Party, Role
 
 if TYPE_CHECKING:  # each command imports what it needs: not every one is worth two seconds of web server and database
+    from hub.commands.backup import Keys
     from hub.commands.erase import Driver
     from hub.partners.probe import Report
     from hub.store.database import Database
@@ -168,6 +169,32 @@ def _parser() -> argparse.ArgumentParser:
     driver.add_argument("--contract", type=_contract_of_driver, metavar="ID", help="all tokens of a contract")
     command.add_argument("--yes", action="store_true", help="do not ask")
     command.set_defaults(run=_erase)
+
+    command = commands.add_parser(
+        "backup",
+        help="write everything in the database into a file, while the hub serves: backup hub.backup",
+        description="Write everything in the database, as it is at one moment, into a file. Without --with-keys it can only be "
+        "restored where the same keys are.",
+    )
+    command.add_argument("file", type=Path, metavar="FILE", help="a file that is not there yet")
+    command.add_argument(
+        "--with-keys",
+        action="store_true",
+        help="the secret key and the key of seals too: whoever has the file can then speak to partners as the hub",
+    )
+    command.set_defaults(run=_backup)
+
+    command = commands.add_parser(
+        "restore",
+        help="fill an empty database from such a file; every hub on it has to be stopped: restore hub.backup",
+        description="Fill an empty database from a backup, all of it or nothing. The file is checked first. Every hub on the database "
+        "has to be stopped.",
+    )
+    command.add_argument("file", type=Path, metavar="FILE")
+    command.add_argument(
+        "--force-empty", action="store_true", help="take away first what the database holds; it cannot be brought back"
+    )
+    command.set_defaults(run=_restore)
 
     command = commands.add_parser("secret", help="renew the key that seals outbound tokens: secret rotate")
     rotate = command.add_subparsers(required=True).add_parser(
@@ -362,6 +389,29 @@ def _erase(options: argparse.Namespace, settings: Settings) -> int:
         return await run_erase(Forgetting(database.direct), options.token or options.contract, is_sure=options.yes)
 
     return _with_database(work, settings)
+
+
+def _backup(options: argparse.Namespace, settings: Settings) -> int:
+    from hub.clock import SystemClock
+    from hub.commands.backup import BackupAsked, run_backup
+    from hub.server import database_url
+
+    asked = BackupAsked(options.file, _keys(settings), has_keys=options.with_keys)
+    return run_backup(lambda: database_url(settings, is_shared=True), asked, SystemClock().now())
+
+
+def _restore(options: argparse.Namespace, settings: Settings) -> int:
+    from hub.commands.backup import RestoreAsked, run_restore
+    from hub.server import database_url
+
+    asked = RestoreAsked(options.file, _keys(settings), empties=options.force_empty)
+    return run_restore(lambda: database_url(settings, is_shared=False), asked)
+
+
+def _keys(settings: Settings) -> Keys:
+    from hub.commands.backup import Keys
+
+    return Keys(settings.data_dir, settings.secret_key_bytes() if settings.secret_key is not None else None)
 
 
 def _rotate_secret(options: argparse.Namespace, settings: Settings) -> int:

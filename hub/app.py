@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub import __version__
 from hub.clock import Clock, SystemClock
+from hub.console.alertwatch import LOOK_SECONDS, AlertsDesk, AlertWatch, Badge, Sources
 from hub.console.causes import CauseDesks
 from hub.console.demonstration import shown_accounts
 from hub.console.disputes import DisputeDesks
@@ -32,6 +33,7 @@ from hub.console.pairs import PairDesks
 from hub.console.periods import PeriodDesks
 from hub.console.rendering import STATIC_PATH, Pages
 from hub.console.routes import Console
+from hub.console.telling import Teller
 from hub.console.wiring import Desks, console_routers, static_files
 from hub.partners.client import PartnerClient
 from hub.partners.clientinfo import ClientInfoNews
@@ -67,9 +69,10 @@ from hub.settlement.engine.refusing import RefusedLook
 from hub.settlement.engine.retention import Retention
 from hub.settlement.engine.views import ViewShelf
 from hub.store.accounts import Accounts
+from hub.store.alerts import AlertBook
 from hub.store.books import BookReader
 from hub.store.callbacks import Callbacks
-from hub.store.chases import Chases
+from hub.store.chases import Chases, MissingAsked
 from hub.store.closing import ClosingBook
 from hub.store.cockpit import Cockpit
 from hub.store.copies import Copies
@@ -250,6 +253,16 @@ class Hub:
         self.chasing = Chasing(
             self.board, self._ask_for_cdrs, every_seconds=settings.settle_seconds, look_seconds=look_seconds(terms)
         )
+        self.teller = Teller()
+        self.alerts = AlertsDesk(
+            book=AlertBook(self.database.direct),
+            safe=safe,
+            teller=self.teller,
+            clock=clock,
+            hub_name=settings.name,
+            base_url=url,
+        )
+        self.watch = AlertWatch(self.alerts, self._alert_sources(settings.lane_max_messages), LOOK_SECONDS)
         mark = key_mark(settings.secret_key_bytes())
         self.leadership = Leadership(database_url, mark, self._begin_duties, self._end_duties)
         self._tidying: asyncio.Task[None] | None = None
@@ -360,7 +373,8 @@ class Hub:
 
     def _add_console(self, app: FastAPI, settings: Settings, url: str) -> None:
         app.mount(STATIC_PATH, static_files())
-        console = Console(Gate(Accounts(self.database.direct), self._clock, url), Pages(settings.name, url))
+        gate, badge = Gate(Accounts(self.database.direct), self._clock, url), Badge(self.alerts.book)
+        console = Console(gate, Pages(settings.name, url), badge=badge)
         direct, proof, books = self.database.direct, ProofRoom(self.books, self.disputes), self._books_desk()
         links, agreements = DisputeLinks(direct), AgreementsDesk(self.books.terms, self._clock)
         foreteller = Foreteller(Prospects(direct), self.books.decisions, self._clock, settings.waiver_limit)
@@ -380,6 +394,7 @@ class Hub:
             corrections=disputes.corrections,
             searches=Searches(direct),
             network=self._network_desks(url),
+            alerts=self.alerts,
         )
         app.state.live = console.live
         for router in console_routers(console, desks, shown_accounts(settings.demo_accounts)):
@@ -399,6 +414,7 @@ class Hub:
         try:
             yield
         finally:
+            self.teller.close()
             await self.errands.close()
             await ended(dates)
             await self.leadership.close()
@@ -426,11 +442,13 @@ class Hub:
         self.puller.start()
         self.clearing.start()
         self.chasing.start()
+        self.watch.start()
 
     async def _end_duties(self) -> None:
         self.presence.follow()
         if self._tidying is not None:
             await ended(self._tidying)
+        await self.watch.close()
         await self.chasing.close()
         await asyncio.gather(self.dues.close(), self.puller.close(), self.clearing.close(), self.lanes.follow())
 
@@ -551,6 +569,21 @@ class Hub:
     async def _waiting(self) -> dict[str, int]:
         """What waits in the lanes, by party."""
         return merged_waiting(await self._shares())
+
+    def _alert_sources(self, lane_max: int) -> Sources:
+        return Sources(
+            directory=lambda: self.roster.directory,
+            waiting=self._waiting,
+            missing=self._missing_sessions,
+            periods=self.books.periods.load,
+            backlog=self.database_health.backlog,
+            lane_max=lane_max,
+        )
+
+    async def _missing_sessions(self) -> dict[str, int]:
+        """Sessions without a CDR, by CPO."""
+        owing = await self.chases.by_creditor(MissingAsked(before=self.board.before))
+        return {one.creditor: one.sessions for one in owing}
 
     async def _vitals(self) -> Vitals:
         began = time.perf_counter()

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from hub.commands.bars import Advance, bars
 from hub.settlement.amounts import EXACT
 from hub.settlement.bundle import MalformedBundle, party_text
 from hub.settlement.dossier import Dossier, dossier_of, files_of, seal_file
@@ -36,8 +34,6 @@ STATUS_DIFFERENT = 1
 STATUS_MALFORMED = 2
 PROGRESS_STEP_CDRS = 64
 PAGE_COLUMNS = 120  # where there is no terminal
-
-Advance = Callable[[int], None]
 
 
 def run_settle(bundle: Path, out: Path, agreements: Path | None = None) -> int:
@@ -88,7 +84,7 @@ def run_verify(path: Path, key: str | None = None) -> int:
 
 def _settled(bundle: Path, out: Path, agreements: Path | None) -> Dossier:
     """Read, settle and write, with a bar for each on a terminal."""
-    with _bars() as bar:
+    with bars() as bar:
         with bar("Reading", bundle_bytes(bundle)) as advance:
             read = read_bundle(bundle, agreements, advance)
         with bar("Settling", len(read.evidence.cdrs)) as advance:
@@ -103,29 +99,6 @@ def _settled(bundle: Path, out: Path, agreements: Path | None) -> Dossier:
             write(folder / SEAL_FILE, seal_file(dossier, digests))
             advance(1)
     return dossier
-
-
-@contextmanager
-def _bars() -> Iterator[Callable[[str, int], _Bar]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield lambda title, total: _Bar(progress, title, total)
-
-
-class _Bar:
-    """One bar for as long as its work takes; it is full when that went well."""
-
-    def __init__(self, progress: Progress, title: str, total: int) -> None:
-        self._progress, self._total = progress, total
-        self._task = progress.add_task(title, total=total)
-
-    def __enter__(self) -> Advance:
-        return lambda steps: self._progress.advance(self._task, steps)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._progress.update(self._task, completed=self._total)
 
 
 def _stepping(advance: Advance) -> Advance:

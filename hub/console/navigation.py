@@ -54,6 +54,7 @@ NAVIGATION: tuple[Group, ...] = (
     Group(
         "Network",
         (
+            Item("Alerts", "/console/alerts", "bell", "l"),
             Item("Partners", "/console/partners", "plug-connected", "t"),
             Item("Parties", "/console/parties", "users-group", "y"),
             Item("Meter keys", "/console/meter-keys", "key", "k"),

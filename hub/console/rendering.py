@@ -23,6 +23,7 @@ from hub.console import formats
 from hub.console.accounts import Permission, Person
 from hub.console.gate import COOKIE, csrf_token
 from hub.console.navigation import NAVIGATION
+from hub.store.alerts import OpenCount
 from ocpi_modules.types import encode_decoded, parse_datetime
 
 HERE = Path(__file__).parent
@@ -89,6 +90,7 @@ class Pages:
             "path": request.url.path,
             "query": request.url.query,
             "csrf": csrf_token(request.cookies.get(COOKIE, "")) if person else "",
+            "alert_count": OpenCount(),
             "navigation": [
                 group for group in NAVIGATION if person and any(person.may(item.needs) for item in group.items)
             ],

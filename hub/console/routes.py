@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -17,6 +17,7 @@ from hub.console.accounts import Permission, Person
 from hub.console.gate import Forbidden, Gate, NotSignedIn, require
 from hub.console.live import EVERY_SECONDS, Live, Make
 from hub.console.rendering import FLASH_COOKIE, HEADERS, Flash, Pages, flash_header
+from hub.store.alerts import OpenCount
 from hub.web.admin import first_fault, operator_status
 from ocpi_modules.errors import OcpiError
 
@@ -33,6 +34,7 @@ class Console:
     gate: Gate
     pages: Pages
     live: Live = field(default_factory=Live)
+    badge: Callable[[], Awaitable[OpenCount]] | None = None
 
     def router(self, *, is_open: bool = False, is_live: bool = False) -> APIRouter:
         """A router under ``/console``; `is_open`: pages for people who are not signed in; `is_live`: what pages ask for by
@@ -45,11 +47,13 @@ class Console:
         self, request: Request, template: str, values: Mapping[str, Any] | None = None, status: int = 200
     ) -> Response:
         """A page for whoever asks."""
+        person = getattr(request.state, "person", None)
+        count = {"alert_count": await self.badge()} if person and self.badge else {}
         return self.pages.answer(
             request,
             template,
-            values or {},
-            person=getattr(request.state, "person", None),
+            {**count, **(values or {})},
+            person=person,
             now=self.gate.clock.now(),
             status=status,
         )

@@ -12,6 +12,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from hub.console.agreements import agreements_router
+from hub.console.alerts import alerts_routers
+from hub.console.alertwatch import AlertsDesk
 from hub.console.causes import CauseDesks, causes_router
 from hub.console.cdrs import cdrs_router
 from hub.console.corrections import corrections_router
@@ -66,6 +68,7 @@ class Desks:
     corrections: CorrectionDesk
     searches: Searches
     network: NetworkDesks
+    alerts: AlertsDesk
 
 
 def console_routers(console: Console, desks: Desks, shown: Sequence[ShownAccount] = ()) -> list[APIRouter]:
@@ -95,6 +98,7 @@ def console_routers(console: Console, desks: Desks, shown: Sequence[ShownAccount
         parties_router(console, desks.network),
         *health_routers(console, desks.network),
         meterkeys_router(console, desks.network.keys),
+        *alerts_routers(console, desks.alerts),
         _elsewhere(console),
     ]
 

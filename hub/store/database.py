@@ -24,7 +24,7 @@ STATEMENT_TIME_MAX_MILLISECONDS = 30_000
 Values = dict[str, Any] | list[dict[str, Any]]
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_MIGRATION_LOCK = 2_210_001
+MIGRATION_LOCK = 2_210_001
 
 
 class Database:
@@ -56,7 +56,7 @@ class Database:
             if await connection.run_sync(_version) == newest_version():
                 return
         async with self._engine.begin() as connection:
-            await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
             await connection.run_sync(_upgrade)
 
     async def ping(self) -> None:

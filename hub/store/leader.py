@@ -31,7 +31,7 @@ _SERVER_NOTICES = (
     f"-c tcp_user_timeout={HOLDER_GONE_SECONDS * 1000}"
 )
 
-_ALIVE: LiteralString = (
+ALIVE: LiteralString = (
     "select objid::bigint as key from pg_locks where locktype = 'advisory' and granted and classid = %s and objsubid = 2 "
     "and database = (select oid from pg_database where datname = current_database())"
 )
@@ -121,7 +121,7 @@ class Leadership:
         await self._ask("select pg_advisory_lock_shared(%s, %s)", ALIVE_LOCK, self._key_mark)
 
     async def _alive(self) -> list[int]:
-        return [key for (key,) in await self._ask(_ALIVE, ALIVE_LOCK)]
+        return [key for (key,) in await self._ask(ALIVE, ALIVE_LOCK)]
 
     async def _ask(self, statement: LiteralString, *values: int) -> list[tuple[int, ...]]:
         """The rows of an answer. Raises TimeoutError: what is cancelled is not waited for, as the driver would ask the server first."""

@@ -1,4 +1,5 @@
-"""A new key for the outbound tokens: every sealed token is sealed again in one transaction, then the new key takes the old one's place.
+"""A new key for what is sealed (outbound tokens, addresses of alerts): all is sealed again in one transaction, then the new key takes
+the old one's place.
 
 No hub may run meanwhile, since it would go on with the old key. An interrupted rotation is completed by the next one: the new key
 is on disk before a token is sealed with it, and a token that it opens already is left as it is.
@@ -11,11 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
-from sqlmodel import col, select
+from sqlalchemy import text
 
-from hub.store.database import Database
+from hub.store.database import Database, execute
 from hub.store.secrets import KEY_LENGTH_BYTES, Safe, sync_folder, write_whole
-from hub.store.tables import PartnerRow
+
+SEALED = (("partner", "token_sealed"), ("alert_channel", "address_sealed"))
+"""Tables (with an `id`) and their columns that hold something sealed, or nothing."""
 
 Reseal = Callable[[bytes], bytes]
 
@@ -25,21 +28,29 @@ class WrongKey(ValueError):
 
 
 async def reseal_tokens(database: Database, reseal: Reseal) -> int:
-    """Put every sealed token through `reseal`, all of them or none; returns how many there are. Raises what `reseal` raises."""
-    statement = select(PartnerRow).where(col(PartnerRow.token_sealed).is_not(None)).with_for_update()
+    """Put everything that is sealed through `reseal`, all of it or nothing; returns how much there is. Raises what `reseal` raises."""
+    count = 0
     async with database.transaction() as session:
-        rows = (await session.exec(statement)).all()
-        for row in rows:
-            row.token_sealed = reseal(row.token_sealed or b"")
-    return len(rows)
+        for table, column in SEALED:
+            asked = text(f"select id, {column} as sealed from {table} where {column} is not null for update")
+            kept = text(f"update {table} set {column} = :sealed where id = :id")
+            rows = await execute(session, asked, {})
+            for row in rows:
+                await execute(session, kept, {"id": row.id, "sealed": reseal(bytes(row.sealed))})
+            count += len(rows)
+    return count
 
 
 async def require_key(database: Database, key: bytes) -> None:
-    """Raises WrongKey when there is a sealed token that a key does not open."""
-    safe, statement = Safe(key), select(PartnerRow.token_sealed).where(col(PartnerRow.token_sealed).is_not(None))
+    """Raises WrongKey when there is something sealed that a key does not open."""
+    safe, sealed = Safe(key), list[bytes]()
     async with database.transaction() as session:
-        sealed = (await session.exec(statement)).all()
-    if not all(_opens(safe, token or b"") for token in sealed):
+        for table, column in SEALED:
+            rows = await execute(
+                session, text(f"select {column} as sealed from {table} where {column} is not null"), {}
+            )
+            sealed += [bytes(row.sealed) for row in rows]
+    if not all(opens(safe, one) for one in sealed):
         raise WrongKey(
             "the secret key is not the one with which the tokens in the database are sealed: every process of a hub needs "
             "the same HUB_SECRET_KEY, or the same secret.key in its data folder"
@@ -51,7 +62,7 @@ def resealing(old_key: bytes, new_key: bytes) -> Reseal:
     old, new = Safe(old_key), Safe(new_key)
 
     def reseal(sealed: bytes) -> bytes:
-        if _opens(new, sealed):
+        if opens(new, sealed):
             return sealed
         try:
             return new.seal(old.open(sealed))
@@ -83,7 +94,8 @@ def adopt_key(file: Path) -> None:
     sync_folder(file.parent)
 
 
-def _opens(safe: Safe, sealed: bytes) -> bool:
+def opens(safe: Safe, sealed: bytes) -> bool:
+    """Whether a key opens something that is sealed."""
     try:
         safe.open(sealed)
     except InvalidTag:

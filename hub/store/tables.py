@@ -498,6 +498,7 @@ class VerdictRow(SQLModel, table=True):
             "found_session",
             postgresql_where=text("found_session is not null"),
         ),
+        Index("ix_verdict_held", "period", "currency", postgresql_where=text("disposition = 'HOLD'")),
         Index("ix_verdict_key", "cdr_key", postgresql_ops={"cdr_key": "text_pattern_ops"}),
     )
 
@@ -1057,6 +1058,80 @@ class AuditRow(SQLModel, table=True):
     target: str
     details: str = Field(sa_column=_text())
     address: str
+
+
+class AlertRuleRow(SQLModel, table=True):
+    """When something is an alert, where that is not as the hub begins with; `currency` is empty where the kind has none.
+
+    `channels` are ids divided by spaces, empty for every channel; an urgent one is told in quiet hours too.
+    """
+
+    __tablename__ = "alert_rule"
+
+    kind: str = Field(primary_key=True)
+    currency: str = Field(primary_key=True)
+    threshold: Decimal = Field(sa_column=_amount())
+    is_active: bool
+    is_urgent: bool
+    channels: str
+
+
+class AlertChannelRow(SQLModel, table=True):
+    """Who is told of alerts: an address, sealed as it holds passwords, and as it is `shown`; quiet hours as text, in a zone (IANA).
+
+    What nobody acknowledged is told again after `again_hours`, never for 0.
+    """
+
+    __tablename__ = "alert_channel"
+
+    id: int | None = Field(default=None, sa_column=_id())
+    name: str = Field(unique=True)
+    address_sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    shown: str
+    zone: str
+    quiet: str = Field(sa_column=_text())
+    again_hours: int = Field(sa_column=_count())
+    is_active: bool
+    made_at: datetime = Field(sa_column=_moment())
+
+
+class AlertRow(SQLModel, table=True):
+    """Something that was not as it should be, from `raised_at` until `closed_at`; it has been so `since`. One is open for each subject."""
+
+    __tablename__ = "alert"
+    __table_args__ = (
+        Index("ix_alert_open", "kind", "currency", "subject", unique=True, postgresql_where=text("closed_at is null")),
+        Index("ix_alert_closed", "closed_at", postgresql_where=text("closed_at is not null")),
+    )
+
+    id: int | None = Field(default=None, sa_column=_id())
+    kind: str
+    currency: str
+    subject: str
+    said: str = Field(sa_column=_text())
+    path: str
+    since: datetime = Field(sa_column=_moment())
+    raised_at: datetime = Field(sa_column=_moment())
+    closed_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    acknowledged_by: str = ""
+    acknowledged_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    note: str = Field(default="", sa_column=_text())
+
+
+class AlertTellingRow(SQLModel, table=True):
+    """What a channel was told of an alert: that it was raised (last), that it is over; how often in a row that failed, and why."""
+
+    __tablename__ = "alert_telling"
+
+    alert: int = Field(sa_column=Column(BigInteger, ForeignKey("alert.id", ondelete="CASCADE"), primary_key=True))
+    channel: int = Field(
+        sa_column=Column(BigInteger, ForeignKey("alert_channel.id", ondelete="CASCADE"), primary_key=True)
+    )
+    raised_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    closed_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    tried_at: datetime = Field(sa_column=_moment())
+    failures: int = Field(sa_column=_count())
+    said: str = Field(default="", sa_column=_text())
 
 
 metadata = SQLModel.metadata
