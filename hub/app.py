@@ -28,6 +28,7 @@ from hub.console.disputes import DisputeDesks
 from hub.console.errands import Errands
 from hub.console.gate import Gate
 from hub.console.guests import Guests
+from hub.console.locations import PlaceDesks
 from hub.console.network import NetworkDesks
 from hub.console.pairs import PairDesks
 from hub.console.periods import PeriodDesks
@@ -92,6 +93,7 @@ from hub.store.partners import Partners
 from hub.store.periodlook import PeriodBook
 from hub.store.permissions import PermissionRules
 from hub.store.permits import PermitNotes
+from hub.store.places import Places
 from hub.store.prospects import Prospects
 from hub.store.pulls import Pulls
 from hub.store.refusals import Refusals
@@ -395,6 +397,7 @@ class Hub:
             searches=Searches(direct),
             network=self._network_desks(url),
             alerts=self.alerts,
+            places=PlaceDesks(places=Places(direct), copies=self.copies, roster=self.roster),
         )
         app.state.live = console.live
         for router in console_routers(console, desks, shown_accounts(settings.demo_accounts)):

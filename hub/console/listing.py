@@ -76,6 +76,8 @@ class Listing(Generic[Row, Asked]):
     intro: str = ""
     needs: Permission = Permission.READ
     template: str = "list.html"
+    between: str = ""
+    """A template that is shown between the filters and the rows."""
     extra: Callable[[Asked], Awaitable[Mapping[str, Any]]] | None = None
 
 
@@ -139,8 +141,13 @@ def sliced(rows: Sequence[Row], asked: Filters) -> Page[Row]:
 
 def read_asked(listing: Listing[Row, Asked], query: Mapping[str, str]) -> Asked:
     """What the address asks for. Raises InvalidParameters, naming the filter."""
+    return validated(listing.asked, query)
+
+
+def validated(wanted: type[Asked], query: Mapping[str, str]) -> Asked:
+    """The filters of a query string. Raises InvalidParameters, naming the one that is wrong."""
     try:
-        return listing.asked.model_validate(query)
+        return wanted.model_validate(query)
     except ValidationError as exc:
         fault = exc.errors()[0]
         raise InvalidParameters(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}", http_status=400) from exc

@@ -57,6 +57,8 @@ NAVIGATION: tuple[Group, ...] = (
             Item("Alerts", "/console/alerts", "bell", "l"),
             Item("Partners", "/console/partners", "plug-connected", "t"),
             Item("Parties", "/console/parties", "users-group", "y"),
+            Item("Map", "/console/map", "map-pin", "v"),
+            Item("Locations", "/console/locations", "plug", "z"),
             Item("Meter keys", "/console/meter-keys", "key", "k"),
             Item("Health", "/console/health", "heartbeat", "h"),
         ),

@@ -24,6 +24,7 @@ from hub.console.guests import Guests, links_router, room_router
 from hub.console.health import health_routers
 from hub.console.inviting import inviting_router, watching_router
 from hub.console.ledger import ledger_router
+from hub.console.locations import PlaceDesks, live_locations_router, locations_router
 from hub.console.meterkeys import meterkeys_router
 from hub.console.missing import missing_router
 from hub.console.network import NetworkDesks
@@ -32,6 +33,7 @@ from hub.console.parties import parties_router
 from hub.console.partners import partners_router
 from hub.console.people import people_router
 from hub.console.periods import PeriodDesks, live_periods_router, periods_router
+from hub.console.places import places_routers
 from hub.console.rendering import STATIC
 from hub.console.routes import Console
 from hub.console.search import search_router
@@ -69,6 +71,7 @@ class Desks:
     searches: Searches
     network: NetworkDesks
     alerts: AlertsDesk
+    places: PlaceDesks
 
 
 def console_routers(console: Console, desks: Desks, shown: Sequence[ShownAccount] = ()) -> list[APIRouter]:
@@ -99,6 +102,9 @@ def console_routers(console: Console, desks: Desks, shown: Sequence[ShownAccount
         *health_routers(console, desks.network),
         meterkeys_router(console, desks.network.keys),
         *alerts_routers(console, desks.alerts),
+        *places_routers(console, desks.places.places),
+        live_locations_router(console, desks.places),
+        locations_router(console, desks.places),
         _elsewhere(console),
     ]
 

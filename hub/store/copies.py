@@ -18,6 +18,7 @@ from hub.store.changes import Change, Decision, Result, claim_of, decide
 from hub.store.direct import Connection, Direct, Record
 from hub.store.group import GroupWriter
 from hub.store.pack import pack, unpack
+from hub.store.places import MARK_STALE, place_values, upsert_with
 from hub.store.traces import trace_of
 from ocpi_modules.errors import OcpiError
 from ocpi_modules.module import LookFor, Module
@@ -192,6 +193,8 @@ class Copies:
             await connection.execute(_LOCK_ALL)
             found = await connection.fetch(_FOUND_AGAIN, *of_owner, *seen)
             missing = await connection.fetch(_MISSING, *of_owner, *seen, crawled.at, crawled.crawled_before)
+            if crawled.module.id == PLACED_MODULE:
+                await connection.execute(MARK_STALE, owner.country_code, owner.party_id)
             counts: Counter[CountKey] = Counter((*of_owner, "", row["addressee"]) for row in found)
             counts.subtract((*of_owner, "", row["addressee"]) for row in missing)
             await _count(connection, counts, self._slot)
@@ -363,6 +366,11 @@ _UPSERT = (
     "last_updated = excluded.last_updated, packed = excluded.packed, remote_url = excluded.remote_url, "
     "pushed_at = coalesce(excluded.pushed_at, copy.pushed_at), stale_at = null"
 )
+
+_UPSERT_PLACED = upsert_with(_UPSERT, 11)
+
+PLACED_MODULE = "locations"
+"""Beside its copies stands where they are on a map."""
 
 _DELETE = (
     f"delete from copy c using {_KEYS} k(module, country_code, party_id, key, variant, audience) "
@@ -625,20 +633,21 @@ def _loaded(row: Record) -> _State:
 
 async def _save(connection: Connection, batch: _Batch, slot: int) -> None:
     written = [(key, state) for key, state in batch.states.items() if key in batch.touched]
-    kept = [_row(key, state, state.text) for key, state in written if state.text is not None]
+    kept = [_write(key, state, state.text) for key, state in written if state.text is not None]
     gone = [key for key, state in written if state.text is None]
     counts, claims, dues = batch.counts(), batch.claims(), batch.dues()
     versions = [_version_row(key, state) for key, state in written if key[0] in VERSIONED_MODULES]
     completed = [_completed_row(key, state) for key, state in written if _is_completed(key, state)]
-    if not (gone or counts or claims or dues or versions or completed):
-        if kept:
-            await connection.executemany(_UPSERT, kept)  # all of it or nothing, by itself
+    upserts = _by_statement(kept)
+    if len(upserts) <= 1 and not (gone or counts or claims or dues or versions or completed):
+        for statement, rows in upserts.items():
+            await connection.executemany(statement, rows)  # all of it or nothing, by itself
         return
     await connection.execute("begin")
     if gone:
         await connection.execute(_DELETE, *_columns(gone))
-    if kept:
-        await connection.executemany(_UPSERT, kept)
+    for statement, rows in upserts.items():
+        await connection.executemany(statement, rows)
     await _count(connection, counts, slot)
     if claims:
         await connection.execute(_CLAIM, *_columns(claims))
@@ -667,6 +676,19 @@ def _version_row(key: RowKey, state: _State) -> tuple[Any, ...]:
 
 def _row(key: RowKey, state: _State, text: bytes) -> tuple[Any, ...]:
     return (*key, state.addressee, state.last_updated, pack(text), state.remote_url, state.pushed_at)
+
+
+def _write(key: RowKey, state: _State, text: bytes) -> tuple[str, tuple[Any, ...]]:
+    """The statement that keeps a copy, and its values."""
+    row = _row(key, state, text)
+    return (_UPSERT_PLACED, (*row, *place_values(key[3], text))) if key[0] == PLACED_MODULE else (_UPSERT, row)
+
+
+def _by_statement(writes: Iterable[tuple[str, tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for statement, values in writes:
+        found.setdefault(statement, []).append(values)
+    return found
 
 
 async def _count(connection: Connection, counts: Mapping[CountKey, int], slot: int) -> None:

@@ -159,6 +159,36 @@ class CopyRow(SQLModel, table=True):
     stale_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
 
 
+class PlaceRow(SQLModel, table=True):
+    """Where the Location of a copy is, what it is called, and how many of its EVSEs are in which state (`hub.store.places`).
+
+    `latitude` and `longitude` are degrees of WGS 84; `changed_at` is when any of this changed last, by the clock of the database.
+    """
+
+    __tablename__ = "place"
+    __table_args__ = (Index("ix_place_where", "longitude", "latitude"), Index("ix_place_changed", "changed_at"))
+
+    country_code: str = Field(primary_key=True)
+    party_id: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    audience: str = Field(primary_key=True)
+    id: str
+    name: str
+    address: str
+    city: str
+    country: str
+    latitude: float | None = None
+    longitude: float | None = None
+    is_published: bool
+    available: int
+    charging: int
+    blocked: int
+    out_of_order: int
+    unknown: int
+    changed_at: datetime = Field(sa_column=_moment())
+    stale_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
 class CopyCountRow(SQLModel, table=True):
     """How many copies there are that are not stale, so that a total need not be counted: the sum of `n` over all slots.
 

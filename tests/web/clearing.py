@@ -51,6 +51,11 @@ class Clearing:
         owner = f"{content['country_code']}/{content['party_id']}"
         return await self._send(platforms[owner], "PUT", f"receiver/{module_id}/{_suffix(module_id, content)}", content)
 
+    async def patch(self, path: str, change: Content) -> None:
+        """The CPO changes an object of its own, or a part of it, like ``locations/DE/ABC/LOC1/E1``."""
+        answer = await self._send(self.cpo, "PATCH", f"receiver/{path}", change)
+        assert answer.json()["status_code"] == 1000, answer.text
+
     async def bill(self, *contents: Content) -> None:
         """The CPO pushes CDRs, which the hub takes and settles."""
         for content in contents:
@@ -83,7 +88,8 @@ class Clearing:
 
     async def _send(self, platform: DemoPlatform, method: str, path: str, content: Content) -> httpx.Response:
         assert platform.connection is not None
-        owner = {str(one): one for one in (CPO, EMSP, OTHER_EMSP)}[f"{content['country_code']}/{content['party_id']}"]
+        parties = ((CPO, self.cpo), (EMSP, self.emsp), (OTHER_EMSP, self.other))
+        owner = next(party for party, one in parties if one is platform)
         headers = {
             "Authorization": authorization(platform.connection.token),
             "Content-Type": "application/json",
