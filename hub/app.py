@@ -287,6 +287,7 @@ class Hub:
                 paging=paging,
             )
         )
+        self.period_desks = PeriodDesks(self._periods_desk(), Cockpit(self.database.direct), clock)
         self.app = self._application(settings, endpoint, url)
 
     def _make_lanes(self, settings: Settings) -> LanesPort:
@@ -376,7 +377,7 @@ class Hub:
     def _add_console(self, app: FastAPI, settings: Settings, url: str) -> None:
         app.mount(STATIC_PATH, static_files())
         gate, badge = Gate(Accounts(self.database.direct), self._clock, url), Badge(self.alerts.book)
-        console = Console(gate, Pages(settings.name, url), badge=badge)
+        self.console = console = Console(gate, Pages(settings.name, url), badge=badge)
         direct, proof, books = self.database.direct, ProofRoom(self.books, self.disputes), self._books_desk()
         links, agreements = DisputeLinks(direct), AgreementsDesk(self.books.terms, self._clock)
         foreteller = Foreteller(Prospects(direct), self.books.decisions, self._clock, settings.waiver_limit)
@@ -386,7 +387,7 @@ class Hub:
             books=books,
             decisions=decisions,
             proof=proof,
-            periods=PeriodDesks(self._periods_desk(), Cockpit(self.database.direct)),
+            periods=self.period_desks,
             statements=StatementsDesk(self.closing, Statements(self.database.direct)),
             missing=self._missing_desk(),
             disputes=DisputeDesks(disputes, proof, links),
@@ -419,6 +420,8 @@ class Hub:
         finally:
             self.teller.close()
             await self.errands.close()
+            await self.period_desks.close()
+            await self.console.close()
             await ended(dates)
             await self.leadership.close()
             await self.lanes.close(LANE_DRAIN_SECONDS)

@@ -134,6 +134,7 @@ def _causes(desk: BooksDesk) -> Listing[CauseShown, CauseFilters]:
         return await desk.causes(asked.asked(), asked.limit)
 
     return Listing(
+        is_summed=True,
         title="Causes",
         intro="Findings with one root, the most money first. One decision counts for all CDRs of a cause.",
         path=CAUSES_PATH,

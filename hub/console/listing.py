@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from hub.console.accounts import Permission
 from hub.console.exports import CSV, XLSX, file_answer
 from hub.console.rendering import to_query
-from hub.console.routes import Console
+from hub.console.routes import Console, look_again
 from hub.store.books import PAGE_MAX_ROWS
 from hub.web.listing import Filters, Page, read_cursor, read_parts, write_cursor
 from ocpi_modules.errors import InvalidParameters
@@ -79,6 +79,8 @@ class Listing(Generic[Row, Asked]):
     between: str = ""
     """A template that is shown between the filters and the rows."""
     extra: Callable[[Asked], Awaitable[Mapping[str, Any]]] | None = None
+    is_summed: bool = False
+    """Its rows are added up out of all there are: where that takes long, they are shown as they were a moment ago."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +113,19 @@ class View:
         return {name: "ascending", f"-{name}": "descending"}.get(self.chosen.get("sort", ""), "none")
 
 
+Read = tuple[Page[Any], Mapping[str, Any]]
+"""A page of rows, and what else is shown with them."""
+
+NOTHING: Read = (Page.model_construct(items=[], next=None), {})
+
+
 def add_listing(router: APIRouter, console: Console, listing: Listing[Any, Any]) -> None:
     """The page of a table, and the files of all its rows (``?format=csv``, ``?format=xlsx``)."""
+
+    async def read(asked: Any) -> Read:
+        return await listing.read(asked), await listing.extra(asked) if listing.extra else {}
+
+    kept = console.keep(read) if listing.is_summed else None
 
     async def show(request: Request) -> Response:
         console.person(request, listing.needs)
@@ -122,10 +135,13 @@ def add_listing(router: APIRouter, console: Console, listing: Listing[Any, Any])
             asked = read_asked(listing, {**query, "limit": str(PAGE_MAX_ROWS)})
             return await file_answer(format_asked, listing.title, listing.columns, all_rows(listing, asked))
         asked = read_asked(listing, {"limit": str(PAGE_ROWS), **query})
-        page = await listing.read(asked)
-        extra = await listing.extra(asked) if listing.extra else {}
+        counted = None if kept is None else await kept.of(asked)
+        is_waited_for = kept is not None and counted is None
+        page, extra = NOTHING if is_waited_for else counted.value if counted is not None else await read(asked)
         values = {"listing": listing, "rows": page.items, "view": view_of(listing, query, asked, page), **extra}
-        return await console.page(request, listing.template, values)
+        values |= {"counted": counted, "is_waited_for": is_waited_for}
+        answer = await console.page(request, listing.template, values)
+        return look_again(answer) if is_waited_for else answer
 
     router.add_api_route(listing.path.removeprefix("/console"), show, methods=["GET"])
 

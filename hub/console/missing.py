@@ -56,6 +56,7 @@ def _board(desk: MissingDesk) -> Listing[MissingShown, MissingFilters]:
         return {"owing": board.by_creditor, "chases": (await desk.history(asked.creditor, None, CHASES_SHOWN)).items}
 
     return Listing(
+        is_summed=True,
         title="Missing CDRs",
         intro="Sessions that have been complete for a while and have no CDR. The hub asks their CPOs by itself, and when you say so.",
         path=MISSING_PATH,

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
 from pydantic import ConfigDict
 
+from hub.clock import Clock
 from hub.console.accounts import Permission
 from hub.console.exports import attachment
+from hub.console.kept import Kept
 from hub.console.listing import Column, Listing, add_listing
-from hub.console.routes import Console, done
-from hub.settlement.engine.closing import Closing
+from hub.console.routes import Console, done, look_again
+from hub.console.stepping import Steps
+from hub.settlement.engine.closing import Closing, PeriodHead
 from hub.settlement.periods import ORDER, State
 from hub.store.cockpit import Cockpit
 from hub.web.listing import Filters, Page
-from hub.web.periods import PeriodsDesk, PeriodShown
+from hub.web.periods import CountsShown, PeriodsDesk, PeriodShown, show_counts
 from hub.web.told import told
-from ocpi_modules.errors import UnknownPath
+from ocpi_modules.errors import ClientFault, UnknownPath
 
 PERIODS_PATH = "/console/periods"
-COUNTED_EVERY_SECONDS = 10.0
+COUNTED_EVERY_SECONDS = 5.0
+UNDER_WAY = "It is under way; this page follows it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,17 +93,40 @@ STEPS: tuple[Step, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PeriodDesks:
-    """What the pages of periods work with."""
+Place = tuple[str, State, str, int]
+"""A period, its state, who closed it and how many steps were taken: what was counted before another step says nothing of it."""
 
-    periods: PeriodsDesk
-    cockpit: Cockpit
+
+class PeriodDesks:
+    """What the pages of periods work with; `counts` and `nets` are added up out of all rows of a month."""
+
+    def __init__(self, periods: PeriodsDesk, cockpit: Cockpit, clock: Clock) -> None:
+        self.periods, self.cockpit = periods, cockpit
+        self.steps = Steps(clock)
+        self.counts: Kept[Place, CountsShown] = Kept(self._count, clock)
+        self.nets: Kept[Place, Mapping[str, Any]] = Kept(self._net, clock)
 
     @property
     def closing(self) -> Closing:
         """What takes the steps."""
         return self.periods.closing
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        await self.steps.close()
+        await self.counts.close()
+        await self.nets.close()
+
+    async def _count(self, place: Place) -> CountsShown:
+        return show_counts(await self.closing.counts(await self.periods.head(place[0])))
+
+    async def _net(self, place: Place) -> Mapping[str, Any]:
+        with told():
+            return await self.closing.net_of(place[0])
+
+
+def _place(head: PeriodHead) -> Place:
+    return (head.period.id, head.period.state, head.closed_by, len(head.steps))
 
 
 def periods_router(console: Console, desks: PeriodDesks) -> APIRouter:
@@ -119,7 +146,13 @@ def live_periods_router(console: Console, desks: PeriodDesks) -> APIRouter:
     @router.get("/periods/{period_id}/live")
     async def counts(request: Request, period_id: str) -> Response:
         async def make() -> str:
-            return console.part(request, "period_now.html", {"period": await desks.periods.detail(period_id)})
+            head = await desks.periods.head(period_id)
+            values = {
+                "period": desks.periods.show(head),
+                "counted": await desks.counts.of(_place(head)),
+                "underway": desks.steps.of(period_id),
+            }
+            return console.part(request, "period_now.html", values)
 
         return console.stream(request, make, COUNTED_EVERY_SECONDS)
 
@@ -130,9 +163,12 @@ def _add_period(router: APIRouter, console: Console, desks: PeriodDesks) -> None
     @router.get("/periods/{period_id}")
     async def show_one(request: Request, period_id: str) -> Response:
         person = console.person(request)
-        period = await desks.periods.detail(period_id)
+        head = await desks.periods.head(period_id)
+        period = desks.periods.show(head)
         values = {
             "period": period,
+            "counted": await desks.counts.of(_place(head)),
+            "underway": desks.steps.of(period_id),
             "pairs": await desks.cockpit.pairs(period_id),
             "stages": [*ORDER],
             "place": ORDER.index(period.state),
@@ -143,9 +179,10 @@ def _add_period(router: APIRouter, console: Console, desks: PeriodDesks) -> None
     @router.get("/periods/{period_id}/net")
     async def net(request: Request, period_id: str) -> Response:
         console.person(request)
-        with told():
-            content = await desks.closing.net_of(period_id)
-        return await console.page(request, "net.html", {"period_id": period_id, **content})
+        counted = await desks.nets.of(_place(await desks.periods.head(period_id)))
+        values = {"period_id": period_id, "counted": counted, **({} if counted is None else counted.value)}
+        answer = await console.page(request, "net.html", values)
+        return look_again(answer) if counted is None else answer
 
 
 def is_next(step: Step, state: State) -> bool:
@@ -167,13 +204,19 @@ def _add_steps(router: APIRouter, console: Console, desks: PeriodDesks) -> None:
         if step is None:
             raise UnknownPath("there is no such step")
         person = console.person(request, step.needs)
-        with told():
-            if step.name == "cut-off":
-                await desks.closing.cut_off(period_id, person.name, is_early=before_end == "yes")
-            else:
-                await takers[name](period_id, person.name)
-        await console.gate.note(request, person, f"period_{name.replace('-', '_')}", period_id)
-        return done(f"{PERIODS_PATH}/{period_id}", step.sentence)
+        if desks.steps.is_taking(period_id):
+            raise ClientFault("a step of this period is under way", http_status=409)
+
+        async def work() -> None:
+            with told():
+                if step.name == "cut-off":
+                    await desks.closing.cut_off(period_id, person.name, is_early=before_end == "yes")
+                else:
+                    await takers[name](period_id, person.name)
+            await console.gate.note(request, person, f"period_{name.replace('-', '_')}", period_id)
+
+        is_done = await desks.steps.take(period_id, step.label, person.shown_name, work())
+        return done(f"{PERIODS_PATH}/{period_id}", step.sentence if is_done else UNDER_WAY)
 
 
 def _takers(closing: Closing) -> dict[str, Callable[[str, str], Awaitable[Any]]]:

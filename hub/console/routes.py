@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from hub.console.accounts import Permission, Person
 from hub.console.gate import Forbidden, Gate, NotSignedIn, require
+from hub.console.kept import Kept, Key, Value
 from hub.console.live import EVERY_SECONDS, Live, Make
 from hub.console.rendering import FLASH_COOKIE, HEADERS, Flash, Pages, flash_header
 from hub.store.alerts import OpenCount
@@ -23,6 +24,7 @@ from ocpi_modules.errors import OcpiError
 
 SIGN_IN_PATH = "/console/sign-in"
 HOME_PATH = "/console/causes"
+LOOK_AGAIN_SECONDS = 2
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -35,6 +37,18 @@ class Console:
     pages: Pages
     live: Live = field(default_factory=Live)
     badge: Callable[[], Awaitable[OpenCount]] | None = None
+    sums: list[Kept[Any, Any]] = field(default_factory=list)
+
+    def keep(self, find: Callable[[Key], Awaitable[Value]]) -> Kept[Key, Value]:
+        """What adds something up that may take long; it stops with the console."""
+        kept = Kept(find, self.gate.clock)
+        self.sums.append(kept)
+        return kept
+
+    async def close(self) -> None:
+        """Stop adding up."""
+        for kept in self.sums:
+            await kept.close()
 
     def router(self, *, is_open: bool = False, is_live: bool = False) -> APIRouter:
         """A router under ``/console``; `is_open`: pages for people who are not signed in; `is_live`: what pages ask for by
@@ -88,6 +102,12 @@ def done(path: str, sentence: str, *, is_good: bool = True) -> Response:
         FLASH_COOKIE, flash_header(Flash(sentence, is_good)), path="/console", httponly=True, samesite="lax", max_age=60
     )
     return response
+
+
+def look_again(answer: Response) -> Response:
+    """A page that the browser asks for again by itself: something on it is still being added up."""
+    answer.headers["refresh"] = str(LOOK_AGAIN_SECONDS)
+    return answer
 
 
 def own_path(text: str | None) -> str:

@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 from hub.console.cdrs import cdr_path
 from hub.console.exports import attachment
 from hub.console.listing import Column, FilterField, Listing, add_listing
-from hub.console.routes import Console
+from hub.console.routes import Console, look_again
 from hub.settlement.engine.closing import WholeStatement
 from hub.store.statements import StatementsAsked
 from hub.web.listing import Filters, Page, PartyText, Text, read_cursor, read_parts
@@ -33,7 +33,7 @@ from hub.web.statements import (
 from ocpi_modules.errors import InvalidParameters
 
 STATEMENTS_PATH = "/console/statements"
-LINES_SHOWN_MAX = 500
+LINES_SHOWN_MAX = 200
 
 Maker = Callable[[WholeStatement], Iterable[bytes]]
 
@@ -48,6 +48,7 @@ FILES: dict[str, tuple[str, Maker]] = {
 def statements_router(console: Console, desk: StatementsDesk) -> APIRouter:
     """The pages of statements."""
     router = console.router()
+    changes = console.keep(desk.changes)  # of two that never change
     add_listing(router, console, _statements(desk))
 
     @router.get("/statements/{name}")
@@ -55,19 +56,17 @@ def statements_router(console: Console, desk: StatementsDesk) -> APIRouter:
         console.person(request)
         if format:
             return await _file(desk, name, format)
-        whole = await desk.whole(name)
-        shown = await desk.show(name)
+        shown, begins = await desk.show(name), await desk.beginning(name, LINES_SHOWN_MAX)
         values = {
             "statement": shown,
-            "changes": await desk.changes(name),
-            "lines": [
-                _line(shown, line) for line, _ in zip(whole.line_contents(), range(LINES_SHOWN_MAX), strict=False)
-            ],
-            "line_count": len(whole.lines),
-            "kept_out": [*whole.kept_out][:LINES_SHOWN_MAX],
+            "changes": None if (compared := await changes.of(name)) is None else compared.value,
+            "lines": [_line(shown, line) for line in begins.lines],
+            "line_count": begins.line_count,
+            "kept_out": begins.kept_out,
             "cdr_path": cdr_path,
         }
-        return await console.page(request, "statement.html", values)
+        answer = await console.page(request, "statement.html", values)
+        return answer if values["changes"] else look_again(answer)
 
     return router
 

@@ -242,7 +242,7 @@ _ACKNOWLEDGE = (
 )
 _COUNT = "select count(*) as total, count(*) filter (where acknowledged_at is null) as new from alert where closed_at is null"
 _HELD = (
-    "select v.currency, count(*) as cdrs, sum(v.excl_vat) as amount from verdict v join period p on p.id = v.period "
-    "where v.disposition = 'HOLD' and p.state not in ('closed', 'sealed') group by v.currency"
+    "select v.currency, sum(v.cdrs)::bigint as cdrs, sum(v.excl_vat) as amount from verdict_total v join period p on p.id = v.period "
+    "where v.disposition = 'HOLD' and v.cdrs > 0 and p.state not in ('closed', 'sealed') group by v.currency"
 )
 _UNDECIDED = "select count(*) as count, min(decided_at) as oldest_at from decision where stands_since is null and revoked_at is null"

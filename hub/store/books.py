@@ -333,7 +333,8 @@ def _finding_clauses(asked: FindingsAsked) -> list[Clause]:
         ("f.counterparty = ?", asked.counterparty),
         ("f.currency = ?", asked.currency),
         ("f.source = ?", asked.source),
-        ("(f.cleared_at is not null) = ?", asked.is_cleared),
+        ("f.cleared_at is null and ?", None if asked.is_cleared is not False else True),
+        ("f.cleared_at is not null and ?", None if asked.is_cleared is not True else True),
         ("f.key in (select finding from finding_cdr where creditor = ? and cdr_key = ?)", asked.cdr),
         ("(f.at_risk, f.key) < (?, ?)", asked.after),
     ]
@@ -346,7 +347,7 @@ def _cause_clauses(asked: CausesAsked) -> list[Clause]:
         ("f.party = ?", asked.party),
         ("f.currency = ?", asked.currency),
         ("f.cause = ?", asked.cause),
-        ("(f.cleared_at is not null) = ?", False),
+        ("f.cleared_at is null and ?", True),
     ]
 
 

@@ -80,13 +80,13 @@ class Chases:
     async def missing(self, asked: MissingAsked, most: int) -> list[MissingCdr]:
         """Sessions without a CDR, the oldest first (D05)."""
         condition, values = where(_clauses(asked))
-        statement = f"{_MISSING} {condition} and {_HAS_NONE} order by {_PLACE} limit {int(most)}"
+        statement = f"{_MISSING} {condition} and {_IS_MISSED} order by {_PLACE} limit {int(most)}"
         return [MissingCdr(*row.values()) for row in await self._direct.fetch(statement, *values)]
 
     async def by_creditor(self, asked: MissingAsked) -> list[MissingOf]:
         """How many sessions of each CPO have no CDR, the most first."""
         condition, values = where(_clauses(asked))
-        statement = f"{_BY_CREDITOR} {condition} and {_HAS_NONE} group by s.creditor order by 2 desc, 1"
+        statement = f"{_BY_CREDITOR} {condition} and {_IS_MISSED} group by s.creditor order by 2 desc, 1"
         return [MissingOf(*row.values()) for row in await self._direct.fetch(statement, *values)]
 
     async def wish(self, creditor: str, actor: str, now: datetime) -> Chase:
@@ -96,6 +96,11 @@ class Chases:
             waiting = await connection.fetch(f"{_SELECT} where creditor = $1 and done_at is null limit 1", creditor)
             rows = waiting or await connection.fetch(_WISH, creditor, actor, now)
             return _chase(rows[0])
+
+    async def note_cdrs(self, before: datetime, most: int) -> int:
+        """Note that sessions have their CDR, of those that were complete before a moment, `most` at most; returns of how many."""
+        async with self._direct.transaction() as connection:
+            return len(await connection.fetch(_NOTE, before, most))
 
     async def wishes(self, most: int) -> list[Chase]:
         """The chases that are to be done, the oldest first."""
@@ -142,6 +147,15 @@ _HAS_NONE = (
     "not exists (select 1 from verdict v where v.creditor = s.creditor and v.session_key = s.session_key) "
     "and not exists (select 1 from verdict v where v.creditor = s.creditor and v.found_session = s.session_key) "
     "and not exists (select 1 from verdict v where v.creditor = s.creditor and v.cdr_key = s.session_key and v.session_key is null)"
+)
+
+_IS_MISSED = f"not s.has_cdr and {_HAS_NONE}"
+
+# what has its CDR stands in the way of what has none: noted, it is not looked at again
+_NOTE = (
+    "update completed_session set has_cdr = true where (creditor, session_key) in (select s.creditor, s.session_key "
+    f"from completed_session s where not s.has_cdr and s.completed_at < $1 and not ({_HAS_NONE}) "
+    "order by s.completed_at, s.creditor, s.session_key limit $2) returning 1"
 )
 
 _BY_CREDITOR = "select s.creditor, count(*) as sessions, min(s.completed_at) as oldest_at from completed_session s"

@@ -227,16 +227,18 @@ _CHAINS = (
     "c.cdr_key as credit_key, c.period as credit_period, c.disposition as credit_disposition, "
     "c.excl_vat as credit_excl_vat, c.incl_vat as credit_incl_vat, r.cdr_id as replacement, "
     "r.period as replacement_period, r.disposition as replacement_disposition, r.excl_vat as replacement_excl_vat, "
-    "r.incl_vat as replacement_incl_vat from verdict c "
+    "r.incl_vat as replacement_incl_vat from (select * from verdict c "
+    "where c.credit_of is not null and ($1::text is null or c.creditor = $1) and ($2::text is null or c.debtor = $2) "
+    "and ($3::text is null or c.period = $3) and (c.creditor, c.cdr_key) > ($4::text, $5::text) "
+    "and exists (select 1 from verdict o where o.creditor = c.creditor and o.cdr_key = c.credit_of) "
+    "order by c.creditor, c.cdr_key limit $6) c "
     "join verdict o on o.creditor = c.creditor and o.cdr_key = c.credit_of "
     "left join lateral (select * from verdict n where n.creditor = o.creditor and n.session_key = o.session_key "
     "and not n.is_credit and n.cdr_key <> o.cdr_key and n.received_at >= o.received_at "
     "and n.received_at <= c.received_at + make_interval(days => $7) "
     "and not exists (select 1 from verdict x where x.creditor = n.creditor and x.credit_of = n.cdr_key) "
     "order by n.received_at, n.cdr_key limit 1) r on true "
-    "where ($1::text is null or c.creditor = $1) and ($2::text is null or c.debtor = $2) "
-    "and ($3::text is null or c.period = $3) and (c.creditor, c.cdr_key) > ($4::text, $5::text) "
-    "order by c.creditor, c.cdr_key limit $6"
+    "order by c.creditor, c.cdr_key"
 )
 
 

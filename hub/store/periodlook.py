@@ -89,11 +89,11 @@ _OPEN = (
     "select 1 from period c where c.id = p.id and c.state in ('closed', 'sealed')) order by id"
 )
 _MARK = (
-    "select count(*), max(examined_at), (select count(*) from adjustment where period = $1), "
+    "select (select looks from settling), (select count(*) from adjustment where period = $1), "
     "(select max(given_at) from emsp_view where period = $1), (select count(*) from emsp_view where period = $1), "
-    "(select count(*) + count(ended_at) from profile where activated_at is not null) from verdict where period = $1"
+    "(select count(*) + count(ended_at) from profile where activated_at is not null)"
 )
-_PAIRS = "select distinct creditor, debtor, currency from verdict where period = $1 order by 1, 2, 3"
+_PAIRS = "select distinct creditor, debtor, currency from verdict_total where period = $1 and cdrs > 0 order by 1, 2, 3"
 _CLAIMS = (
     "select v.cdr_key, v.cdr_id, v.excl_vat, v.energy from verdict v where v.period = $1 and v.creditor = $2 and v.debtor = $3 "
     "and v.currency = $4 and v.disposition in ('SETTLE', 'HOLD') and not v.is_credit and not exists ("

@@ -96,12 +96,9 @@ class Scorecards:
         return [Billed(**row) for row in await self._direct.fetch(_STATEMENTS, *pair)]
 
 
-# by period, as the index is; the postings of single CDRs are read only where they can still be unbilled
 _POSITION = (
-    "select p.kind, p.currency, sum(p.excl_vat) as excl_vat, sum(p.incl_vat) as incl_vat from period m join posting p "
-    "on p.period = m.id and p.party = $2 and p.counterparty = $1 "
-    "and p.kind = any(case when m.state in ('closed', 'sealed') then array['claim:billed', 'claim:disputed', 'writeoff'] "
-    "else array['claim:unbilled', 'claim:billed', 'claim:disputed', 'writeoff'] end) "
+    "select p.kind, p.currency, sum(p.excl_vat) as excl_vat, sum(p.incl_vat) as incl_vat from account_balance p "
+    "where p.party = $2 and p.counterparty = $1 and p.kind in ('claim:unbilled', 'claim:billed', 'claim:disputed', 'writeoff') "
     "group by 1, 2 having sum(p.excl_vat) <> 0 or sum(p.incl_vat) <> 0 order by 2, 1"
 )
 
@@ -125,13 +122,13 @@ _AGEING = (
 _LAG = "extract(epoch from v.received_at - v.ends_at)::double precision / 3600"
 
 _MONTHS = (
-    "with m as (select * from period where exists (select 1 from verdict v where v.period = period.id "
-    f"and v.creditor = $1 and v.debtor = $2) order by starts_at desc limit {MONTHS_SHOWN}) "
+    "with m as (select * from period where exists (select 1 from verdict_total t where t.period = period.id "
+    f"and t.creditor = $1 and t.debtor = $2 and t.cdrs > 0) order by starts_at desc limit {MONTHS_SHOWN}) "
     "select m.id as period, c.*, "
     "(select count(*) from dispute d where d.creditor = $1 and d.debtor = $2 and d.period = m.id "
     "and d.state not in ('draft', 'refused')) as disputed, "
     "(select count(*) from completed_session s where s.creditor = $1 and s.debtor = $2 and s.completed_at >= m.starts_at "
-    "and s.completed_at < least(m.ends_at, $3::timestamptz) "
+    "and s.completed_at < least(m.ends_at, $3::timestamptz) and not s.has_cdr "
     "and not exists (select 1 from verdict v where v.creditor = s.creditor and v.session_key = s.session_key) "
     "and not exists (select 1 from verdict v where v.creditor = s.creditor and v.cdr_key = s.session_key and v.session_key is null)"
     ") as missing from m cross join lateral (select count(*) as received, "

@@ -116,9 +116,18 @@ class Statements:
             yield rows
             last = rows[-1]["line"]
 
-    async def kept_out(self, statement: str) -> list[Record]:
-        """What was kept out when a statement was made."""
-        return [*await self._direct.fetch(_KEPT_OUT, statement)]
+    async def first_lines(self, statement: str, most: int) -> Sequence[Record]:
+        """The first lines of a statement."""
+        return await self._direct.fetch(_LINES, statement, 0, most)
+
+    async def count_lines(self, statement: str) -> int:
+        """How many lines a statement has."""
+        (row,) = await self._direct.fetch("select count(*) as n from statement_line where statement = $1", statement)
+        return int(row["n"])
+
+    async def kept_out(self, statement: str, most: int | None = None) -> list[Record]:
+        """What was kept out when a statement was made, all of it or the first."""
+        return [*await self._direct.fetch(f"{_KEPT_OUT} limit $2", statement, most)]
 
 
 # --- within a step -----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -339,12 +340,20 @@ class VersionRow(SQLModel, table=True):
 class CompletedSessionRow(SQLModel, table=True):
     """A session that its CPO called COMPLETED, and when the hub learned it: a CDR is to follow.
 
-    `token`, `evse`, `reference` and `starts_at` are what it is found by where a CDR does not name it (`hub.store.traces`).
+    `token`, `evse`, `reference` and `starts_at` are what it is found by where a CDR does not name it (`hub.store.traces`). `has_cdr` is
+    noted once a CDR was seen for it, so that nobody looks for one among all sessions there ever were.
     """
 
     __tablename__ = "completed_session"
     __table_args__ = (
         Index("ix_completed_session_at", "completed_at"),
+        Index(
+            "ix_completed_session_without_cdr",
+            "completed_at",
+            "creditor",
+            "session_key",
+            postgresql_where=text("not has_cdr"),
+        ),
         Index("ix_completed_session_token", "token", "starts_at", postgresql_where=text("token <> ''")),
         Index("ix_completed_session_reference", "reference", "creditor", postgresql_where=text("reference <> ''")),
     )
@@ -357,6 +366,7 @@ class CompletedSessionRow(SQLModel, table=True):
     evse: str = ""
     reference: str = ""
     starts_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    has_cdr: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
 
 
 class RefusedCdrRow(SQLModel, table=True):
@@ -520,6 +530,7 @@ class VerdictRow(SQLModel, table=True):
         Index("ix_verdict_plug", "plug", "ends_at"),
         Index("ix_verdict_token", "token", "ends_at"),
         Index("ix_verdict_credit", "creditor", "credit_of", postgresql_where=text("credit_of is not null")),
+        Index("ix_verdict_crediting", "creditor", "cdr_key", postgresql_where=text("credit_of is not null")),
         Index("ix_verdict_meter", "meter", "starts_at", postgresql_where=text("meter <> ''")),
         Index("ix_verdict_reading", "creditor", "reading", postgresql_where=text("reading <> ''")),
         Index(
@@ -528,7 +539,6 @@ class VerdictRow(SQLModel, table=True):
             "found_session",
             postgresql_where=text("found_session is not null"),
         ),
-        Index("ix_verdict_held", "period", "currency", postgresql_where=text("disposition = 'HOLD'")),
         Index("ix_verdict_key", "cdr_key", postgresql_ops={"cdr_key": "text_pattern_ops"}),
     )
 
@@ -571,6 +581,7 @@ class FindingRow(SQLModel, table=True):
     __tablename__ = "finding"
     __table_args__ = (
         Index("ix_finding_cause", "cause"),
+        Index("ix_finding_risk", "at_risk", "key", postgresql_where=text("cleared_at is null")),
         Index("ix_finding_period", "period", "kind"),
         Index("ix_finding_source", "source", "period", postgresql_where=text("source <> ''")),
     )

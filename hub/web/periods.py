@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hub.clock import Clock
 from hub.settlement.closing import Count, Item
-from hub.settlement.engine.closing import Closing, PeriodView
+from hub.settlement.engine.closing import Closing, PeriodCounts, PeriodHead
 from hub.settlement.engine.settler import read_period
 from hub.settlement.periods import Period, State
 from hub.store.closing import ClosingBook, KeptSeal
@@ -101,12 +101,21 @@ class CountShown(BaseModel):
     excl_vat: Money
 
 
-class PeriodDetail(PeriodShown):
-    """A period with its checklist, what came in (`IN`) and what became of it by currency, and its steps."""
+class CountsShown(BaseModel):
+    """The checklist of a period, what came in (`IN`) and what became of it by currency."""
 
     checklist: list[ItemShown]
     totals: dict[str, dict[str, CountShown]]
+
+
+class StepsShown(PeriodShown):
+    """A period with the steps that were taken."""
+
     steps: list[StepShown]
+
+
+class PeriodDetail(StepsShown, CountsShown):
+    """A period with its checklist, what came in (`IN`) and what became of it by currency, and its steps."""
 
 
 class SealShown(BaseModel):
@@ -151,8 +160,16 @@ class PeriodsDesk:
         """One period."""
         with told():
             view = await self.closing.view(period_id)
-        shown = self._shown(view.period, view.closed_by)
-        return PeriodDetail(**shown.model_dump(), **_detail_of(view))
+        return PeriodDetail(**self.show(view.head).model_dump(), **show_counts(view.counts).model_dump())
+
+    async def head(self, period_id: str) -> PeriodHead:
+        """One period without what has to be added up. Raises UnknownPath (404)."""
+        with told():
+            return await self.closing.head(period_id)
+
+    def show(self, head: PeriodHead) -> StepsShown:
+        """A period with its steps."""
+        return StepsShown(**self._shown(head.period, head.closed_by).model_dump(), steps=[*map(_show_step, head.steps)])
 
     async def seals(self, after: str | None, limit: int) -> SealsShown:
         """Seals, the newest first."""
@@ -288,15 +305,15 @@ def show_seal(seal: KeptSeal) -> SealShown:
     )
 
 
-def _detail_of(view: PeriodView) -> dict[str, Any]:
-    return {
-        "checklist": [_show_item(item) for item in view.items],
-        "totals": {
-            currency: {name: _show_count(count) for name, count in counts.items()}
-            for currency, counts in view.totals.items()
+def show_counts(counts: PeriodCounts) -> CountsShown:
+    """What a period comes to."""
+    return CountsShown(
+        checklist=[_show_item(item) for item in counts.items],
+        totals={
+            currency: {name: _show_count(count) for name, count in by_name.items()}
+            for currency, by_name in counts.totals.items()
         },
-        "steps": _show_steps(view.steps),
-    }
+    )
 
 
 def _show_item(item: Item) -> ItemShown:
@@ -307,8 +324,8 @@ def _show_count(count: Count) -> CountShown:
     return CountShown.model_construct(cdrs=count.cdrs, excl_vat=Decimal(count.excl_vat))
 
 
-def _show_steps(steps: Sequence[StepMade]) -> list[StepShown]:
-    return [StepShown(step=one.step, actor=one.actor, made_at=one.made_at) for one in steps]
+def _show_step(step: StepMade) -> StepShown:
+    return StepShown(step=step.step, actor=step.actor, made_at=step.made_at)
 
 
 # --- shown at /docs ---

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from hub.settlement.drafts import CHANGES_SHOWN_MAX, Changes, line_content
-from hub.settlement.engine.closing import Closing, WholeStatement
+from hub.settlement.engine.closing import Closing, StatementBeginning, WholeStatement
 from hub.settlement.outputs import Content, members
 from hub.store.statements import KeptStatement, Statements, StatementsAsked
 from hub.web.listing import (
@@ -113,6 +113,11 @@ class StatementsDesk:
         """One with its lines."""
         with told():
             return await self.closing.whole(name)
+
+    async def beginning(self, name: str, most: int) -> StatementBeginning:
+        """How one begins."""
+        with told():
+            return await self.closing.beginning(name, most)
 
     async def changes(self, name: str) -> ChangesShown:
         """How it differs from the draft before."""

@@ -230,7 +230,7 @@ async def require_right(office: Closing) -> None:
     """The seal holds, the checklist is met, and net positions add up to zero in every currency. Raises RuntimeError."""
     faults, view, net = await office.faults_of(PERIOD), await office.view(PERIOD), await office.net_of(PERIOD)
     require(not faults, lambda: f"the seal does not hold: {faults}")
-    unmet = [item.sentence for item in view.items if not item.is_met]
+    unmet = [item.sentence for item in view.counts.items if not item.is_met]
     require(not unmet, lambda: f"the checklist is not met: {unmet}")
     require(bool(net["is_final"] and net["net"]), "nothing was netted")
     sums: defaultdict[str, Decimal] = defaultdict(Decimal)

@@ -30,6 +30,7 @@ OVERLAP = timedelta(hours=1)
 CHASES_AT_ONCE_MAX = 100
 SESSIONS_LOOKED_AT_MAX = 1000
 LOOK_SECONDS_MAX = 600.0
+NOTED_AT_ONCE_MAX = 20_000
 LOOKS_PER_TERM = 24
 
 _log = structlog.get_logger()
@@ -110,6 +111,11 @@ class MissingBoard:
             if is_due(last.get(one.creditor), now, self._terms.asked_every):
                 await self._chases.wish(one.creditor, "", now)
 
+    async def note_cdrs(self) -> None:
+        """Note which sessions have their CDR."""
+        while await self._chases.note_cdrs(self.before, NOTED_AT_ONCE_MAX) == NOTED_AT_ONCE_MAX:
+            pass
+
     async def chase_wished(self, ask: Ask) -> int:
         """Ask those that are to be asked; returns how many were. Those that are not there are asked when they are."""
         return sum([await self._chase(chase, ask) for chase in await self._chases.wishes(CHASES_AT_ONCE_MAX)])
@@ -154,6 +160,7 @@ class Chasing(Rounds):
     async def _round(self, *, is_time: bool) -> None:
         try:
             if is_time:
+                await self._board.note_cdrs()
                 await self._board.wish_due()
             await self._board.chase_wished(self._ask)
         except Exception as exc:  # the database is away: the next round tries again

@@ -85,14 +85,28 @@ class Signer(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PeriodView:
-    """A period with what is to be known before its next step."""
+class PeriodHead:
+    """A period and how far it is."""
 
     period: Period
     closed_by: str
     steps: Sequence[StepMade]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodCounts:
+    """What is to be known before the next step of a period: its checklist, what came in and what became of it by currency."""
+
     items: Sequence[Item]
     totals: Mapping[str, Mapping[str, Count]]
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodView:
+    """A period with what is to be known before its next step."""
+
+    head: PeriodHead
+    counts: PeriodCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +120,15 @@ class WholeStatement:
     def line_contents(self) -> Iterable[Content]:
         """The lines in their order."""
         return (line_content(number, row) for number, row in enumerate(self.lines, 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementBeginning:
+    """How a statement begins, and how many lines it has."""
+
+    lines: Sequence[Content]
+    line_count: int
+    kept_out: Sequence[Content]
 
 
 class Closing:
@@ -338,13 +361,22 @@ class Closing:
 
     async def view(self, period_id: str) -> PeriodView:
         """A period with its steps and checklist; after it was closed as these were then."""
+        head = await self.head(period_id)
+        return PeriodView(head, await self.counts(head))
+
+    async def head(self, period_id: str) -> PeriodHead:
+        """A period with its steps."""
         kept, steps = await self._known(period_id), await self._book.steps(period_id)
-        figures = _figures(await self._book.figures(period_id))
-        items, totals = checklist(figures), control_totals(figures)
-        closed = next((one for one in steps if one.step == State.CLOSED), None)
+        return PeriodHead(period=read_period(kept), closed_by=kept.closed_by, steps=steps)
+
+    async def counts(self, head: PeriodHead) -> PeriodCounts:
+        """The checklist of a period and what came of it: as it is now, which is read out of all its rows, or as it was closed."""
+        closed = next((one for one in head.steps if one.step == State.CLOSED), None)
         if closed is not None:
             items, totals = _read_closed(decode_json(closed.content.encode()))
-        return PeriodView(period=read_period(kept), closed_by=kept.closed_by, steps=steps, items=items, totals=totals)
+            return PeriodCounts(items=items, totals=totals)
+        figures = _figures(await self._book.figures(head.period.id))
+        return PeriodCounts(items=checklist(figures), totals=control_totals(figures))
 
     async def whole(self, statement_name: str) -> WholeStatement:
         """A statement with all its lines. Raises UnknownStatement."""
@@ -354,6 +386,16 @@ class Closing:
         kept_out = [kept_out_content(row) for row in await self._statements.kept_out(kept.id)]
         head = {"state": kept.state, **head_content(head_of(kept), period)}
         return WholeStatement(head=head, lines=lines, kept_out=kept_out)
+
+    async def beginning(self, statement_name: str, most: int) -> StatementBeginning:
+        """The first lines of a statement, and of what was kept out of it. Raises UnknownStatement."""
+        kept = await self.statement(statement_name)
+        lines = await self._statements.first_lines(kept.id, most)
+        return StatementBeginning(
+            lines=[line_content(number, row) for number, row in enumerate(lines, 1)],
+            line_count=await self._statements.count_lines(kept.id),
+            kept_out=[kept_out_content(row) for row in await self._statements.kept_out(kept.id, most)],
+        )
 
     async def statement(self, name: str) -> KeptStatement:
         """A statement. Raises UnknownStatement."""

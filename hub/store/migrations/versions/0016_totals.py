@@ -1,4 +1,4 @@
-"""sums that are kept by the database itself: verdicts by pair and disposition, postings by account"""
+"""what is asked often is read in a moment: sums that the database keeps, sessions that have their CDR, the order of findings and credits"""
 
 from typing import Any
 
@@ -19,6 +19,17 @@ def upgrade() -> None:
     """What a month, a pair or an account comes to is read in a moment, and is so in the same transaction as its rows."""
     _make_table("verdict_total", _KEPT, cdrs=sa.BigInteger(), excl_vat=_MONEY)
     _make_table("account_balance", _ACCOUNT, excl_vat=_MONEY, incl_vat=_MONEY)
+    op.add_column("completed_session", sa.Column("has_cdr", sa.Boolean(), nullable=False, server_default="false"))
+    op.create_index(
+        "ix_completed_session_without_cdr",
+        "completed_session",
+        ["completed_at", "creditor", "session_key"],
+        postgresql_where=sa.text("not has_cdr"),
+    )
+    op.create_index("ix_finding_risk", "finding", ["at_risk", "key"], postgresql_where=sa.text("cleared_at is null"))
+    op.create_index(
+        "ix_verdict_crediting", "verdict", ["creditor", "cdr_key"], postgresql_where=sa.text("credit_of is not null")
+    )
     for statement in (*_VERDICTS, *_POSTINGS):
         op.execute(statement)
 
@@ -35,6 +46,9 @@ def downgrade() -> None:
     for event in ("insert", "update", "delete"):
         op.execute(f"drop trigger verdict_total_{event} on verdict")
         op.execute(f"drop function keep_verdict_total_{event}()")
+    op.drop_index("ix_verdict_crediting", "verdict")
+    op.drop_index("ix_finding_risk", "finding")
+    op.drop_column("completed_session", "has_cdr")
     op.drop_table("account_balance")
     op.drop_table("verdict_total")
 
@@ -56,13 +70,26 @@ _EVENTS = {
 }
 
 
+# a session that turned out to be that of another CDR is to be looked for again
+_LET_GO = (
+    "update completed_session s set has_cdr = false from gone join added using (creditor, cdr_key) "
+    "where gone.found_session is not null and gone.found_session is distinct from added.found_session "
+    "and s.creditor = gone.creditor and s.session_key = gone.found_session"
+)
+
+
 def _function(name: str, statement: str) -> str:
     return f"create function {name}() returns trigger language plpgsql as $$ begin {statement}; return null; end $$"
 
 
+_ALSO = {"update": f"; {_LET_GO}"}
+
 _VERDICTS = [
     _ADDED.format(rows=_NEW.replace("from added", "from verdict")),
-    *(_function(f"keep_verdict_total_{event}", _ADDED.format(rows=rows)) for event, (rows, _) in _EVENTS.items()),
+    *(
+        _function(f"keep_verdict_total_{event}", f"{_ADDED.format(rows=rows)}{_ALSO.get(event, '')}")
+        for event, (rows, _) in _EVENTS.items()
+    ),
     *(
         f"create trigger verdict_total_{event} after {event} on verdict referencing {tables} "
         f"for each statement execute function keep_verdict_total_{event}()"

@@ -12,9 +12,6 @@ _NOW = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    op.create_index(
-        "ix_verdict_held", "verdict", ["period", "currency"], postgresql_where=sa.text("disposition = 'HOLD'")
-    )
     op.create_table(
         "alert_rule",
         sa.Column("kind", sa.String(), nullable=False),
@@ -81,4 +78,3 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("alert_telling", "alert", "alert_channel", "alert_rule"):
         op.drop_table(table)
-    op.drop_index("ix_verdict_held", "verdict")
