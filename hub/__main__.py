@@ -196,6 +196,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_restore)
 
+    command = commands.add_parser(
+        "account",
+        help="a link that sets the password of an account of the console, for who is locked out: account ada",
+        description="Print a link that is good once: it sets the password of an account. Where nobody can sign in, it makes the first one.",
+    )
+    command.add_argument("name", metavar="NAME")
+    command.add_argument(
+        "--local", action="store_true", help="an account of single sign-on gets a password here instead"
+    )
+    command.set_defaults(run=_account)
+
     command = commands.add_parser("secret", help="renew the key that seals outbound tokens: secret rotate")
     rotate = command.add_subparsers(required=True).add_parser(
         "rotate",
@@ -412,6 +423,22 @@ def _keys(settings: Settings) -> Keys:
     from hub.commands.backup import Keys
 
     return Keys(settings.data_dir, settings.secret_key_bytes() if settings.secret_key is not None else None)
+
+
+def _account(options: argparse.Namespace, settings: Settings) -> int:
+    from hub.clock import SystemClock
+    from hub.commands.account import account_link
+    from hub.console.gate import Gate
+    from hub.server import address
+    from hub.store.accounts import Accounts
+
+    async def work(database: Database, settings: Settings) -> str:
+        base_url = address(settings)
+        gate = Gate(Accounts(database.direct), SystemClock(), base_url)
+        return await account_link(gate, options.name, base_url, is_local=options.local)
+
+    print(_with_database(work, settings))
+    return 0
 
 
 def _rotate_secret(options: argparse.Namespace, settings: Settings) -> int:

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub import __version__
 from hub.clock import Clock, SystemClock
+from hub.console.accounts import read_grants
 from hub.console.alertwatch import LOOK_SECONDS, AlertsDesk, AlertWatch, Badge, Sources
 from hub.console.causes import CauseDesks
 from hub.console.demonstration import shown_accounts
@@ -34,6 +35,7 @@ from hub.console.pairs import PairDesks
 from hub.console.periods import PeriodDesks
 from hub.console.rendering import STATIC_PATH, Pages
 from hub.console.routes import Console
+from hub.console.sign_on import SignOn
 from hub.console.telling import Teller
 from hub.console.wiring import Desks, console_routers, static_files
 from hub.partners.client import PartnerClient
@@ -136,6 +138,7 @@ from ocpi_modules.module import Module
 from ocpi_modules.parties import Party
 
 LANE_DRAIN_SECONDS = 5.0
+PROVIDER_WAIT_SECONDS = 10.0
 SHARES = "shares"
 PERIOD_LOOK_ROUNDS = 60
 """Whole periods are looked at once in so many rounds of settlement."""
@@ -378,6 +381,7 @@ class Hub:
         app.mount(STATIC_PATH, static_files())
         gate, badge = Gate(Accounts(self.database.direct), self._clock, url), Badge(self.alerts.book)
         self.console = console = Console(gate, Pages(settings.name, url), badge=badge)
+        self.sign_on = single_sign_on(settings, self._clock, url)
         direct, proof, books = self.database.direct, ProofRoom(self.books, self.disputes), self._books_desk()
         links, agreements = DisputeLinks(direct), AgreementsDesk(self.books.terms, self._clock)
         foreteller = Foreteller(Prospects(direct), self.books.decisions, self._clock, settings.waiver_limit)
@@ -401,7 +405,7 @@ class Hub:
             places=PlaceDesks(places=Places(direct), copies=self.copies, roster=self.roster),
         )
         app.state.live = console.live
-        for router in console_routers(console, desks, shown_accounts(settings.demo_accounts)):
+        for router in console_routers(console, desks, shown_accounts(settings.demo_accounts), self.sign_on):
             app.include_router(router)
 
     @asynccontextmanager
@@ -433,6 +437,8 @@ class Hub:
             await self.copies.close()
             await self.permits.close()
             await self.client.close()
+            if self.sign_on is not None:
+                await self.sign_on.provider.close()
             await self.database.close()
 
     async def _begin_duties(self) -> None:
@@ -655,6 +661,27 @@ class HubApplication(FastAPI):
             await self._ocpi(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+
+def single_sign_on(settings: Settings, clock: Clock, url: str) -> SignOn | None:
+    """Where people sign in beside their passwords; None where that is not set.
+
+    The operator names the provider, so it may be inside the operator's network, where partners may not be.
+    """
+    if settings.oidc_issuer is None:
+        return None
+    from hub.console.oidc import OidcProvider, Registration  # brings what nobody needs without a provider
+
+    secret = settings.oidc_client_secret
+    registration = Registration(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id or "",
+        client_secret=secret.get_secret_value() if secret else None,
+        roles_claim=settings.oidc_roles_claim,
+        base_url=url,
+    )
+    client = PartnerClient(allow_private=True, timeout_seconds=PROVIDER_WAIT_SECONDS)
+    return SignOn(OidcProvider(registration, client, clock), read_grants(settings.oidc_roles))
 
 
 async def ended(task: asyncio.Task[None]) -> None:

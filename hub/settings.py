@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from hub.console.accounts import read_grants
 from hub.store.secrets import load_or_make_key
 from ocpi_modules.parties import Party
 from ocpi_modules.types import CountryCode, PartyId, String, Url
@@ -83,6 +84,21 @@ class Settings(BaseSettings):
     demo_accounts: bool = Field(
         False,
         description="Makes accounts for the console whose passwords stand on its sign-in page. Only for a demonstration.",
+    )
+    oidc_issuer: str | None = Field(
+        None,
+        description="Address of an OpenID Connect provider, as it writes itself; with it people sign in to the console there "
+        "([sign in](../howto/sign-in.md)).",
+    )
+    oidc_client_id: str | None = Field(None, description="What the hub is called at that provider.")
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="The hub's secret at that provider; without it the hub is a public client, with PKCE alone."
+    )
+    oidc_roles_claim: str = Field(
+        "groups", min_length=1, description="The claim that lists somebody's groups; dots lead into objects."
+    )
+    oidc_roles: str = Field(
+        "", description="Which group has which role here: `group=role,group=role`. Who has none may not sign in."
     )
     secret_key: SecretStr | None = Field(
         None, description="Key that seals outbound tokens; else made once in the data folder."
@@ -178,6 +194,25 @@ class Settings(BaseSettings):
             raise ValueError(f"is shorter than {SECRET_KEY_MIN_CHARACTERS} characters")
         return value
 
+    @field_validator("oidc_roles")
+    @classmethod
+    def _roles(cls, value: str) -> str:
+        read_grants(value)
+        return value
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, value: str | None) -> str | None:
+        if value is not None and require_base_url(value) and urlsplit(value).scheme != "https" and not is_local(value):
+            raise ValueError("is not an address by https (http is for a trial on this machine)")
+        return value
+
+    @model_validator(mode="after")
+    def _sign_on_is_whole(self) -> Self:
+        if self.oidc_issuer is not None and not (self.oidc_client_id and self.oidc_roles):
+            raise ValueError("HUB_OIDC_ISSUER needs HUB_OIDC_CLIENT_ID and HUB_OIDC_ROLES")
+        return self
+
     @model_validator(mode="after")
     def _pages_fit(self) -> Self:
         if self.page_limit_default > self.page_limit_max:
@@ -218,6 +253,11 @@ class Settings(BaseSettings):
     def admin_token_text(self) -> str | None:
         """The admin token, or None when none is set."""
         return self.admin_token.get_secret_value() if self.admin_token else None
+
+
+def is_local(url: str) -> bool:
+    """Whether an address is one of this machine."""
+    return (urlsplit(url).hostname or "") in {"127.0.0.1", "::1", "localhost"}
 
 
 def environment_with(**settings: str) -> dict[str, str]:

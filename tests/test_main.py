@@ -210,6 +210,14 @@ def test_commands_start_the_embedded_server_and_stop_it_again(used_folder: Path)
     assert made["token"] not in run(used_folder, "invitations").stdout
 
 
+def test_a_link_for_an_account_leads_to_where_the_hub_is_reached(folder: Path, database_url: str) -> None:
+    settings = {"HUB_DATABASE_URL": database_url, "HUB_PUBLIC_URL": "https://hub.example.com"}
+    told = run(folder, "account", "ada", **settings)
+    assert told.returncode == 0, told.stderr
+    assert "  https://hub.example.com/console/link/" in told.stdout
+    assert told.stdout.startswith("Nobody can sign in. The first account is made here, once, within 24 hours:")
+
+
 def test_an_invitation_is_made_shown_and_taken_back(folder: Path, database_url: str) -> None:
     base = {"HUB_DATABASE_URL": database_url, "HUB_PUBLIC_URL": "https://hub.example.com/"}
     made = run(folder, "invite", "cpo", "de/abc", **base)

@@ -84,6 +84,17 @@ def new_password(text: str, name: str) -> str:
     return text
 
 
+def read_grants(text: str) -> dict[str, frozenset[Role]]:
+    """Roles by group out of ``group=role,group=role``; a group that is named more than once has all of them. Raises ValueError."""
+    grants: dict[str, frozenset[Role]] = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        group, sign, role = (part.strip() for part in pair.rpartition("="))
+        if not sign or not group or role not in {*Role}:
+            raise ValueError(f"{pair!r} is not group=role with one of the roles {', '.join(Role)}")
+        grants[group] = grants.get(group, frozenset()) | {Role(role)}
+    return grants
+
+
 def read_roles(names: list[str]) -> frozenset[Role]:
     """Roles by name. Raises ValueError for an unknown one, and for none."""
     roles = frozenset(Role(name) for name in names)

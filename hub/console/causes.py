@@ -17,6 +17,7 @@ from hub.console.routes import Console, done
 from hub.settlement.decisions import Action, Scope
 from hub.settlement.disputes import Reason
 from hub.settlement.engine.foretelling import Foreteller
+from hub.store.books import CDRS_BY_NAME
 from hub.store.decisions import KeptDecision
 from hub.web.books import BooksDesk, CauseDetail, CauseFilters, CauseShown
 from hub.web.decisions import DecisionAsked, DecisionsDesk, DecisionShown
@@ -59,7 +60,7 @@ def _add_cause(router: APIRouter, console: Console, desks: CauseDesks) -> None:
         foretold = None if preview is None else await desks.foreteller.foretell(cause, preview)
         if foretold is not None and "hx-request" in request.headers:
             return await console.page(request, "preview.html", {"foretold": foretold})
-        place = read_parts(read_cursor(after, 2), lambda parts: (parts[0], parts[1]))
+        place = read_parts(read_cursor(after, 2), CDRS_BY_NAME.read)
         detail = await desks.books.cause(cause, place, 50)
         weight = await desks.foreteller.weight(cause)
         values = {
@@ -155,6 +156,7 @@ def _causes(desk: BooksDesk) -> Listing[CauseShown, CauseFilters]:
                 unit=lambda row: row.currency,
                 kind="money",
                 link=_own_path,
+                sort="at_risk",
             ),
             Column(
                 key="cdrs",
@@ -162,6 +164,7 @@ def _causes(desk: BooksDesk) -> Listing[CauseShown, CauseFilters]:
                 value=lambda row: row.cdrs,
                 kind="number",
                 link=lambda row: f"/console/cdrs?cause={quote(row.cause, safe='')}",
+                sort="cdrs",
             ),
             Column(
                 key="held",
@@ -169,10 +172,13 @@ def _causes(desk: BooksDesk) -> Listing[CauseShown, CauseFilters]:
                 value=lambda row: row.held,
                 kind="number",
                 link=lambda row: f"/console/cdrs?cause={quote(row.cause, safe='')}",
+                sort="held",
             ),
             Column(key="disposition", label="Verdict", value=lambda row: row.disposition, kind="tag"),
             Column(key="action", label="Decided", value=lambda row: row.action, kind="tag"),
-            Column(key="since", label="Since", value=lambda row: row.first_at, kind="moment", is_minor=True),
+            Column(
+                key="since", label="Since", value=lambda row: row.first_at, kind="moment", sort="since", is_minor=True
+            ),
         ),
         filters=(
             FilterField(name="period", label="Period", placeholder="2026-10"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -51,6 +52,7 @@ def cdr_columns() -> tuple[Column[CdrShown], ...]:
             unit=lambda row: row.currency,
             kind="money",
             link=_own_path,
+            sort="claimed",
         ),
         Column(
             key="priced",
@@ -60,8 +62,27 @@ def cdr_columns() -> tuple[Column[CdrShown], ...]:
             kind="money",
             link=_own_path,
         ),
-        Column(key="kwh", label="kWh", value=lambda row: row.kwh, kind="number", is_minor=True),
-        Column(key="end", label="Ended", value=lambda row: row.end_date_time, kind="moment", is_minor=True),
+        Column(
+            key="difference",
+            label="Difference",
+            value=_difference,
+            unit=lambda row: row.currency,
+            kind="money",
+            sort="difference",
+            is_minor=True,
+        ),
+        Column(key="kwh", label="kWh", value=lambda row: row.kwh, kind="number", sort="kwh", is_minor=True),
+        Column(
+            key="end", label="Ended", value=lambda row: row.end_date_time, kind="moment", sort="ended", is_rare=True
+        ),
+        Column(
+            key="received",
+            label="Received",
+            value=lambda row: row.received_at,
+            kind="moment",
+            sort="received",
+            is_rare=True,
+        ),
         Column(key="kinds", label="Findings", value=lambda row: row.kinds, kind="tag"),
     )
 
@@ -125,6 +146,11 @@ def _cdrs(desk: BooksDesk) -> Listing[CdrShown, CdrFilters]:
         read=read,
         empty="No CDR was examined yet. They are, seconds after a partner sent them.",
     )
+
+
+def _difference(row: CdrShown) -> Decimal | None:
+    """What is claimed minus what is priced, without VAT."""
+    return Decimal(row.claimed.excl_vat) - Decimal(row.priced.excl_vat) if row.priced else None
 
 
 def _own_path(row: CdrShown) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Request, Response
-from pydantic import ConfigDict
 
 from hub.console.accounts import Permission
 from hub.console.cdrs import ZIP_TYPE, cdr_path
@@ -16,17 +15,17 @@ from hub.console.routes import Console, done
 from hub.settlement.disputes import Reason, Stage, Step, steps_from
 from hub.settlement.engine.proof import ProofRoom
 from hub.store.disputelinks import DisputeLinks
-from hub.store.disputes import DisputeQuery
 from hub.web.books import read_creditor
 from hub.web.disputes import (
+    DisputeFilters,
     DisputesDesk,
     DisputeShown,
     NewDisputeAsked,
+    dispute_page,
     read_dispute,
-    show_dispute,
     tell,
 )
-from hub.web.listing import Filters, Page, PartyText, Text, page_of, read_cursor, read_parts
+from hub.web.listing import Page
 from hub.web.told import told
 from ocpi_modules.errors import InvalidParameters
 from ocpi_modules.types import INT_MAX, fold
@@ -136,35 +135,9 @@ def _read(
         raise InvalidParameters("write amounts like 12.50", http_status=400) from exc
 
 
-class DisputeFilters(Filters):
-    """Which disputes are wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    state: Stage | None = None
-    period: Text | None = None
-    creditor: PartyText | None = None
-    debtor: PartyText | None = None
-    cdr_id: Text | None = None
-
-    def query(self) -> DisputeQuery:
-        """The same for the store. Raises InvalidParameters for a cursor that is none."""
-        after = read_parts(read_cursor(self.after, 1), lambda parts: min(int(parts[0]), INT_MAX)) or 0
-        return DisputeQuery(
-            creditor=self.creditor,
-            debtor=self.debtor,
-            state=self.state,
-            period=self.period,
-            cdr_key=fold(self.cdr_id) if self.cdr_id else None,
-            after=after,
-            most=self.limit + 1,
-        )
-
-
 def _disputes(desk: DisputesDesk) -> Listing[DisputeShown, DisputeFilters]:
     async def read(asked: DisputeFilters) -> Page[DisputeShown]:
-        found = await desk.room.page(asked.query())
-        return page_of(found, asked.limit, show_dispute, lambda kept: (str(kept.id),))
+        return await dispute_page(desk.room, asked)
 
     return Listing(
         title="Disputes",
@@ -181,7 +154,11 @@ def _disputes(desk: DisputesDesk) -> Listing[DisputeShown, DisputeFilters]:
             Column(key="state", label="Stage", value=lambda row: row.state.value, kind="tag"),
             Column(key="turn", label="Whose turn", value=lambda row: row.turn or ""),
             Column(
-                key="due_at", label="Answer until", value=lambda row: row.due_at if row.turn else None, kind="moment"
+                key="due_at",
+                label="Answer until",
+                value=lambda row: row.due_at if row.turn else None,
+                kind="moment",
+                sort="due",
             ),
             Column(key="creditor", label="Creditor", value=lambda row: row.creditor),
             Column(key="debtor", label="Debtor", value=lambda row: row.debtor),
@@ -200,6 +177,7 @@ def _disputes(desk: DisputesDesk) -> Listing[DisputeShown, DisputeFilters]:
                 unit=lambda row: row.currency,
                 kind="money",
                 link=lambda row: f"{DISPUTES_PATH}/{row.id}",
+                sort="amount",
             ),
         ),
         filters=(

@@ -68,7 +68,7 @@ def _findings(desk: BooksDesk) -> Listing[FindingShown, FindingFilters]:
                 link=lambda row: f"{FINDINGS_PATH}?party={row.party}",
             ),
             Column(key="counterparty", label="To", value=lambda row: row.counterparty, is_minor=True),
-            Column(key="cdrs", label="CDRs", value=_named, kind="code", link=_cdr),
+            Column(key="cdrs", label="CDRs", value=_named, kind="code", link=_cdr, sort="cdrs"),
             Column(
                 key="at_risk",
                 label="At risk",
@@ -76,8 +76,16 @@ def _findings(desk: BooksDesk) -> Listing[FindingShown, FindingFilters]:
                 unit=lambda row: row.currency,
                 kind="money",
                 link=_cause,
+                sort="at_risk",
             ),
-            Column(key="raised_at", label="Since", value=lambda row: row.raised_at, kind="moment", is_minor=True),
+            Column(
+                key="raised_at",
+                label="Since",
+                value=lambda row: row.raised_at,
+                kind="moment",
+                sort="since",
+                is_minor=True,
+            ),
             Column(key="cleared_at", label="Until", value=lambda row: row.cleared_at, kind="moment", is_minor=True),
         ),
         filters=(

@@ -59,7 +59,7 @@ class Gate:
 
     def __init__(self, accounts: Accounts, clock: Clock, public_url: str) -> None:
         self.accounts, self.clock = accounts, clock
-        self._is_secure = public_url.startswith("https://")
+        self.is_secure = public_url.startswith("https://")
 
     async def person(self, request: Request, *, is_use: bool = True) -> Person:
         """Who asks; `is_use`: a person did something, which a page that refreshes itself does not. Raises NotSignedIn."""
@@ -121,7 +121,7 @@ class Gate:
             cookie,
             max_age=SESSION_HOURS * 3600,
             path=COOKIE_PATH,
-            secure=self._is_secure,
+            secure=self.is_secure,
             httponly=True,
             samesite="lax",
         )

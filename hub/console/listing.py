@@ -43,6 +43,8 @@ class Column(Generic[Row]):
     sort: str | None = None
     is_minor: bool = False
     """Left out on narrow screens."""
+    is_rare: bool = False
+    """Left out on all but wide screens."""
     is_wide: bool = False
     """Holds sentences."""
 
@@ -50,6 +52,22 @@ class Column(Generic[Row]):
     def is_numeric(self) -> bool:
         """Whether it stands on the right."""
         return self.kind in {"money", "number"}
+
+    @property
+    def shown_from(self) -> str:
+        """The classes that leave it out on screens that are too narrow for it."""
+        widths = {"xxl": self.is_rare, "lg": self.is_minor}
+        return next((f"d-none d-{width}-table-cell" for width, is_so in widths.items() if is_so), "")
+
+    @property
+    def orders(self) -> tuple[tuple[str, str], ...]:
+        """The orders by this column, with words for them; none where it cannot be sorted by."""
+        downwards, upwards = ("latest", "earliest") if self.kind == "moment" else ("largest", "smallest")
+        words = (
+            (f"-{self.sort}", f"{self.label}, {downwards} first"),
+            (f"{self.sort}", f"{self.label}, {upwards} first"),
+        )
+        return words if self.sort else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +99,11 @@ class Listing(Generic[Row, Asked]):
     extra: Callable[[Asked], Awaitable[Mapping[str, Any]]] | None = None
     is_summed: bool = False
     """Its rows are added up out of all there are: where that takes long, they are shown as they were a moment ago."""
+
+    @property
+    def orders(self) -> list[tuple[str, str]]:
+        """All orders that can be chosen, also by columns that a narrow screen leaves out."""
+        return [order for column in self.columns for order in column.orders]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
-from pydantic import ConfigDict
 
 from hub.console.accounts import Permission
 from hub.console.listing import Column, FilterField, Listing, add_listing
 from hub.console.routes import Console, done
-from hub.store.chases import MissingAsked
-from hub.web.listing import Filters, Page, PartyText, read_cursor, read_moment, read_parts
-from hub.web.missing import ChaseAsked, MissingDesk, MissingShown
+from hub.web.missing import ChaseAsked, MissingDesk, MissingFilters, MissingShown
 from ocpi_modules.parties import Party
 
 MISSING_PATH = "/console/missing"
@@ -36,24 +33,10 @@ def missing_router(console: Console, desk: MissingDesk) -> APIRouter:
     return router
 
 
-class MissingFilters(Filters):
-    """Whose sessions are wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    creditor: PartyText | None = None
-    debtor: PartyText | None = None
-
-
 def _board(desk: MissingDesk) -> Listing[MissingShown, MissingFilters]:
-    async def read(asked: MissingFilters) -> Page[MissingShown]:
-        place = read_parts(read_cursor(asked.after, 3), lambda parts: (read_moment(parts[0]), parts[1], parts[2]))
-        wanted = MissingAsked(before=desk.board.before, creditor=asked.creditor, debtor=asked.debtor, after=place)
-        return await desk.page(wanted, asked.limit)
-
     async def extra(asked: MissingFilters) -> Mapping[str, Any]:
-        board = await desk.page(MissingAsked(before=desk.board.before), 1)
-        return {"owing": board.by_creditor, "chases": (await desk.history(asked.creditor, None, CHASES_SHOWN)).items}
+        chases = await desk.history(asked.creditor, None, CHASES_SHOWN)
+        return {"owing": await desk.owing(), "chases": chases.items}
 
     return Listing(
         is_summed=True,
@@ -76,7 +59,7 @@ def _board(desk: MissingDesk) -> Listing[MissingShown, MissingFilters]:
                 link=lambda row: f"{MISSING_PATH}?debtor={row.debtor}",
             ),
             Column(key="completed_at", label="Complete since", value=lambda row: row.completed_at, kind="moment"),
-            Column(key="age_hours", label="Hours", value=lambda row: row.age_hours, kind="number"),
+            Column(key="age_hours", label="Hours", value=lambda row: row.age_hours, kind="number", sort="age"),
             Column(key="kwh", label="kWh", value=lambda row: row.kwh, kind="number"),
             Column(
                 key="estimated",
@@ -84,6 +67,7 @@ def _board(desk: MissingDesk) -> Listing[MissingShown, MissingFilters]:
                 value=lambda row: row.estimated.excl_vat if row.estimated and row.currency else None,
                 unit=lambda row: row.currency or "",
                 kind="money",
+                sort="estimated",
             ),
         ),
         filters=(
@@ -91,7 +75,7 @@ def _board(desk: MissingDesk) -> Listing[MissingShown, MissingFilters]:
             FilterField(name="debtor", label="eMSP", placeholder="NL/MSP"),
         ),
         asked=MissingFilters,
-        read=read,
+        read=desk.page,
         extra=extra,
         empty="Every completed session has its CDR.",
     )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Form, Request, Response
@@ -15,9 +14,10 @@ from hub.console.gate import Gate, address_of
 from hub.console.listing import Column, FilterField, Listing, add_listing
 from hub.console.passwords import is_right
 from hub.console.routes import Console, done
+from hub.console.sign_on import SignOn, handed_over
 from hub.console.signing_in import LINK_HOURS, PASSWORD, make_link
-from hub.store.accounts import AuditLine, Deed, KeptAccount, NewAccount
-from hub.web.listing import Filters, Page, Text, page_of, read_cursor, read_parts
+from hub.store.accounts import AUDIT_NEWEST_FIRST, AUDIT_SORTS, AuditAsked, AuditLine, Deed, KeptAccount, NewAccount
+from hub.web.listing import Filters, Page, Text, asked_order, placed_page
 from ocpi_modules.errors import InvalidParameters, UnknownPath
 from ocpi_modules.types import decode_json
 
@@ -27,23 +27,24 @@ ShownName = Annotated[str, Form(max_length=100)]
 Roles = Annotated[list[str], Form(max_length=len(Role))]
 
 
-def people_router(console: Console) -> APIRouter:
+def people_router(console: Console, sign_on: SignOn | None = None) -> APIRouter:
     """The pages of accounts."""
     router = console.router()
-    _add_accounts(router, console)
+    _add_accounts(router, console, sign_on)
     _add_changes(router, console)
+    if sign_on is not None:
+        _add_handing_over(router, console, sign_on.provider.issuer)
     _add_me(router, console)
     add_listing(router, console, _audit(console.gate))
     return router
 
 
-def _add_accounts(router: APIRouter, console: Console) -> None:
+def _add_accounts(router: APIRouter, console: Console, sign_on: SignOn | None) -> None:
     @router.get("/accounts")
     async def accounts(request: Request) -> Response:
         console.person(request, Permission.ADMINISTER)
-        return await console.page(
-            request, "accounts.html", {"accounts": await console.gate.accounts.all(), "roles": Role}
-        )
+        values = {"accounts": await console.gate.accounts.all(), "roles": Role, "sign_on": sign_on}
+        return await console.page(request, "accounts.html", values)
 
     @router.post("/accounts")
     async def add(
@@ -74,7 +75,7 @@ def _add_changes(router: APIRouter, console: Console) -> None:
     @router.post("/accounts/{name}/link")
     async def link(request: Request, name: str) -> Response:
         console.person(request, Permission.ADMINISTER)
-        account = await _named(console.gate, name)
+        account = _with_password(await _named(console.gate, name))
         path = await make_link(console.gate, PASSWORD, account.id)
         await console.gate.note(request, request.state.person, "password_link_made", account.name)
         return await console.page(
@@ -106,11 +107,26 @@ def _add_changes(router: APIRouter, console: Console) -> None:
         return done(ACCOUNTS_PATH, f"{wanted.name} is changed.")
 
 
+def _add_handing_over(router: APIRouter, console: Console, issuer: str) -> None:
+    @router.post("/accounts/{name}/hand-over")
+    async def hand_over(request: Request, name: str) -> Response:
+        """Whoever is called so at the provider signs in to this account from now on, and its password is gone."""
+        person = console.person(request, Permission.ADMINISTER)
+        account = _with_password(await _named(console.gate, name))
+        if account.id == person.account:
+            raise InvalidParameters("somebody else has to hand your own account over", http_status=409)
+        wanted = replace(account, password="", subject=handed_over(issuer, account.name))
+        deed = Deed(actor=person.name, action="account_handed_over", target=account.name, address=address_of(request))
+        await console.gate.accounts.change(wanted, deed, console.gate.clock.now())
+        return done(ACCOUNTS_PATH, f"{account.name} signs in by single sign-on from now on.")
+
+
 def _add_me(router: APIRouter, console: Console) -> None:
     @router.get("/me")
     async def me(request: Request) -> Response:
-        console.person(request)
-        return await console.page(request, "me.html", {"zones": sorted(available_timezones())})
+        account = await _named(console.gate, console.person(request).name)
+        values = {"zones": sorted(available_timezones()), "is_elsewhere": account.subject is not None}
+        return await console.page(request, "me.html", values)
 
     @router.post("/me")
     async def set_zone(request: Request, zone: Annotated[str, Form(max_length=100)]) -> Response:
@@ -123,7 +139,8 @@ def _add_me(router: APIRouter, console: Console) -> None:
     @router.post("/me/password")
     async def password(request: Request, current: Annotated[str, Form(max_length=PASSWORD_MAX_CHARACTERS)]) -> Response:
         person = console.person(request)
-        if not await is_right(current, (await _named(console.gate, person.name)).password):
+        account = _with_password(await _named(console.gate, person.name))
+        if not await is_right(current, account.password):
             return done(ME_PATH, "That is not your password now.", is_good=False)
         link = await make_link(console.gate, PASSWORD, person.account)
         await console.gate.note(request, person, "password_link_made", person.name)
@@ -140,9 +157,17 @@ def _read_new(name: str, shown_name: str, roles: list[str]) -> NewAccount:
         raise InvalidParameters(str(exc), http_status=400) from exc
 
 
+def _with_password(account: KeptAccount) -> KeptAccount:
+    """An account that has its password here. Raises InvalidParameters (409)."""
+    if account.subject is not None:
+        raise InvalidParameters(f"{account.name} signs in by single sign-on, and has no password here", http_status=409)
+    return account
+
+
 def _changed(account: KeptAccount, shown_name: str, roles: list[str], *, is_active: bool) -> KeptAccount:
+    """An account with what an admin wants; the roles of single sign-on are those of its groups."""
     try:
-        kept = " ".join(sorted(read_roles(roles)))
+        kept = account.roles if account.subject else " ".join(sorted(read_roles(roles)))
     except ValueError as exc:
         raise InvalidParameters(str(exc), http_status=400) from exc
     return replace(account, shown_name=shown_name.strip() or account.name, roles=kept, is_active=is_active)
@@ -163,14 +188,14 @@ class AuditFilters(Filters):
     actor: Text | None = None
     action: Text | None = None
     target: Text | None = None
+    sort: Literal["when", "-when"] | None = None
 
 
 def _audit(gate: Gate) -> Listing[AuditLine, AuditFilters]:
     async def read(asked: AuditFilters) -> Page[AuditLine]:
-        before = read_parts(read_cursor(asked.after, 1), lambda parts: int(parts[0]))
-        chosen: Mapping[str, Any] = {"actor": asked.actor, "action": asked.action, "target": asked.target}
-        lines = await gate.accounts.audit(chosen, before, asked.limit + 1)
-        return page_of(lines, asked.limit, lambda line: line, lambda line: (str(line.id),))
+        order, after = asked_order(AUDIT_SORTS, asked, AUDIT_NEWEST_FIRST)
+        wanted = AuditAsked(actor=asked.actor, action=asked.action, target=asked.target, order=order, after=after)
+        return placed_page(await gate.accounts.audit(wanted, asked.limit + 1), asked.limit, lambda line: line, order)
 
     return Listing(
         title="Audit log",
@@ -178,7 +203,7 @@ def _audit(gate: Gate) -> Listing[AuditLine, AuditFilters]:
         path=AUDIT_PATH,
         needs=Permission.ADMINISTER,
         columns=(
-            Column(key="at", label="When", value=lambda line: line.at, kind="moment"),
+            Column(key="at", label="When", value=lambda line: line.at, kind="moment", sort="when"),
             Column(
                 key="actor",
                 label="Who",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -17,6 +17,7 @@ from hub.console.accounts import PASSWORD_MAX_CHARACTERS, PASSWORD_MIN_CHARACTER
 from hub.console.gate import COOKIE, COOKIE_PATH, Forbidden, Gate, NotSignedIn, SignIn, SignInRefused, address_of
 from hub.console.passwords import hashed
 from hub.console.routes import HOME_PATH, SIGN_IN_PATH, Console, done, own_path
+from hub.console.sign_on import START_PATH, SignOn
 from hub.store.accounts import Accounts, Deed, KeptAccount, NewAccount
 from hub.store.secrets import new_token, token_hash
 
@@ -51,10 +52,10 @@ async def first_link(gate: Gate) -> str | None:
     return None if await gate.accounts.count() else await make_link(gate, FIRST)
 
 
-def sign_in_router(console: Console, shown: Sequence[ShownAccount] = ()) -> APIRouter:
-    """The pages for people who are not signed in; `shown` are the accounts of a demonstration."""
+def sign_in_router(console: Console, shown: Sequence[ShownAccount] = (), sign_on: SignOn | None = None) -> APIRouter:
+    """The pages for people who are not signed in; `shown` are the accounts of a demonstration, `sign_on` another way in."""
     router = console.router(is_open=True)
-    _add_sign_in(router, console, shown)
+    _add_sign_in(router, console, {"shown": shown, "sign_on": sign_on, "start_path": START_PATH})
     _add_links(router, console)
 
     @router.get("")
@@ -64,10 +65,10 @@ def sign_in_router(console: Console, shown: Sequence[ShownAccount] = ()) -> APIR
     return router
 
 
-def _add_sign_in(router: APIRouter, console: Console, shown: Sequence[ShownAccount]) -> None:
+def _add_sign_in(router: APIRouter, console: Console, always: Mapping[str, object]) -> None:
     @router.get("/sign-in")
     async def ask(request: Request, next: str = "") -> Response:
-        values = {"next": own_path(next), "shown": shown, "name": "", "sentence": ""}
+        values = {**always, "next": own_path(next), "name": "", "sentence": ""}
         return await console.page(request, "sign_in.html", values)
 
     @router.post("/sign-in")
@@ -82,7 +83,7 @@ def _add_sign_in(router: APIRouter, console: Console, shown: Sequence[ShownAccou
         try:
             cookie = await console.gate.sign_in(asked)
         except SignInRefused as refused:
-            values = {"next": own_path(next), "shown": shown, "name": name, "sentence": str(refused)}
+            values = {**always, "next": own_path(next), "name": name, "sentence": str(refused)}
             return await console.page(request, "sign_in.html", values, 401)
         await _take_zone(console.gate.accounts, asked.name, zone)
         response = RedirectResponse(own_path(next), 303)
@@ -117,6 +118,8 @@ def _add_links(router: APIRouter, console: Console) -> None:
         purpose, account = await _link(console, secret)
         try:
             wanted = account.name if account else account_name(name)
+            if account is None and await console.gate.accounts.named(wanted) is not None:
+                raise ValueError(f"there is a closed account {wanted}; choose another name")
             if password != again:
                 raise ValueError("the two passwords are not the same")
             kept = await hashed(new_password(password, wanted))
@@ -142,6 +145,8 @@ async def _link(console: Console, secret: str) -> tuple[str, KeptAccount | None]
     found = await console.gate.accounts.link(token_hash(secret), console.gate.clock.now())
     if found is None or (found[0] == FIRST and await console.gate.accounts.count()):
         raise Forbidden("This link was used, or is too old. Ask for another one.")
+    if found[1] is not None and found[1].subject is not None:
+        raise Forbidden("This account signs in by single sign-on now, and has no password here.")
     return found
 
 

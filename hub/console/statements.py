@@ -8,23 +8,21 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import ConfigDict
 
 from hub.console.cdrs import cdr_path
 from hub.console.exports import attachment
 from hub.console.listing import Column, FilterField, Listing, add_listing
 from hub.console.routes import Console, look_again
 from hub.settlement.engine.closing import WholeStatement
-from hub.store.statements import StatementsAsked
-from hub.web.listing import Filters, Page, PartyText, Text, read_cursor, read_parts
+from hub.web.listing import Page
 from hub.web.statements import (
     CSV,
     JSON,
     PDF,
     XLSX,
+    StatementFilters,
     StatementsDesk,
     StatementShown,
-    StatementState,
     csv_of,
     json_of,
     pdf_of,
@@ -88,29 +86,6 @@ def _line(statement: StatementShown, line: Any) -> dict[str, Any]:
     return {**line, "path": cdr_path(statement.creditor, line["cdr_id"])}
 
 
-class StatementFilters(Filters):
-    """Which statements are wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    period: Text | None = None
-    creditor: PartyText | None = None
-    debtor: PartyText | None = None
-    currency: Text | None = None
-    state: StatementState | None = None
-
-    def asked(self) -> StatementsAsked:
-        """The same for the store. Raises InvalidParameters for a cursor that is none."""
-        return StatementsAsked(
-            period=self.period,
-            creditor=self.creditor,
-            debtor=self.debtor,
-            currency=self.currency,
-            state=self.state,
-            after=read_parts(read_cursor(self.after, 1), lambda parts: parts[0]),
-        )
-
-
 def _statements(desk: StatementsDesk) -> Listing[StatementShown, StatementFilters]:
     async def read(asked: StatementFilters) -> Page[StatementShown]:
         return await desk.page(asked.asked(), asked.limit)
@@ -123,8 +98,15 @@ def _statements(desk: StatementsDesk) -> Listing[StatementShown, StatementFilter
             Column(key="creditor", label="Creditor", value=lambda row: row.creditor),
             Column(key="debtor", label="Debtor", value=lambda row: row.debtor),
             Column(key="state", label="State", value=lambda row: row.state, kind="tag"),
-            Column(key="cdrs", label="CDRs", value=lambda row: row.cdrs, kind="number", link=_cdrs),
-            Column(key="kept_out", label="Kept out", value=lambda row: row.kept_out, kind="number", link=_own_path),
+            Column(key="cdrs", label="CDRs", value=lambda row: row.cdrs, kind="number", link=_cdrs, sort="cdrs"),
+            Column(
+                key="kept_out",
+                label="Kept out",
+                value=lambda row: row.kept_out,
+                kind="number",
+                link=_own_path,
+                sort="kept_out",
+            ),
             Column(
                 key="excl_vat",
                 label="Without VAT",
@@ -132,6 +114,7 @@ def _statements(desk: StatementsDesk) -> Listing[StatementShown, StatementFilter
                 unit=lambda row: row.currency,
                 kind="money",
                 link=_own_path,
+                sort="excl_vat",
             ),
             Column(
                 key="incl_vat",
@@ -140,8 +123,11 @@ def _statements(desk: StatementsDesk) -> Listing[StatementShown, StatementFilter
                 unit=lambda row: row.currency,
                 kind="money",
                 link=_own_path,
+                sort="incl_vat",
             ),
-            Column(key="made_at", label="Made", value=lambda row: row.made_at, kind="moment", is_minor=True),
+            Column(
+                key="made_at", label="Made", value=lambda row: row.made_at, kind="moment", sort="made", is_minor=True
+            ),
         ),
         filters=(
             FilterField(name="period", label="Period", placeholder="2026-10"),

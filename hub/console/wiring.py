@@ -37,6 +37,7 @@ from hub.console.places import places_routers
 from hub.console.rendering import STATIC
 from hub.console.routes import Console
 from hub.console.search import search_router
+from hub.console.sign_on import SignOn, sign_on_router
 from hub.console.signing_in import ShownAccount, sign_in_router
 from hub.console.statements import statements_router
 from hub.settlement.engine.corrections import CorrectionDesk
@@ -74,11 +75,14 @@ class Desks:
     places: PlaceDesks
 
 
-def console_routers(console: Console, desks: Desks, shown: Sequence[ShownAccount] = ()) -> list[APIRouter]:
+def console_routers(
+    console: Console, desks: Desks, shown: Sequence[ShownAccount] = (), sign_on: SignOn | None = None
+) -> list[APIRouter]:
     """All pages; those with fixed addresses come first."""
     return [
-        sign_in_router(console, shown),
-        people_router(console),
+        *([sign_on_router(console, sign_on)] if sign_on else []),
+        sign_in_router(console, shown, sign_on),
+        people_router(console, sign_on),
         room_router(console, desks.guests),
         links_router(console, desks.guests),
         causes_router(console, desks.causes),

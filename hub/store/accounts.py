@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hub.store.direct import Connection, Direct
-from hub.store.where import where
+from hub.store.ordering import Order, Part, Parts, Place, Placed, placed
+from hub.store.where import Clause, where
 from ocpi_modules.types import encode_json
 
 ACCOUNTS_MAX = 10_000
@@ -72,6 +73,21 @@ class Deed:
     address: str = ""
 
 
+AUDIT_SORTS: Mapping[str, Parts] = {"when": (Part("id", "bigint"),)}
+AUDIT_NEWEST_FIRST = Order(AUDIT_SORTS["when"], is_descending=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditAsked:
+    """Which lines of the audit log are wanted, None for all; `after` is a place in their order."""
+
+    actor: str | None = None
+    action: str | None = None
+    target: str | None = None
+    order: Order = AUDIT_NEWEST_FIRST
+    after: Place | None = None
+
+
 class Accounts:
     """The tables of accounts."""
 
@@ -121,7 +137,15 @@ class Accounts:
     async def change(self, account: KeptAccount, deed: Deed, now: datetime) -> None:
         """Keep an account as it is now; its sessions end where it cannot be signed in to any more, or its password is another one."""
         async with self._direct.transaction() as connection:
-            values = (account.shown_name, account.password, account.roles, account.zone, account.is_active, account.id)
+            values = (
+                account.shown_name,
+                account.password,
+                account.roles,
+                account.zone,
+                account.is_active,
+                account.subject,
+                account.id,
+            )
             await connection.execute(_END_CHANGED, account.id, account.password, account.is_active, now)
             await connection.execute(_CHANGE, *values)
             await write_deed(connection, deed, now)
@@ -182,15 +206,18 @@ class Accounts:
         async with self._direct.transaction() as connection:
             await write_deed(connection, deed, now)
 
-    async def audit(self, asked: Mapping[str, str | None], before: int | None, most: int) -> list[AuditLine]:
-        """The audit log, the newest first; `asked` by actor, action and target, `before` an id."""
-        clauses = [(f"{name} = ?", asked.get(name)) for name in ("actor", "action", "target")]
-        condition, values = where([*clauses, ("id < ?", before)])
-        rows = await self._direct.fetch(
-            f"select * from audit_entry {condition} order by id desc limit {min(most, AUDIT_PAGE_MAX_ROWS + 1)}",
-            *values,
+    async def audit(self, asked: AuditAsked, most: int) -> list[Placed[AuditLine]]:
+        """The audit log."""
+        clauses: list[Clause] = [(f"{name} = ?", getattr(asked, name)) for name in ("actor", "action", "target")]
+        condition, values = where([*clauses, asked.order.behind(asked.after)])
+        statement = (
+            f"select {', '.join(_AUDIT_COLUMNS)}, {asked.order.place} from audit_entry {condition} "
+            f"order by {asked.order.by} limit {min(most, AUDIT_PAGE_MAX_ROWS + 1)}"
         )
-        return [AuditLine(**row) for row in rows]
+        return placed(
+            await self._direct.fetch(statement, *values),
+            lambda row: AuditLine(**{name: row[name] for name in _AUDIT_COLUMNS}),
+        )
 
     async def _one(self, condition: str, *values: Any) -> KeptAccount | None:
         rows = await self._direct.fetch(f"{_ACCOUNT} {condition}", *values)
@@ -207,13 +234,14 @@ async def write_deed(connection: Connection, deed: Deed, now: datetime) -> None:
     await connection.execute(_NOTE, now, deed.actor, deed.action, deed.target, details, deed.address)
 
 
+_AUDIT_COLUMNS: Sequence[str] = (*AuditLine.__dataclass_fields__,)
 _COLUMNS: Sequence[str] = (*KeptAccount.__dataclass_fields__,)
 _ACCOUNT = f"select {', '.join(_COLUMNS)} from account"
 _ADD = (
     "insert into account (name, shown_name, password, roles, zone, subject, created_at, is_active) "
     "values ($1, $2, $3, $4, $5, $6, $7, true) on conflict do nothing returning id"
 )
-_CHANGE = "update account set shown_name = $1, password = $2, roles = $3, zone = $4, is_active = $5 where id = $6"
+_CHANGE = "update account set shown_name = $1, password = $2, roles = $3, zone = $4, is_active = $5, subject = $6 where id = $7"
 _END_CHANGED = (
     "delete from console_session s using account a where s.account = a.id and a.id = $1 "
     "and (a.password <> $2 or not $3 or s.ends_at < $4)"

@@ -10,13 +10,41 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hub.store.direct import Direct, Record
+from hub.store.ordering import Order, Part, Parts, Place, Placed, lowest_without, placed
 from hub.store.pack import unpack
 from hub.store.where import Clause, where
 
 PAGE_MAX_ROWS = 1000
+
+_CDR_NAME = (Part("v.creditor"), Part("v.cdr_key"))
+
+CDRS_BY_NAME = Order(_CDR_NAME)
+CDR_SORTS: Mapping[str, Parts] = {
+    "received": (Part("v.received_at", "timestamptz"), *_CDR_NAME),
+    "ended": (lowest_without("v.ends_at", "timestamptz"), *_CDR_NAME),
+    "claimed": (Part("v.currency"), Part("v.excl_vat", "numeric"), *_CDR_NAME),
+    "difference": (Part("v.currency"), lowest_without("v.excl_vat - v.priced_excl_vat", "numeric"), *_CDR_NAME),
+    "kwh": (lowest_without("v.energy", "numeric"), *_CDR_NAME),
+}
+
+FINDINGS_BY_MONEY = Order((Part("f.at_risk", "numeric"), Part("f.key")), is_descending=True)
+FINDING_SORTS: Mapping[str, Parts] = {
+    "at_risk": (Part("f.currency"), Part("f.at_risk", "numeric"), Part("f.key")),
+    "cdrs": (Part("(select count(*) from finding_cdr c where c.finding = f.key)", "bigint"), Part("f.key")),
+    "since": (Part("f.raised_at", "timestamptz"), Part("f.key")),
+}
+
+CAUSES_BY_RANK = Order((Part("r.cause"),))
+"""Its place is the cause alone: ranks shift while somebody turns pages."""
+CAUSE_SORTS: Mapping[str, Parts] = {
+    "at_risk": (Part("r.currency"), Part("r.at_risk", "numeric"), Part("r.cause")),
+    "cdrs": (Part("r.cdrs", "bigint"), Part("r.cause")),
+    "held": (Part("r.held", "bigint"), Part("r.cause")),
+    "since": (Part("r.first_at", "timestamptz"), Part("r.cause")),
+}
 
 Line = TypeVar("Line", bound="CdrLine | FindingLine | CauseLine | BalanceLine")
 
@@ -25,7 +53,7 @@ Line = TypeVar("Line", bound="CdrLine | FindingLine | CauseLine | BalanceLine")
 class CdrsAsked:
     """Which verdicts are wanted, None for all; `token`, `session` and `cdr` (the beginning of an id) are folded.
 
-    `after` is creditor and folded id.
+    `after` is a place in their order.
     """
 
     period: str | None = None
@@ -39,7 +67,8 @@ class CdrsAsked:
     session: str | None = None
     cdr: str | None = None
     statement: str | None = None
-    after: tuple[str, str] | None = None
+    order: Order = CDRS_BY_NAME
+    after: Place | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +103,7 @@ class CdrLine:
 class FindingsAsked:
     """Which findings are wanted, None for all; `party` is whose CDRs they are about, `cdr` one of these by creditor and folded id.
 
-    `is_cleared` False: those that are so now. `after` is money at risk and key.
+    `is_cleared` False: those that are so now. `after` is a place in their order.
     """
 
     period: str | None = None
@@ -89,7 +118,8 @@ class FindingsAsked:
     cdr: tuple[str, str] | None = None
     source: str | None = None
     is_cleared: bool | None = False
-    after: tuple[Decimal, str] | None = None
+    order: Order = FINDINGS_BY_MONEY
+    after: Place | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +147,10 @@ class FindingLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CausesAsked:
-    """Which causes are wanted, None for all. `is_decided`: whether a decision about the cause itself stands. `after` is a cause."""
+    """Which causes are wanted, None for all; `is_decided`: whether a decision about the cause itself stands.
+
+    `after` is a place in their order.
+    """
 
     period: str | None = None
     kind: str | None = None
@@ -126,7 +159,8 @@ class CausesAsked:
     disposition: str | None = None
     cause: str | None = None
     is_decided: bool | None = None
-    after: str | None = None
+    order: Order = CAUSES_BY_RANK
+    after: Place | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,36 +250,43 @@ class BookReader:
     def __init__(self, direct: Direct) -> None:
         self._direct = direct
 
-    async def cdrs(self, asked: CdrsAsked, most: int) -> list[CdrLine]:
-        """CDRs by creditor and folded id."""
-        condition, values = where(_cdr_clauses(asked))
-        statement = f"{_CDR} {condition} order by v.creditor, v.cdr_key limit {_bounded(most)}"
-        return [_line(CdrLine, row) for row in await self._direct.fetch(statement, *values)]
+    async def cdrs(self, asked: CdrsAsked, most: int) -> list[Placed[CdrLine]]:
+        """CDRs in their order."""
+        chosen, values = _few_or_all(asked)
+        statement = f"{chosen} order by {asked.order.by} limit {_bounded(most)}"
+        return placed(await self._direct.fetch(statement, *values), lambda row: _line(CdrLine, row))
 
     async def cdr(self, creditor: str, cdr_key: str) -> CdrLine | None:
         """One CDR; None where it was not examined yet, or is not there."""
-        rows = await self._direct.fetch(f"{_CDR} where v.creditor = $1 and v.cdr_key = $2", creditor, cdr_key)
+        rows = await self._direct.fetch(
+            f"select {_CDR} from verdict v where v.creditor = $1 and v.cdr_key = $2", creditor, cdr_key
+        )
         return _line(CdrLine, rows[0]) if rows else None
 
-    async def findings(self, asked: FindingsAsked, most: int) -> list[FindingLine]:
-        """Findings, those with the most money at risk first."""
+    async def findings(self, asked: FindingsAsked, most: int) -> list[Placed[FindingLine]]:
+        """Findings in their order."""
         condition, values = where(_finding_clauses(asked))
-        statement = f"{_FINDING} {condition} order by f.at_risk desc, f.key desc limit {_bounded(most)}"
-        return [_line(FindingLine, row) for row in await self._direct.fetch(statement, *values)]
+        statement = f"select {_FINDING}, {asked.order.place} from finding f {condition} order by {asked.order.by} limit {_bounded(most)}"
+        return placed(await self._direct.fetch(statement, *values), lambda row: _line(FindingLine, row))
 
-    async def causes(self, asked: CausesAsked, most: int) -> list[CauseLine]:
-        """Causes: what stops money first, then by currency (the one of most CDRs first), the largest amount first."""
+    async def causes(self, asked: CausesAsked, most: int) -> list[Placed[CauseLine]]:
+        """Causes in their order.
+
+        By rank: what stops money first, then by currency (the one of most CDRs first), the largest amount first.
+        """
+        by, behind = _cause_order(asked)
         condition, values = where(_cause_clauses(asked))
         outer, values = where(
             [
                 ("(d.id is not null) = ?", asked.is_decided),
                 ("r.disposition = ?", asked.disposition),
-                ("r.rank > (select rank from r where cause = ?)", asked.after),
+                behind,
             ],
             *values,
         )
-        statement = f"{_CAUSES.format(condition=condition)} {outer} order by r.rank limit {_bounded(most)}"
-        return [_line(CauseLine, row) for row in await self._direct.fetch(statement, *values)]
+        causes = _CAUSES.format(condition=condition, place=asked.order.place)
+        rows = await self._direct.fetch(f"{causes} {outer} order by {by} limit {_bounded(most)}", *values)
+        return placed(rows, lambda row: _line(CauseLine, row))
 
     async def refused(
         self, asked: tuple[str | None, str | None], after: tuple[datetime, bytes, str] | None, most: int
@@ -304,6 +345,27 @@ def _refused(row: Record) -> RefusedLine:
     return RefusedLine(**{**row, "digest": row["digest"].hex(), "text": unpack(row["text"])})
 
 
+def _few_or_all(asked: CdrsAsked) -> tuple[str, list[Any]]:
+    """The statement for CDRs without its order, and its values."""
+    columns, behind = f"{_CDR}, {asked.order.place}", asked.order.behind(asked.after)
+    if not _chooses_few(asked):
+        condition, values = where([*_cdr_clauses(asked), behind])
+        return f"select {columns} from verdict v {condition}", values
+    condition, values = where(_cdr_clauses(asked))
+    outer, values = where([behind], *values)
+    return f"with v as materialized (select * from verdict v {condition}) select {columns} from v {outer}", values
+
+
+def _chooses_few(asked: CdrsAsked) -> bool:
+    """Whether CDRs are to be chosen before they are sorted.
+
+    Those that are held may all be of one currency, or all dear: whoever looked for them along the order would pass by all others first.
+    """
+    told = (asked.kind, asked.cause, asked.token, asked.session, asked.cdr, asked.statement)
+    is_rare = asked.disposition not in {None, "SETTLE"}
+    return bool(asked.order.name) and (is_rare or any(one is not None for one in told))
+
+
 def _cdr_clauses(asked: CdrsAsked) -> list[Clause]:
     return [
         ("v.period = ?", asked.period),
@@ -317,7 +379,6 @@ def _cdr_clauses(asked: CdrsAsked) -> list[Clause]:
         ("right(v.token, length(?) + 1) = '|' || ?", None if asked.token is None else (asked.token, asked.token)),
         (_HAS.format("f.kind = ?"), asked.kind),
         (_HAS.format("f.cause = ?"), asked.cause),
-        ("(v.creditor, v.cdr_key) > (?, ?)", asked.after),
     ]
 
 
@@ -336,7 +397,7 @@ def _finding_clauses(asked: FindingsAsked) -> list[Clause]:
         ("f.cleared_at is null and ?", None if asked.is_cleared is not False else True),
         ("f.cleared_at is not null and ?", None if asked.is_cleared is not True else True),
         ("f.key in (select finding from finding_cdr where creditor = ? and cdr_key = ?)", asked.cdr),
-        ("(f.at_risk, f.key) < (?, ?)", asked.after),
+        asked.order.behind(asked.after),
     ]
 
 
@@ -351,19 +412,25 @@ def _cause_clauses(asked: CausesAsked) -> list[Clause]:
     ]
 
 
+def _cause_order(asked: CausesAsked) -> tuple[str, Clause]:
+    """What causes are ordered by, and the condition for those behind a place."""
+    if asked.order is CAUSES_BY_RANK:
+        return "r.rank", ("r.rank > (select rank from r where cause = ?)", asked.after)
+    return asked.order.by, asked.order.behind(asked.after)
+
+
 _HAS = (
     "exists (select 1 from finding_cdr c join finding f on f.key = c.finding where c.creditor = v.creditor and c.cdr_key = v.cdr_key "
     "and f.cleared_at is null and {})"
 )
 
 _CDR = (
-    "select v.*, array(select distinct f.kind from finding_cdr c join finding f on f.key = c.finding where c.creditor = v.creditor "
-    "and c.cdr_key = v.cdr_key and f.cleared_at is null order by 1) as kinds from verdict v"
+    "v.*, array(select distinct f.kind from finding_cdr c join finding f on f.key = c.finding where c.creditor = v.creditor "
+    "and c.cdr_key = v.cdr_key and f.cleared_at is null order by 1) as kinds"
 )
 
 _FINDING = (
-    "select f.*, array(select c.creditor || '/' || c.cdr_key from finding_cdr c where c.finding = f.key order by 1) as cdrs "
-    "from finding f"
+    "f.*, array(select c.creditor || '/' || c.cdr_key from finding_cdr c where c.finding = f.key order by 1) as cdrs"
 )
 
 _STRICTNESS = (
@@ -389,7 +456,7 @@ _CAUSES = (
     + _NAMED.format("w.strictness")
     + " as disposition, row_number() over (order by w.at_risk = 0, w.weight desc, "
     "w.currency, w.at_risk desc, w.strictness desc, w.cdrs desc, w.cause) as rank from w) "
-    "select r.*, d.id as decision, d.action from r left join lateral (select id, action from decision where scope = 'cause' "
+    "select r.*, d.id as decision, d.action, {place} from r left join lateral (select id, action from decision where scope = 'cause' "
     "and target = r.cause and stands_since is not null and revoked_at is null order by stands_since desc, id desc limit 1) d on true"
 )
 

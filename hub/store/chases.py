@@ -24,13 +24,14 @@ class MissingCdr:
 class MissingAsked:
     """Which are wanted: complete `before` a moment (and not before `since`), of whom, to be paid by whom.
 
-    `after` is when, creditor and session of the last one on the page before.
+    `after` is when, creditor and session of the last one on the page before. The oldest come first, or the newest.
     """
 
     before: datetime
     since: datetime | None = None
     creditor: str | None = None
     debtor: str | None = None
+    is_newest_first: bool = False
     after: tuple[datetime, str, str] | None = None
 
 
@@ -78,9 +79,10 @@ class Chases:
         self._direct = direct
 
     async def missing(self, asked: MissingAsked, most: int) -> list[MissingCdr]:
-        """Sessions without a CDR, the oldest first (D05)."""
+        """Sessions without a CDR, the oldest or the newest first (D05)."""
         condition, values = where(_clauses(asked))
-        statement = f"{_MISSING} {condition} and {_IS_MISSED} order by {_PLACE} limit {int(most)}"
+        by = _NEWEST_FIRST if asked.is_newest_first else _PLACE
+        statement = f"{_MISSING} {condition} and {_IS_MISSED} order by {by} limit {int(most)}"
         return [MissingCdr(*row.values()) for row in await self._direct.fetch(statement, *values)]
 
     async def by_creditor(self, asked: MissingAsked) -> list[MissingOf]:
@@ -130,7 +132,7 @@ def _clauses(asked: MissingAsked) -> list[Clause]:
         ("s.completed_at >= ?", asked.since),
         ("s.creditor = ?", asked.creditor),
         ("s.debtor = ?", asked.debtor),
-        (f"({_PLACE}) > (?, ?, ?)", asked.after),
+        (f"({_PLACE}) {'<' if asked.is_newest_first else '>'} (?, ?, ?)", asked.after),
     ]
 
 
@@ -139,6 +141,7 @@ def _chase(row: Record) -> Chase:
 
 
 _PLACE = "s.completed_at, s.creditor, s.session_key"
+_NEWEST_FIRST = "s.completed_at desc, s.creditor desc, s.session_key desc"
 
 _MISSING = "select s.creditor, s.session_key, s.debtor, s.completed_at from completed_session s"
 

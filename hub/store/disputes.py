@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +10,9 @@ from decimal import Decimal
 from hub.store.corrections import Fits, KeptAdjustment, add_adjustments, taken
 from hub.store.direct import Connection, Direct, Record
 from hub.store.journal import EntryLines, write_entries
+from hub.store.ordering import Order, Part, Parts, Place, Placed, placed
 from hub.store.verdicts import Name
+from hub.store.where import Clause, where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,16 +87,33 @@ class DisputeMove:
     adjustments: Sequence[KeptAdjustment] = ()
 
 
+_ID = Part("id", "bigint")
+
+DISPUTES_BY_NUMBER = Order((_ID,))
+DISPUTE_SORTS: Mapping[str, Parts] = {
+    "due": (
+        Part(
+            "case when state in ('draft', 'raised', 'countered', 'insisted') then due_at else 'infinity' end",
+            "timestamptz",
+        ),
+        _ID,
+    ),
+    "amount": (Part("currency"), Part("excl_vat", "numeric"), _ID),
+    "opened": (Part("opened_at", "timestamptz"), _ID),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeQuery:
-    """Which disputes, by number; None is any."""
+    """Which disputes; None is any. Those that wait for nobody are due after all others; `after` is a place in their order."""
 
     creditor: str | None = None
     debtor: str | None = None
     state: str | None = None
     period: str | None = None
     cdr_key: str | None = None
-    after: int = 0
+    order: Order = DISPUTES_BY_NUMBER
+    after: Place | None = None
     most: int = 100
 
 
@@ -139,10 +158,16 @@ class DisputeBook:
         rows = await self._direct.fetch(f"{_SELECT} where id = $1", dispute)
         return _kept(rows)[0] if rows else None
 
-    async def page(self, query: DisputeQuery) -> list[KeptDispute]:
-        """Disputes by number."""
-        wanted = (query.creditor, query.debtor, query.state, query.period, query.cdr_key)
-        return _kept(await self._direct.fetch(_PAGE, *wanted, query.after, query.most))
+    async def page(self, query: DisputeQuery) -> list[Placed[KeptDispute]]:
+        """Disputes in their order."""
+        names = ("creditor", "debtor", "state", "period", "cdr_key")
+        clauses: list[Clause] = [(f"{name} = ?", getattr(query, name)) for name in names]
+        condition, values = where([*clauses, query.order.behind(query.after)])
+        statement = (
+            f"select {', '.join(_COLUMNS)}, {query.order.place} from dispute {condition} "
+            f"order by {query.order.by} limit {int(query.most)}"
+        )
+        return placed(await self._direct.fetch(statement, *values), _kept_one)
 
     async def due(self, now: datetime, most: int) -> list[KeptDispute]:
         """Disputes whose deadline is over, the longest first."""
@@ -201,13 +226,12 @@ _STEP = (
 )
 _ADD_STEP = "insert into dispute_step (dispute, state, actor, note, made_at) values ($1, $2, $3, $4, $5)"
 _STEPS = "select state, actor, note, made_at from dispute_step where dispute = $1 order by id"
-_PAGE = (
-    f"{_SELECT} where ($1::text is null or creditor = $1) and ($2::text is null or debtor = $2) "
-    "and ($3::text is null or state = $3) and ($4::text is null or period = $4) and ($5::text is null or cdr_key = $5) "
-    "and id > $6 order by id limit $7"
-)
 _DUE = f"{_SELECT} where state in ('draft', 'raised', 'countered', 'insisted') and due_at <= $1 order by due_at, id limit $2"
 
 
 def _kept(rows: Sequence[Record]) -> list[KeptDispute]:
-    return [KeptDispute(**dict(row)) for row in rows]
+    return [*map(_kept_one, rows)]
+
+
+def _kept_one(row: Record) -> KeptDispute:
+    return KeptDispute(**{name: row[name] for name in _COLUMNS})

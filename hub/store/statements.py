@@ -6,13 +6,14 @@ Drafts are made in `hub.store.drafting`. What is written is kept by triggers too
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
 from hub.store.direct import Connection, Direct, Record
+from hub.store.ordering import Order, Part, Parts, Place, Placed, placed
 from hub.store.where import Clause, where
 
 CHUNK_LINES = 5_000
@@ -53,16 +54,29 @@ class KeptStatement:
         return (self.creditor, self.debtor, self.currency)
 
 
+_ID = Part('id collate "C"')
+
+STATEMENTS_BY_ID = Order((_ID,))
+STATEMENT_SORTS: Mapping[str, Parts] = {
+    "excl_vat": (Part("currency"), Part("excl_vat", "numeric"), _ID),
+    "incl_vat": (Part("currency"), Part("incl_vat", "numeric"), _ID),
+    "cdrs": (Part("cdrs", "bigint"), _ID),
+    "kept_out": (Part("kept_out", "bigint"), _ID),
+    "made": (Part("made_at", "timestamptz"), _ID),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementsAsked:
-    """Which statements are wanted, None for all; `after` is the id of the last one of the page before."""
+    """Which statements are wanted, None for all; `after` is a place in their order."""
 
     period: str | None = None
     creditor: str | None = None
     debtor: str | None = None
     currency: str | None = None
     state: str | None = None
-    after: str | None = None
+    order: Order = STATEMENTS_BY_ID
+    after: Place | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,19 +100,22 @@ class Statements:
         rows = await self._direct.fetch(f"{_SELECT} where id = $1", statement)
         return _kept(rows[0]) if rows else None
 
-    async def page(self, asked: StatementsAsked, most: int) -> list[KeptStatement]:
-        """Statements in the order of their ids."""
+    async def page(self, asked: StatementsAsked, most: int) -> list[Placed[KeptStatement]]:
+        """Statements in their order."""
         clauses: list[Clause] = [
             ("period = ?", asked.period),
             ("creditor = ?", asked.creditor),
             ("debtor = ?", asked.debtor),
             ("currency = ?", asked.currency),
             ("state = ?", asked.state),
-            ('id collate "C" > ?', asked.after),
+            asked.order.behind(asked.after),
         ]
         condition, values = where(clauses)
-        rows = await self._direct.fetch(f'{_SELECT} {condition} order by id collate "C" limit {int(most)}', *values)
-        return [*map(_kept, rows)]
+        statement = (
+            f"select {', '.join(FIELDS)}, {asked.order.place} from settlement_statement {condition} "
+            f"order by {asked.order.by} limit {int(most)}"
+        )
+        return placed(await self._direct.fetch(statement, *values), _kept)
 
     async def live(self, period: str) -> list[KeptStatement]:
         """The statements of a period that are not superseded, by pair."""

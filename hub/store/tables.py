@@ -540,6 +540,18 @@ class VerdictRow(SQLModel, table=True):
             postgresql_where=text("found_session is not null"),
         ),
         Index("ix_verdict_key", "cdr_key", postgresql_ops={"cdr_key": "text_pattern_ops"}),
+        # the orders of `CDR_SORTS`; most CDRs have the same difference, so that one goes on to the key
+        Index("ix_verdict_received", "received_at"),
+        Index("ix_verdict_ended", text("coalesce(ends_at, '-infinity'::timestamptz)")),
+        Index("ix_verdict_claimed", "currency", "excl_vat"),
+        Index(
+            "ix_verdict_difference",
+            "currency",
+            text("coalesce(excl_vat - priced_excl_vat, '-infinity'::numeric)"),
+            "creditor",
+            "cdr_key",
+        ),
+        Index("ix_verdict_energy", text("coalesce(energy, '-infinity'::numeric)")),
     )
 
     creditor: str = Field(primary_key=True)

@@ -19,6 +19,12 @@ from hub.settlement.engine.pricing import Pricer
 from hub.settlement.findings import Disposition, Severity
 from hub.settlement.outputs import amount_text
 from hub.store.books import (
+    CAUSE_SORTS,
+    CAUSES_BY_RANK,
+    CDR_SORTS,
+    CDRS_BY_NAME,
+    FINDING_SORTS,
+    FINDINGS_BY_MONEY,
     BalanceLine,
     BookReader,
     CauseLine,
@@ -31,6 +37,7 @@ from hub.store.books import (
     RefusedLine,
 )
 from hub.store.decisions import Decisions, Target
+from hub.store.ordering import Place
 from hub.store.verdicts import Verdicts
 from hub.web.decisions import DecisionShown, show_decision
 from hub.web.listing import (
@@ -41,7 +48,9 @@ from hub.web.listing import (
     Page,
     PartyText,
     Text,
+    asked_order,
     page_of,
+    placed_page,
     read_cursor,
     read_moment,
     read_parts,
@@ -250,9 +259,7 @@ class BooksDesk:
 
     async def cdrs(self, asked: CdrsAsked, limit: int) -> Page[CdrShown]:
         """A page of CDRs."""
-        return page_of(
-            await self.reader.cdrs(asked, limit + 1), limit, show_cdr, lambda one: (one.creditor, one.cdr_key)
-        )
+        return placed_page(await self.reader.cdrs(asked, limit + 1), limit, show_cdr, asked.order)
 
     async def cdr(self, creditor: Party, cdr_id: str) -> bytes:
         """A CDR with all that bears on it, as JSON. Raises UnknownPath (404)."""
@@ -261,7 +268,8 @@ class BooksDesk:
         if received is None:
             raise UnknownPath("there is no such CDR")
         line = await self.reader.cdr(*name)
-        findings = await self.reader.findings(FindingsAsked(cdr=name, is_cleared=None), FINDINGS_OF_CDR_MAX)
+        found = await self.reader.findings(FindingsAsked(cdr=name, is_cleared=None), FINDINGS_OF_CDR_MAX)
+        findings = [one.row for one in found]
         targets = targets_of(name, findings)
         content = {
             "cdr": None if line is None else _dumped(show_cdr(line)),
@@ -286,21 +294,20 @@ class BooksDesk:
 
     async def findings(self, asked: FindingsAsked, limit: int) -> Page[FindingShown]:
         """A page of findings."""
-        found = await self.reader.findings(asked, limit + 1)
-        return page_of(found, limit, show_finding, lambda one: (str(one.at_risk), one.key))
+        return placed_page(await self.reader.findings(asked, limit + 1), limit, show_finding, asked.order)
 
     async def causes(self, asked: CausesAsked, limit: int) -> Page[CauseShown]:
         """A page of causes."""
-        return page_of(await self.reader.causes(asked, limit + 1), limit, show_cause, lambda one: (one.cause,))
+        return placed_page(await self.reader.causes(asked, limit + 1), limit, show_cause, asked.order)
 
-    async def cause(self, cause: str, after: tuple[str, str] | None, limit: int) -> CauseDetail:
+    async def cause(self, cause: str, after: Place | None, limit: int) -> CauseDetail:
         """A cause. Raises UnknownPath (404)."""
         found = await self.reader.causes(CausesAsked(cause=cause), 1)
         if not found:
             raise UnknownPath("there is no such cause now")
         decisions = await self.decisions.about([(Scope.CAUSE.value, cause)])
         return CauseDetail(
-            cause=show_cause(found[0]).model_copy(update={"rank": None}),
+            cause=show_cause(found[0].row).model_copy(update={"rank": None}),
             decisions=[show_decision(one) for one in decisions],
             cdrs=await self.cdrs(CdrsAsked(cause=cause, after=after), limit),
         )
@@ -368,7 +375,10 @@ def _add_status(router: APIRouter, desk: BooksDesk) -> None:
 def _add_cdrs(router: APIRouter, desk: BooksDesk) -> None:
     @router.get("/cdrs")
     async def list_cdrs(filters: Annotated[CdrFilters, Query()]) -> Page[CdrShown]:
-        """CDRs with what becomes of them, by creditor and id."""
+        """CDRs with what becomes of them, by creditor and id, or in another order (`sort`, descending with a minus).
+
+        Amounts are sorted one currency after the other; what a CDR does not state counts as less than anything that is stated.
+        """
         return await desk.cdrs(filters.asked(), filters.limit)
 
     @router.get("/cdrs/{country_code}/{party_id}/{cdr_id:path}", responses={200: {"model": CdrDetail}})
@@ -395,7 +405,7 @@ def _add_findings(router: APIRouter, desk: BooksDesk) -> None:
     @router.get("/causes/{cause:path}")
     async def show_one(cause: Text, after: After = None, limit: Limit = PAGE_ROWS) -> CauseDetail:
         """One cause with what was decided about it, and its CDRs."""
-        place = read_parts(read_cursor(after, 2), lambda parts: (parts[0], parts[1]))
+        place = read_parts(read_cursor(after, 2), CDRS_BY_NAME.read)
         return await desk.cause(cause, place, limit)
 
 
@@ -418,8 +428,27 @@ def _add_journal(router: APIRouter, desk: BooksDesk) -> None:
 # --- filters -------------------------------------------------------------------------------------
 
 
+CdrSort = Literal[
+    "received",
+    "-received",
+    "ended",
+    "-ended",
+    "claimed",
+    "-claimed",
+    "difference",
+    "-difference",
+    "kwh",
+    "-kwh",
+]
+FindingSort = Literal["at_risk", "-at_risk", "cdrs", "-cdrs", "since", "-since"]
+CauseSort = Literal["at_risk", "-at_risk", "cdrs", "-cdrs", "held", "-held", "since", "-since"]
+
+
 class CdrFilters(Filters):
-    """Which CDRs are wanted; `token` is the uid of a token, `cdr_id` the beginning of an id."""
+    """Which CDRs are wanted; `token` is the uid of a token, `cdr_id` the beginning of an id.
+
+    `difference` in `sort` is what is claimed minus what is priced.
+    """
 
     period: Text | None = None
     creditor: PartyText | None = None
@@ -432,9 +461,11 @@ class CdrFilters(Filters):
     session_id: Text | None = None
     cdr_id: Text | None = None
     statement: Text | None = None
+    sort: CdrSort | None = None
 
     def asked(self) -> CdrsAsked:
         """The same for the store. Raises InvalidParameters for a cursor that is none."""
+        order, after = asked_order(CDR_SORTS, self, CDRS_BY_NAME)
         return CdrsAsked(
             period=self.period,
             creditor=self.creditor,
@@ -447,7 +478,8 @@ class CdrFilters(Filters):
             session=_folded(self.session_id),
             cdr=_folded(self.cdr_id),
             statement=self.statement,
-            after=read_parts(read_cursor(self.after, 2), lambda parts: (parts[0], parts[1])),
+            order=order,
+            after=after,
         )
 
 
@@ -472,9 +504,11 @@ class FindingFilters(Filters):
     currency: Text | None = None
     source: Source | None = None
     cleared: bool = False
+    sort: FindingSort | None = None
 
     def asked(self) -> FindingsAsked:
         """The same for the store. Raises InvalidParameters for a cursor that is none."""
+        order, after = asked_order(FINDING_SORTS, self, FINDINGS_BY_MONEY)
         return FindingsAsked(
             period=self.period,
             kind=self.kind,
@@ -487,7 +521,8 @@ class FindingFilters(Filters):
             currency=_folded(self.currency),
             source=None if self.source is None else _SOURCES[self.source],
             is_cleared=self.cleared,
-            after=read_parts(read_cursor(self.after, 2), lambda parts: (_finite(parts[0]), parts[1])),
+            order=order,
+            after=after,
         )
 
 
@@ -500,9 +535,11 @@ class CauseFilters(Filters):
     currency: Text | None = None
     disposition: Disposition | None = None
     decided: bool | None = None
+    sort: CauseSort | None = None
 
     def asked(self) -> CausesAsked:
         """The same for the store. Raises InvalidParameters for a cursor that is none."""
+        order, after = asked_order(CAUSE_SORTS, self, CAUSES_BY_RANK)
         return CausesAsked(
             period=self.period,
             kind=self.kind,
@@ -510,7 +547,8 @@ class CauseFilters(Filters):
             currency=_folded(self.currency),
             disposition=self.disposition,
             is_decided=self.decided,
-            after=read_parts(read_cursor(self.after, 1), lambda parts: parts[0]),
+            order=order,
+            after=after,
         )
 
 
@@ -530,13 +568,6 @@ def targets_of(name: tuple[str, str], findings: list[FindingLine]) -> list[Targe
 
 def _folded(text: str | None) -> str | None:
     return None if text is None else fold(text)
-
-
-def _finite(text: str) -> Decimal:
-    number = Decimal(text)
-    if not number.is_finite():
-        raise ValueError("is no amount")
-    return number
 
 
 # --- rows as they are shown ------------------------------------------------------------------------

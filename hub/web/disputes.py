@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
 from hub.settlement.disputes import Reason, Stage, Step
@@ -14,17 +14,20 @@ from hub.settlement.engine.disputes import DisputeAsked, DisputeRoom, Shown
 from hub.settlement.engine.disputes import read_dispute as dispute_in
 from hub.settlement.netting import Amount
 from hub.store.corrections import AdjustmentQuery, Correction, CorrectionQuery, KeptAdjustment
-from hub.store.disputes import DisputeQuery, KeptDispute
+from hub.store.disputes import DISPUTE_SORTS, DISPUTES_BY_NUMBER, DisputeQuery, KeptDispute
 from hub.web.admin import Asked
 from hub.web.listing import (
     PAGE_ROWS,
     Actor,
     After,
+    Filters,
     Limit,
     Page,
     PartyText,
     Text,
+    asked_order,
     page_of,
+    placed_page,
     read_cursor,
     read_parts,
     settlement_routes,
@@ -197,6 +200,34 @@ class CorrectionShown(BaseModel):
     replacement: LinkShown | None
 
 
+DisputeSort = Literal["due", "-due", "amount", "-amount", "opened", "-opened"]
+
+
+class DisputeFilters(Filters):
+    """Which disputes are wanted."""
+
+    creditor: PartyText | None = None
+    debtor: PartyText | None = None
+    state: Stage | None = None
+    period: Text | None = None
+    cdr_id: Text | None = None
+    sort: DisputeSort | None = None
+
+    def query(self) -> DisputeQuery:
+        """The same for the store. Raises InvalidParameters for a cursor that is none."""
+        order, after = asked_order(DISPUTE_SORTS, self, DISPUTES_BY_NUMBER)
+        return DisputeQuery(
+            creditor=self.creditor,
+            debtor=self.debtor,
+            state=self.state,
+            period=self.period,
+            cdr_key=fold(self.cdr_id) if self.cdr_id else None,
+            order=order,
+            after=after,
+            most=self.limit + 1,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class DisputesDesk:
     """What requests about disputes and corrections are carried out with."""
@@ -217,26 +248,12 @@ def disputes_router(desk: DisputesDesk, admin_token: str | None) -> APIRouter:
 
 def _add_disputes(router: APIRouter, room: DisputeRoom) -> None:
     @router.get("/disputes")
-    async def list_disputes(
-        creditor: PartyText | None = None,
-        debtor: PartyText | None = None,
-        state: Stage | None = None,
-        period: str | None = None,
-        cdr_id: str | None = None,
-        after: After = None,
-        limit: Limit = PAGE_ROWS,
-    ) -> Page[DisputeShown]:
-        """Disputes by number, also those that were refused because they came too late."""
-        query = DisputeQuery(
-            creditor=creditor,
-            debtor=debtor,
-            state=state,
-            period=period,
-            cdr_key=fold(cdr_id) if cdr_id else None,
-            after=_number(after),
-            most=limit + 1,
-        )
-        return page_of(await room.page(query), limit, show_dispute, lambda kept: (str(kept.id),))
+    async def list_disputes(filters: Annotated[DisputeFilters, Query()]) -> Page[DisputeShown]:
+        """Disputes by number, or in another order (`sort`, descending with a minus; amounts one currency after the other).
+
+        Also those that were refused because they came too late.
+        """
+        return await dispute_page(room, filters)
 
     @router.post("/disputes", status_code=201)
     async def dispute(asked: NewDisputeAsked) -> DisputeTold:
@@ -349,6 +366,12 @@ def _add_corrections(router: APIRouter, desk: CorrectionDesk) -> None:
 
 
 # --- from requests and to answers ---
+
+
+async def dispute_page(room: DisputeRoom, filters: DisputeFilters) -> Page[DisputeShown]:
+    """A page of disputes."""
+    query = filters.query()
+    return placed_page(await room.page(query), filters.limit, show_dispute, query.order)
 
 
 def read_dispute(asked: NewDisputeAsked) -> DisputeAsked:

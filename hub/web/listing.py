@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import InvalidOperation
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Protocol, TypeVar
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.security import HTTPBearer
@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from hub.settlement.people import NAME_MAX_CHARACTERS
 from hub.store.books import PAGE_MAX_ROWS
+from hub.store.ordering import Order, Parts, Placed, order_of
+from hub.store.ordering import Place as PlaceInOrder
 from hub.web.admin import guarded_route
 from ocpi_modules.errors import InvalidParameters
 from ocpi_modules.parties import Party
@@ -69,6 +71,15 @@ class Filters(BaseModel):
     limit: Limit = PAGE_ROWS
 
 
+class Sorted(Protocol):
+    """What is asked of a list that can be sorted."""
+
+    @property
+    def sort(self) -> str | None: ...
+    @property
+    def after(self) -> str | None: ...
+
+
 def settlement_routes(admin_token: str | None) -> APIRouter:
     """An empty router under `/settlement`, open to the admin token only; closed (403) when none is configured."""
     return APIRouter(
@@ -86,6 +97,29 @@ def page_of(
     shown = items[:limit]
     is_last = len(items) <= limit
     return Page(items=[show(item) for item in shown], next=None if is_last else write_cursor(cursor(shown[-1])))
+
+
+def placed_page(items: Sequence[Placed[Item]], limit: int, show: Callable[[Item], Shown], order: Order) -> Page[Shown]:
+    """The same of rows that know their places in an order."""
+    return page_of(items, limit, lambda one: show(one.row), lambda one: (*_mark(order), *one.place))
+
+
+def asked_order(sorts: Mapping[str, Parts], filters: Sorted, otherwise: Order) -> tuple[Order, PlaceInOrder | None]:
+    """The order that is asked for, and the place in it behind which the page begins.
+
+    Raises InvalidParameters for a cursor of another order.
+    """
+    order = order_of(sorts, filters.sort, otherwise)
+    mark = _mark(order)
+    parts = read_cursor(filters.after, len(mark) + len(order.parts))
+    if parts is not None and parts[: len(mark)] != mark:
+        raise InvalidParameters("after: is the `next` of a page in another order")
+    return order, read_parts(parts, lambda found: order.read(found[len(mark) :]))
+
+
+def _mark(order: Order) -> tuple[str, ...]:
+    """What a cursor says of its order; nothing where none was asked for."""
+    return (order.name,) if order.name else ()
 
 
 def write_cursor(parts: tuple[str, ...]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from hub.clock import Clock
@@ -20,6 +22,7 @@ from hub.web.listing import (
     PAGE_ROWS,
     Actor,
     After,
+    Filters,
     Limit,
     Page,
     PartyText,
@@ -29,9 +32,11 @@ from hub.web.listing import (
     read_parts,
     settlement_routes,
 )
+from ocpi_modules.errors import InvalidParameters
 from ocpi_modules.types import DateTime
 
 SECONDS_PER_HOUR = 3600
+ESTIMATES_MAX_SESSIONS = 2000
 
 
 class MissingShown(BaseModel):
@@ -83,6 +88,17 @@ class BoardShown(Page[MissingShown]):
     by_creditor: list[OwingShown]
 
 
+MissingSort = Literal["age", "-age", "estimated", "-estimated"]
+
+
+class MissingFilters(Filters):
+    """Whose sessions are wanted; without `sort` the oldest come first."""
+
+    creditor: PartyText | None = None
+    debtor: PartyText | None = None
+    sort: MissingSort | None = None
+
+
 class ChaseAsked(Asked):
     """Whom to ask (null: everybody who owes CDRs), and who wants that."""
 
@@ -98,13 +114,41 @@ class MissingDesk:
     chases: Chases
     clock: Clock
 
-    async def page(self, asked: MissingAsked, limit: int) -> BoardShown:
-        """A page of the board."""
+    async def page(self, asked: MissingFilters) -> BoardShown:
+        """A page of the board. Raises InvalidParameters for a cursor that is none, and for more to be sorted than can be."""
+        is_by_estimate = asked.sort in {"estimated", "-estimated"}
+        page = await (self._by_estimate(asked) if is_by_estimate else self._by_age(asked))
+        return BoardShown(items=page.items, next=page.next, by_creditor=await self.owing())
+
+    async def owing(self) -> list[OwingShown]:
+        """Who owes how many."""
+        return [show_owing(*one) for one in await self.board.owing()]
+
+    async def _by_age(self, asked: MissingFilters) -> Page[MissingShown]:
+        place = read_parts(read_cursor(asked.after, 3), lambda parts: (read_moment(parts[0]), parts[1], parts[2]))
+        wanted = MissingAsked(
+            before=self.board.before,
+            creditor=asked.creditor,
+            debtor=asked.debtor,
+            is_newest_first=asked.sort == "age",
+            after=place,
+        )
         now = self.clock.now()
-        missing = await self.board.page(asked, limit + 1)
-        page = page_of(missing, limit, lambda one: show_missing(one, now), _place)
-        owing = [show_owing(*one) for one in await self.board.owing()]
-        return BoardShown(items=page.items, next=page.next, by_creditor=owing)
+        found = await self.board.page(wanted, asked.limit + 1)
+        return page_of(found, asked.limit, lambda one: show_missing(one, now), _place)
+
+    async def _by_estimate(self, asked: MissingFilters) -> Page[MissingShown]:
+        """What a session says of its total is in its text, which is read to sort by it."""
+        place = read_parts(read_cursor(asked.after, 4), _read_worth)
+        wanted = MissingAsked(before=self.board.before, creditor=asked.creditor, debtor=asked.debtor)
+        found = await self.board.page(wanted, ESTIMATES_MAX_SESSIONS + 1)
+        if len(found) > ESTIMATES_MAX_SESSIONS:
+            raise InvalidParameters(
+                f"sort: of at most {ESTIMATES_MAX_SESSIONS} sessions; choose a creditor or a debtor"
+            )
+        now = self.clock.now()
+        behind = by_estimate(found, place, is_descending=asked.sort == "-estimated")
+        return page_of(behind[: asked.limit + 1], asked.limit, lambda one: show_missing(one, now), _written_worth)
 
     async def chase(self, asked: ChaseAsked) -> list[ChaseShown]:
         """Have CPOs asked."""
@@ -121,16 +165,12 @@ def missing_router(desk: MissingDesk, admin_token: str | None) -> APIRouter:
     router = settlement_routes(admin_token)
 
     @router.get("/missing")
-    async def list_missing(
-        creditor: PartyText | None = None,
-        debtor: PartyText | None = None,
-        after: After = None,
-        limit: Limit = PAGE_ROWS,
-    ) -> BoardShown:
-        """Sessions that have been complete for `HUB_MISSING_CDR_HOURS` and have no CDR, the oldest first, and who owes how many."""
-        place = read_parts(read_cursor(after, 3), lambda parts: (read_moment(parts[0]), parts[1], parts[2]))
-        asked = MissingAsked(before=desk.board.before, creditor=creditor, debtor=debtor, after=place)
-        return await desk.page(asked, limit)
+    async def list_missing(filters: Annotated[MissingFilters, Query()]) -> BoardShown:
+        """Sessions that have been complete for `HUB_MISSING_CDR_HOURS` and have no CDR, the oldest first, and who owes how many.
+
+        In another order with `sort`, descending with a minus: by age, or by what they say of their total (2000 at most).
+        """
+        return await desk.page(filters)
 
     @router.post("/missing/chase", status_code=202)
     async def chase(asked: ChaseAsked) -> list[ChaseShown]:
@@ -180,6 +220,40 @@ def show_owing(owing: MissingOf, chase: Chase | None) -> OwingShown:
         oldest_at=owing.oldest_at,
         chase=None if chase is None else show_chase(chase),
     )
+
+
+Worth = tuple[str, Decimal, str, str]
+"""Currency, total without VAT (less than any where none is stated), creditor and session."""
+
+
+def by_estimate(found: Iterable[Missing], place: Worth | None, *, is_descending: bool) -> list[Missing]:
+    """Sessions by what they say of their total, one currency after the other: those behind a place in that order."""
+    ordered = sorted(found, key=_worth, reverse=is_descending)
+    return [one for one in ordered if place is None or (_worth(one) < place if is_descending else _worth(one) > place)]
+
+
+def _worth(missing: Missing) -> Worth:
+    session = missing.session
+    total = session.total if session is not None else None
+    currency = session.currency if session is not None and total is not None else ""
+    return (currency, Decimal("-Infinity") if total is None else total.excl_vat, *_name(missing))
+
+
+def _name(missing: Missing) -> tuple[str, str]:
+    return (missing.cdr.creditor, missing.cdr.session_key)
+
+
+def _written_worth(missing: Missing) -> tuple[str, ...]:
+    currency, total, *name = _worth(missing)
+    return (currency, str(total), *name)
+
+
+def _read_worth(parts: tuple[str, ...]) -> Worth:
+    """Raises InvalidOperation, or ValueError for what cannot be compared."""
+    total = Decimal(parts[1])
+    if total.is_nan():
+        raise ValueError("is no amount")
+    return (parts[0], total, parts[2], parts[3])
 
 
 def _amount(amount: Decimal | None) -> str | None:

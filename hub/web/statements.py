@@ -7,26 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from hub.settlement.drafts import CHANGES_SHOWN_MAX, Changes, line_content
 from hub.settlement.engine.closing import Closing, StatementBeginning, WholeStatement
 from hub.settlement.outputs import Content, members
-from hub.store.statements import KeptStatement, Statements, StatementsAsked
-from hub.web.listing import (
-    PAGE_ROWS,
-    After,
-    Limit,
-    Page,
-    PartyText,
-    Text,
-    page_of,
-    read_cursor,
-    read_parts,
-    settlement_routes,
-)
+from hub.store.statements import STATEMENT_SORTS, STATEMENTS_BY_ID, KeptStatement, Statements, StatementsAsked
+from hub.web.listing import Filters, Page, PartyText, Text, asked_order, placed_page, settlement_routes
 from hub.web.told import Money, told
 from ocpi_modules.types import DateTime
 
@@ -93,6 +82,35 @@ class ChangesShown(BaseModel):
     removed: list[LineShown]
 
 
+StatementSort = Literal[
+    "excl_vat", "-excl_vat", "incl_vat", "-incl_vat", "cdrs", "-cdrs", "kept_out", "-kept_out", "made", "-made"
+]
+
+
+class StatementFilters(Filters):
+    """Which statements are wanted."""
+
+    period: Text | None = None
+    creditor: PartyText | None = None
+    debtor: PartyText | None = None
+    currency: Text | None = None
+    state: StatementState | None = None
+    sort: StatementSort | None = None
+
+    def asked(self) -> StatementsAsked:
+        """The same for the store. Raises InvalidParameters for a cursor that is none."""
+        order, after = asked_order(STATEMENT_SORTS, self, STATEMENTS_BY_ID)
+        return StatementsAsked(
+            period=self.period,
+            creditor=self.creditor,
+            debtor=self.debtor,
+            currency=self.currency,
+            state=self.state,
+            order=order,
+            after=after,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class StatementsDesk:
     """What requests about statements are carried out with."""
@@ -101,8 +119,8 @@ class StatementsDesk:
     statements: Statements
 
     async def page(self, asked: StatementsAsked, limit: int) -> Page[StatementShown]:
-        """Statements in the order of their ids."""
-        return page_of(await self.statements.page(asked, limit + 1), limit, show_statement, lambda one: (one.id,))
+        """Statements in their order."""
+        return placed_page(await self.statements.page(asked, limit + 1), limit, show_statement, asked.order)
 
     async def show(self, name: str) -> StatementShown:
         """One statement."""
@@ -142,21 +160,12 @@ def statements_router(desk: StatementsDesk, admin_token: str | None) -> APIRoute
 
 def _add_statements(router: APIRouter, desk: StatementsDesk) -> None:
     @router.get("/statements")
-    async def list_statements(
-        period: Text | None = None,
-        creditor: PartyText | None = None,
-        debtor: PartyText | None = None,
-        currency: Text | None = None,
-        state: StatementState | None = None,
-        after: After = None,
-        limit: Limit = PAGE_ROWS,
-    ) -> Page[StatementShown]:
-        """Statements in the order of their ids; with `state` only drafts, advised or superseded ones."""
-        place = read_parts(read_cursor(after, 1), lambda parts: parts[0])
-        asked = StatementsAsked(
-            period=period, creditor=creditor, debtor=debtor, currency=currency, state=state, after=place
-        )
-        return await desk.page(asked, limit)
+    async def list_statements(filters: Annotated[StatementFilters, Query()]) -> Page[StatementShown]:
+        """Statements in the order of their ids, or in another one (`sort`, descending with a minus; amounts one currency after the other).
+
+        With `state` only drafts, advised or superseded ones.
+        """
+        return await desk.page(filters.asked(), filters.limit)
 
     @router.get("/statements/{name}")
     async def show(name: StatementName) -> StatementShown:

@@ -79,7 +79,7 @@ class MissingBoard:
         return self._clock.now() - self._terms.missed_after
 
     async def page(self, asked: MissingAsked, most: int) -> list[Missing]:
-        """Sessions without a CDR, the oldest first, with what their CPOs said of them."""
+        """Sessions without a CDR, with what their CPOs said of them."""
         missing = await self._chases.missing(asked, most)
         sessions = await self._sessions(missing)
         return [Missing(one, sessions.get((one.creditor, one.session_key))) for one in missing]

@@ -34,8 +34,10 @@ from hub.settlement.journal import Entry, adjusted, disputed, resolved
 from hub.settlement.netting import Amount, Pair
 from hub.settlement.people import require_another
 from hub.settlement.periods import NotNow, State, counts_in
+from hub.store.books import PAGE_MAX_ROWS
 from hub.store.corrections import KeptAdjustment
 from hub.store.disputes import BilledCdr, DisputeBook, DisputeMove, DisputeQuery, KeptDispute, KeptStep
+from hub.store.ordering import Placed
 from hub.store.periods import KeptPeriod
 from hub.store.verdicts import Name
 from ocpi_modules.parties import Party
@@ -43,7 +45,7 @@ from ocpi_modules.types import decode_json, fold
 
 EXPIRED_BATCH_MAX_DISPUTES = 100
 CREDITED_BATCH_MAX_DISPUTES = 100
-LISTED_MAX = 1000
+LISTED_MAX = PAGE_MAX_ROWS + 1  # one more tells whether there is a page behind the largest one
 SILENCE = "silence"
 CREDIT = "credit"
 
@@ -152,8 +154,8 @@ class DisputeRoom:
             raise NotBilled(f"there is no dispute {dispute}")
         return Shown(kept, tuple(await self._book.steps(dispute)))
 
-    async def page(self, query: DisputeQuery) -> list[KeptDispute]:
-        """Disputes by number."""
+    async def page(self, query: DisputeQuery) -> list[Placed[KeptDispute]]:
+        """Disputes in their order."""
         return await self._book.page(replace(query, most=min(query.most, LISTED_MAX)))
 
     async def bill_of(self, name: Name) -> BilledCdr:
