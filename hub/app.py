@@ -40,7 +40,7 @@ from hub.console.telling import Teller
 from hub.console.wiring import Desks, console_routers, static_files
 from hub.partners.client import PartnerClient
 from hub.partners.clientinfo import ClientInfoNews
-from hub.partners.delivery import LanesPort
+from hub.partners.delivery import LanesPort, LaneState
 from hub.partners.directory import Partner
 from hub.partners.handshake import REGISTRATION_MAX_SECONDS, Handshake, HubIdentity
 from hub.partners.lanes import Lanes
@@ -48,6 +48,7 @@ from hub.partners.peers import NoWire, Peers
 from hub.partners.presence import PresenceWatch
 from hub.partners.probe import Prober
 from hub.partners.progress import Note
+from hub.partners.recorder import Keeping, Recorder
 from hub.partners.roster import Roster
 from hub.partners.stream import Stream
 from hub.partners.streamlanes import StreamLanes
@@ -82,8 +83,10 @@ from hub.store.copies import Copies
 from hub.store.corrections import Corrections
 from hub.store.database import Database
 from hub.store.defects import Defects
+from hub.store.direct import Direct
 from hub.store.disputelinks import DisputeLinks
 from hub.store.disputes import DisputeBook
+from hub.store.exchanges import Exchanges
 from hub.store.feeds import Feeds
 from hub.store.forgetting import Forgetting
 from hub.store.handshakes import HandshakeSteps, KeptStep
@@ -115,6 +118,8 @@ from hub.web.errors import on_http_exception, on_ocpi_error, on_unexpected, on_v
 from hub.web.evidence import evidence_router
 from hub.web.feeds import feeds_router
 from hub.web.health import Vitals, processes_of
+from hub.web.lanes import LanesDesk
+from hub.web.messages import MessagesDesk
 from hub.web.meterkeys import MeterKeysDesk, meterkeys_router
 from hub.web.metrics import Metrics, log_seen, metrics_router
 from hub.web.missing import MissingDesk, missing_router
@@ -126,7 +131,7 @@ from hub.web.profiles import ProfilesDesk, profiles_router
 from hub.web.recent import Recent
 from hub.web.registration import versions_url
 from hub.web.settlement import settlement_router
-from hub.web.shares import Share, merged_answers, merged_metrics, merged_rows, merged_waiting
+from hub.web.shares import LaneShare, Share, merged_answers, merged_lanes, merged_metrics, merged_rows, merged_waiting
 from hub.web.statements import StatementsDesk, statements_router
 from hub.web.terms import TermsDesk, terms_router
 from hub.web.upkeep import UpkeepDesk, upkeep_router
@@ -139,7 +144,8 @@ from ocpi_modules.parties import Party
 
 LANE_DRAIN_SECONDS = 5.0
 PROVIDER_WAIT_SECONDS = 10.0
-SHARES = "shares"
+JOURNAL_DRAIN_SECONDS = 3.0
+SHARES, LANES = "shares", "lanes"
 PERIOD_LOOK_ROUNDS = 60
 """Whole periods are looked at once in so many rounds of settlement."""
 
@@ -172,8 +178,11 @@ class Hub:
         self.steps = HandshakeSteps(self.database.direct)
         self.database_health = DatabaseHealth(self.database.direct)
         self._is_embedded = settings.database_url is None
+        self.recorder = self._make_recorder(settings, database_url)
         self.client = PartnerClient(
-            allow_private=settings.allow_private_partner_urls, timeout_seconds=settings.forward_timeout_seconds
+            allow_private=settings.allow_private_partner_urls,
+            timeout_seconds=settings.forward_timeout_seconds,
+            passed=self.recorder.note if self.recorder.keeping.is_on else None,
         )
         self.rules = PermissionRules(self.database)
         self.roster = Roster((self.partners, self.rules), safe, party, clock)
@@ -270,10 +279,11 @@ class Hub:
         self.watch = AlertWatch(self.alerts, self._alert_sources(settings.lane_max_messages), LOOK_SECONDS)
         mark = key_mark(settings.secret_key_bytes())
         self.leadership = Leadership(database_url, mark, self._begin_duties, self._end_duties)
-        self._tidying: asyncio.Task[None] | None = None
+        self._tidying: list[asyncio.Task[None]] = []
         self.peers.on_due(self.dues.wake)
         self.peers.on_pull(self._pull_hinted)
         self.peers.answer(SHARES, self._own_share_packed)
+        self.peers.answer(LANES, self._own_lanes_packed)
         endpoint = OcpiEndpoint(
             OcpiPorts(
                 partners=self.partners,
@@ -288,10 +298,23 @@ class Hub:
                 public_url=url,
                 body_max_bytes=settings.max_body_bytes,
                 paging=paging,
+                note=self.recorder.note if self.recorder.keeping.is_on else None,
             )
         )
         self.period_desks = PeriodDesks(self._periods_desk(), Cockpit(self.database.direct), clock)
         self.app = self._application(settings, endpoint, url)
+
+    def _make_recorder(self, settings: Settings, database_url: str) -> Recorder:
+        self._lazy = Direct(database_url, is_lazy=True)
+        keeping = Keeping(
+            days=settings.journal_days,
+            body_hours=settings.journal_body_hours,
+            body_max_bytes=settings.journal_body_max_bytes,
+            messages_max=settings.journal_max_messages,
+        )
+        return Recorder(
+            Exchanges(self._lazy), self._clock, lambda header: self.roster.directory.receiver_id(header), keeping
+        )
 
     def _make_lanes(self, settings: Settings) -> LanesPort:
         outcomes = (self.client.send, self.presence.lost, self.presence.heard)
@@ -403,6 +426,8 @@ class Hub:
             network=self._network_desks(url),
             alerts=self.alerts,
             places=PlaceDesks(places=Places(direct), copies=self.copies, roster=self.roster),
+            messages=self._messages_desk(),
+            lanes=self._lanes_desk(),
         )
         app.state.live = console.live
         for router in console_routers(console, desks, shown_accounts(settings.demo_accounts), self.sign_on):
@@ -418,6 +443,7 @@ class Hub:
         await self.lanes.start()
         await self.peers.start()
         await self.leadership.start()
+        self.recorder.start()
         dates = asyncio.create_task(self.roster.keep_dates())
         try:
             yield
@@ -439,6 +465,8 @@ class Hub:
             await self.client.close()
             if self.sign_on is not None:
                 await self.sign_on.provider.close()
+            await self.recorder.close(JOURNAL_DRAIN_SECONDS)
+            await self._lazy.close()
             await self.database.close()
 
     async def _begin_duties(self) -> None:
@@ -447,7 +475,7 @@ class Hub:
         if not await self.leadership.is_alone():
             opened_before -= timedelta(seconds=REGISTRATION_MAX_SECONDS)
         await self.handshake.discard_unfinished(opened_before)
-        self._tidying = asyncio.create_task(self._tidy())
+        self._tidying = [asyncio.create_task(self._tidy()), asyncio.create_task(self.recorder.keep_tidy())]
         self.presence.lead()
         self.lanes.lead()
         self.dues.start()
@@ -458,8 +486,8 @@ class Hub:
 
     async def _end_duties(self) -> None:
         self.presence.follow()
-        if self._tidying is not None:
-            await ended(self._tidying)
+        for task in self._tidying:
+            await ended(task)
         await self.watch.close()
         await self.chasing.close()
         await asyncio.gather(self.dues.close(), self.puller.close(), self.clearing.close(), self.lanes.follow())
@@ -542,6 +570,37 @@ class Hub:
     def _disputes_desk(self) -> DisputesDesk:
         return DisputesDesk(self.disputes, self.corrections)
 
+    def _messages_desk(self) -> MessagesDesk:
+        return MessagesDesk(Exchanges(self.database.direct), self.roster, self.recorder.keeping, self._lost_messages)
+
+    def _lanes_desk(self) -> LanesDesk:
+        return LanesDesk(
+            roster=self.roster,
+            partners=self.partners,
+            watch=self.presence,
+            ledger=self.ledger,
+            exchanges=Exchanges(self.database.direct),
+            states=self._lane_states,
+            clock=self._clock,
+        )
+
+    async def _lost_messages(self) -> int:
+        return sum(share.lost_messages for share in await self._lane_shares())
+
+    async def _lane_states(self) -> dict[str, LaneState]:
+        return merged_lanes(await self._lane_shares())
+
+    async def _lane_shares(self) -> list[LaneShare]:
+        """What this process and the others say of lanes and journal; one that does not answer in time is left out."""
+        answers = await self.peers.ask(LANES)
+        return [await self._own_lanes(), *(msgspec.msgpack.decode(answer, type=LaneShare) for answer in answers)]
+
+    async def _own_lanes(self) -> LaneShare:
+        return LaneShare(await self.lanes.states(), self.recorder.lost_messages)
+
+    async def _own_lanes_packed(self) -> bytes:
+        return msgspec.msgpack.encode(await self._own_lanes())
+
     def _links(self) -> dict[str, str]:
         if self.stream is None:
             return {}
@@ -562,6 +621,7 @@ class Hub:
         """What this process says; of the hub as a whole only the one that leads says anything."""
         due = await self.ledger.payers() if self.leadership.is_leader else {}
         named = {str(payer): count for payer, count in due.items()}
+        self.metrics.journal_lost.set(self.recorder.lost_messages)
         waiting, dropped = self.lanes.depths(), self.lanes.dropped_messages
         metrics = self.metrics.measure(waiting, dropped, named, self.lanes.superseded_messages)
         rows = self.recent.rows(self._clock.now())

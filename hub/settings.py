@@ -147,6 +147,21 @@ class Settings(BaseSettings):
         description="After how many whole months drivers are taken out of billed CDRs and their sessions; 0: only when they are erased. "
         "Authorisations and commands go after 24 months in any case.",
     )
+    journal_days: int = Field(
+        14,
+        ge=0,
+        le=31,
+        description="How long the heads of messages are kept in the journal; 0: nothing is written down.",
+    )
+    journal_body_hours: int = Field(
+        72, ge=0, le=31 * 24, description="How long the journal keeps the bodies of messages, tokens masked; 0: none."
+    )
+    journal_body_max_bytes: int = Field(
+        64 * 1024, ge=1, le=1024 * 1024, description="How much of each body the journal keeps."
+    )
+    journal_max_messages: int = Field(
+        2_000_000, ge=1000, description="Most messages in the journal; the oldest go first."
+    )
     allow_private_partner_urls: bool = Field(False, description="Lets partners have private addresses and plain http.")
     max_body_bytes: int = Field(
         1024 * 1024, ge=1024, description="Largest body that is accepted; more is answered 413."

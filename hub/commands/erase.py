@@ -49,7 +49,7 @@ def read_contract(text: str) -> Driver:
 
 async def run_erase(forgetting: Forgetting, driver: Driver, *, is_sure: bool) -> int:
     """Forget a driver. Returns the exit status: 0 when it is done or there was nothing, 1 when it was not confirmed."""
-    traces = await forgetting.find(driver.has)
+    traces = await forgetting.find(driver.has, driver.token)
     if not traces.is_anything:
         _say("Nothing that the hub keeps names this driver.")
         return 0
@@ -72,6 +72,7 @@ def found_sentence(traces: Traces) -> str:
         "version of a token": len(traces.versions),
         "refused CDR": len(traces.refused),
         "authorisation or command": len(traces.permits),
+        "message": traces.messages,
     }
     return "Found: " + ", ".join(f"{count} × {what}" for what, count in counts.items() if count) + "."
 

@@ -41,6 +41,12 @@ def moment(at: datetime, zone: str) -> str:
     return f"{local:%Y-%m-%d %H:%M} {zone_word(local)}"
 
 
+def instant(at: datetime, zone: str) -> str:
+    """A moment to the thousandth of a second, with its zone: ``2026-10-12 10:00:05.120 CEST``."""
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03} {zone_word(local)}"
+
+
 def precise_moment(at: datetime, zone: str) -> str:
     """A moment to the second, in a zone and in UTC."""
     return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S} {zone}, {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -59,6 +65,11 @@ def ago(at: datetime, now: datetime) -> str:
     if not words:
         return "just now"
     return f"{words} ago" if span > timedelta(0) else f"in {words}"
+
+
+def age(seconds: float) -> str:
+    """A span of time in its largest unit, seconds too."""
+    return span_words(timedelta(seconds=seconds)) or f"{int(seconds)} s"
 
 
 def span_words(span: timedelta) -> str:

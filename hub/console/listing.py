@@ -27,7 +27,7 @@ PAGE_CHOICES = (50, 100, 250)
 Row = TypeVar("Row")
 Asked = TypeVar("Asked", bound=Filters)
 
-Kind = Literal["text", "code", "money", "number", "moment", "tag", "flag"]
+Kind = Literal["text", "code", "money", "number", "moment", "instant", "outcome", "tag", "flag"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +72,17 @@ class Column(Generic[Row]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterField:
-    """Something to filter by: a text, or one of `choices` (value and label)."""
+    """Something to filter by: a text, or one of `choices` (value and label), which may be asked for when the page is made."""
 
     name: str
     label: str
-    choices: Sequence[tuple[str, str]] = ()
+    choices: Sequence[tuple[str, str]] | Callable[[], Sequence[tuple[str, str]]] = ()
     placeholder: str = ""
+
+    @property
+    def options(self) -> Sequence[tuple[str, str]]:
+        """The choices as they are now."""
+        return self.choices() if callable(self.choices) else self.choices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,12 +54,14 @@ NAVIGATION: tuple[Group, ...] = (
     Group(
         "Network",
         (
-            Item("Alerts", "/console/alerts", "bell", "l"),
-            Item("Partners", "/console/partners", "plug-connected", "t"),
+            Item("Alerts", "/console/alerts", "bell", "q"),
+            Item("Partners", "/console/partners", "plug-connected", "o"),
             Item("Parties", "/console/parties", "users-group", "y"),
             Item("Map", "/console/map", "map-pin", "v"),
             Item("Locations", "/console/locations", "plug", "z"),
-            Item("Meter keys", "/console/meter-keys", "key", "k"),
+            Item("Meter keys", "/console/meter-keys", "key", "w"),
+            Item("Lanes", "/console/lanes", "arrows-exchange", "l", Permission.OPERATE),
+            Item("Messages", "/console/messages", "route", "e", Permission.OPERATE),
             Item("Health", "/console/health", "heartbeat", "h"),
         ),
     ),

@@ -132,6 +132,8 @@ def environment() -> Environment:
         "exact": formats.exact,
         "number": formats.number,
         "moment": pass_context(_moment),
+        "age": formats.age,
+        "instant": pass_context(_instant),
         "precise": pass_context(_precise),
         "ago": pass_context(_ago),
         "segment": partial(quote, safe=""),
@@ -168,6 +170,10 @@ def to_query(values: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> str:
 
 def _moment(context: Context, at: datetime | None) -> str:
     return "" if at is None else formats.moment(at, context["zone"])
+
+
+def _instant(context: Context, at: datetime | None) -> str:
+    return "" if at is None else formats.instant(at, context["zone"])
 
 
 def _precise(context: Context, at: datetime | None) -> str:

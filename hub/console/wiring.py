@@ -23,8 +23,10 @@ from hub.console.findings import findings_router
 from hub.console.guests import Guests, links_router, room_router
 from hub.console.health import health_routers
 from hub.console.inviting import inviting_router, watching_router
+from hub.console.lanes import lanes_router
 from hub.console.ledger import ledger_router
 from hub.console.locations import PlaceDesks, live_locations_router, locations_router
+from hub.console.messages import messages_router
 from hub.console.meterkeys import meterkeys_router
 from hub.console.missing import missing_router
 from hub.console.network import NetworkDesks
@@ -46,6 +48,8 @@ from hub.store.searches import Searches
 from hub.web.agreements import AgreementsDesk
 from hub.web.books import BooksDesk
 from hub.web.decisions import DecisionsDesk
+from hub.web.lanes import LanesDesk
+from hub.web.messages import MessagesDesk
 from hub.web.missing import MissingDesk
 from hub.web.statements import StatementsDesk
 from ocpi_modules.errors import UnknownPath
@@ -73,6 +77,8 @@ class Desks:
     network: NetworkDesks
     alerts: AlertsDesk
     places: PlaceDesks
+    messages: MessagesDesk
+    lanes: LanesDesk
 
 
 def console_routers(
@@ -109,6 +115,8 @@ def console_routers(
         *places_routers(console, desks.places.places),
         live_locations_router(console, desks.places),
         locations_router(console, desks.places),
+        messages_router(console, desks.messages),
+        lanes_router(console, desks.lanes),
         _elsewhere(console),
     ]
 

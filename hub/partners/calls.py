@@ -39,12 +39,21 @@ def call_for(message: Message, partner: Partner, hop: Hop | None = None) -> Call
         headers["Content-Type"] = "application/json"
     place = Place(message.module.id, message.interface, message.suffix, spoken_query(message, partner.quirks))
     url = join_url(base, place.suffix, place.query)
-    return Call(method=message.operation.method, url=url, headers=headers, body=body, place=place)
+    return Call(
+        method=message.operation.method,
+        url=url,
+        headers=headers,
+        body=body,
+        place=place,
+        partner_id=partner.id,
+        module_id=message.module.id,
+    )
 
 
 def call_at(url: str, message: Message, partner: Partner) -> Call:
     """A GET of exactly this URL on behalf of a message: the next page, or a CDR where its receiver keeps it (P-14, CD-04)."""
-    return Call(method="GET", url=url, headers=_headers(message, partner))
+    headers = _headers(message, partner)
+    return Call(method="GET", url=url, headers=headers, partner_id=partner.id, module_id=message.module.id)
 
 
 def update_of(message: Message) -> Update | None:

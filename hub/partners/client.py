@@ -8,7 +8,8 @@ guard has looked up and judged.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from http.cookiejar import DefaultCookiePolicy
@@ -19,10 +20,11 @@ import httpcore
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
+from hub.partners.exchanges import Outward
 from hub.partners.guard import Guard, PrivateAddress
 from hub.partners.pool import Pool, trusted
 from hub.partners.wire import Answer, BrokenOff, Call, Place
-from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
+from ocpi_modules.errors import OcpiError, ReceiverNotConnected, ReceiverTimeout, RoutingFault
 
 __all__ = ["ANSWER_MAX_BYTES", "Answer", "Call", "PartnerClient", "Place", "PrivateAddress", "join_url", "with_slash"]
 
@@ -57,14 +59,18 @@ def with_slash(call: Call, answer: Answer) -> Call | None:
     return replace(call, url=urlunsplit(asked._replace(path=meant.path)))
 
 
+Passed = Callable[[Outward], None]
+"""Told of every call when it is over, however it ended."""
+
+
 class PartnerClient:
     """The outbound side of the hub. `allow_private` lets demo and tests use loopback; it also allows plain
     http.
     """
 
-    def __init__(self, *, allow_private: bool, timeout_seconds: float) -> None:
+    def __init__(self, *, allow_private: bool, timeout_seconds: float, passed: Passed | None = None) -> None:
         self._guard = Guard(allow_private=allow_private)
-        self._timeout_seconds = timeout_seconds
+        self._timeout_seconds, self._passed = timeout_seconds, passed
         self._pool: Pool | None = None
         self._fetch_wait_seconds = timeout_seconds + FETCH_ATTEMPTS_MAX * CONNECT_WAIT_SECONDS
         transport = httpx.AsyncHTTPTransport(verify=trusted())
@@ -82,6 +88,28 @@ class PartnerClient:
         Raises ReceiverNotConnected when no connection came about (R-16), ReceiverTimeout when the receiver
         did not answer in time (R-17), RoutingFault for everything else that stops it (R-18).
         """
+        return await self._noted(self._send, call)
+
+    async def fetch(self, call: Call) -> Answer:
+        """One call of the handshake, of discovery or of a probe; connecting is tried twice. Raises as `send`
+        does."""
+        return await self._noted(self._fetch, call)
+
+    async def _noted(self, way: Callable[[Call], Awaitable[Answer]], call: Call) -> Answer:
+        if self._passed is None:
+            return await way(call)
+        started = time.perf_counter()
+        try:
+            answer = await way(call)
+        except OcpiError as fault:
+            said, size = fault.message or type(fault).__name__, len(call.body or b"")
+            self._passed(Outward(started, time.perf_counter() - started, call, None, said, size))
+            raise
+        size = len(call.body or b"") + len(answer.body)
+        self._passed(Outward(started, time.perf_counter() - started, call, answer, "", size))
+        return answer
+
+    async def _send(self, call: Call) -> Answer:
         pool = self._pool or self._open_pool()
         due_at = asyncio.get_running_loop().time() + self._timeout_seconds
         try:
@@ -93,9 +121,7 @@ class PartnerClient:
         except (BrokenOff, OSError, ValueError) as exc:
             raise RoutingFault(f"the receiver broke off: {type(exc).__name__}") from exc
 
-    async def fetch(self, call: Call) -> Answer:
-        """One call of the handshake, of discovery or of a probe; connecting is tried twice. Raises as `send`
-        does."""
+    async def _fetch(self, call: Call) -> Answer:
         self._guard.require_allowed(call.url)
         try:
             async with asyncio.timeout(self._fetch_wait_seconds):

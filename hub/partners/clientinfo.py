@@ -88,4 +88,6 @@ class ClientInfoNews:
             },
             body=client_info(member),
             place=place,
+            partner_id=partner.id,
+            module_id=_MODULE.id,
         )

@@ -6,8 +6,9 @@ is decided here for both.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -51,11 +52,55 @@ class Parcel:
     once: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class LaneState:
+    """How a lane is: calls that wait in it, how long the oldest of them has, and what it lost since the start of the process."""
+
+    waiting: int = 0
+    oldest_seconds: float = 0.0
+    dropped: int = 0
+    superseded: int = 0
+
+    def __add__(self, other: LaneState) -> LaneState:
+        """Two lanes as one, or what two processes say of the same one."""
+        return LaneState(
+            self.waiting + other.waiting,
+            max(self.oldest_seconds, other.oldest_seconds),
+            self.dropped + other.dropped,
+            self.superseded + other.superseded,
+        )
+
+
+@dataclass(slots=True)
+class Tally:
+    """What lanes lost since the start of the process, by lane; under the empty name what cannot be told apart."""
+
+    dropped: Counter[str] = field(default_factory=Counter)
+    superseded: Counter[str] = field(default_factory=Counter)
+
+    def states(self, waiting: Mapping[str, int], oldest_seconds: Mapping[str, float]) -> dict[str, LaneState]:
+        """Every lane of which there is something to say."""
+        names = waiting.keys() | self.dropped.keys() | self.superseded.keys()
+        return {
+            name: LaneState(
+                waiting.get(name, 0), oldest_seconds.get(name, 0.0), self.dropped[name], self.superseded[name]
+            )
+            for name in names
+        }
+
+
 class LanesPort(Protocol):
     """Lanes, wherever they live."""
 
-    dropped_messages: int
-    superseded_messages: int
+    @property
+    def dropped_messages(self) -> int:
+        """How many calls were dropped since the start."""
+        ...
+
+    @property
+    def superseded_messages(self) -> int:
+        """How many calls a newer one made pointless since the start."""
+        ...
 
     def push(self, parcel: Parcel) -> None:
         """Put a call at the end of its lane and return at once."""
@@ -70,6 +115,10 @@ class LanesPort(Protocol):
 
     def depths(self) -> dict[str, int]:
         """How many calls wait, by lane."""
+        ...
+
+    async def states(self) -> dict[str, LaneState]:
+        """How every lane is, as far as this process knows."""
         ...
 
     async def room(self, messages: int) -> None:

@@ -120,6 +120,14 @@ class Directory:
                 found[member.partner_id] = (*found.get(member.partner_id, ()), member)
         return found
 
+    @cached_property
+    def _by_authorization(self) -> dict[str, int]:
+        return {partner.authorization: partner.id for partner in self.partners.values()}
+
+    def receiver_id(self, header: str) -> int | None:
+        """The id of the partner to whom a request with this Authorization header goes."""
+        return self._by_authorization.get(header)
+
     def caller(self, hashed: bytes) -> Partner | None:
         """The partner that an inbound token belongs to."""
         return self._by_token.get(hashed)

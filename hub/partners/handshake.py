@@ -137,8 +137,15 @@ class Discovery:
         headers = {"Authorization": value, **id_headers(str(uuid4()), str(uuid4()))}
         if body is not None:
             headers["Content-Type"] = "application/json"
+        call = Call(
+            method=method,
+            url=url,
+            headers=headers,
+            body=body,
+            module_id="versions" if method == "GET" else "credentials",
+        )
         try:
-            return await self._client.fetch(Call(method=method, url=url, headers=headers, body=body))
+            return await self._client.fetch(call)
         except RoutingFault as exc:
             raise UnusableApi(f"{method} {url} failed: {exc.message}") from exc
 

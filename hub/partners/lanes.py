@@ -19,7 +19,18 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from hub.partners.delivery import LAGGING_SECONDS, Deliverer, Heard, Lost, Parcel, Send, Streak, Update
+from hub.partners.delivery import (
+    LAGGING_SECONDS,
+    Deliverer,
+    Heard,
+    LaneState,
+    Lost,
+    Parcel,
+    Send,
+    Streak,
+    Tally,
+    Update,
+)
 from hub.partners.directory import Directory
 
 ROOM_WAIT_SECONDS = 2.0
@@ -39,6 +50,11 @@ class _Queue:
 
     def __len__(self) -> int:
         return len(self._parcels)
+
+    @property
+    def first_at(self) -> float:
+        """When the first call was put here, on the clock of the loop."""
+        return next(iter(self._parcels.values()))[1]
 
     def supersede(self, update: Update) -> int:
         """Drop the waiting updates whose fields a new one sets too; how many they were."""
@@ -100,21 +116,21 @@ class Lanes:
         self._deliverer, self._lost = Deliverer(send, heard), lost
         self._max_messages, self._lagging_seconds = max_messages, lagging_seconds
         self._lanes: dict[str, _Lane] = {}
-        self.dropped_messages = self.superseded_messages = 0
+        self._tally = Tally()
         self._is_closed = False
 
     def push(self, parcel: Parcel) -> None:
         """Put a call at the end of its lane and return at once. What comes in bulk leaves half of a lane to others."""
         if self._is_closed:
-            self.dropped_messages += 1
+            self._tally.dropped[parcel.name] += 1
             return
         lane = self._lanes.setdefault(parcel.name, _Lane())
         if parcel.is_bulk and len(lane.waiting) >= self._max_messages // 2:
-            self.dropped_messages += 1
+            self._tally.dropped[parcel.name] += 1
             return
         now = asyncio.get_running_loop().time()
         if parcel.supersedes is not None and lane.waiting and now - lane.since > self._lagging_seconds:
-            self.superseded_messages += lane.waiting.supersede(parcel.supersedes)
+            self._tally.superseded[parcel.name] += lane.waiting.supersede(parcel.supersedes)
         if len(lane.waiting) >= self._max_messages:
             self._drop(parcel.name, lane, "full")
         lane.waiting.push(parcel, now)
@@ -129,6 +145,22 @@ class Lanes:
     def depths(self) -> dict[str, int]:
         """How many calls wait, by lane."""
         return {name: len(lane.waiting) for name, lane in self._lanes.items()}
+
+    @property
+    def dropped_messages(self) -> int:
+        """How many calls were dropped since the start."""
+        return self._tally.dropped.total()
+
+    @property
+    def superseded_messages(self) -> int:
+        """How many calls a newer one made pointless since the start."""
+        return self._tally.superseded.total()
+
+    async def states(self) -> dict[str, LaneState]:
+        """How every lane of this process is."""
+        now = asyncio.get_running_loop().time()
+        oldest = {name: now - lane.waiting.first_at for name, lane in self._lanes.items() if lane.waiting}
+        return self._tally.states(self.depths(), oldest)
 
     async def room(self, messages: int) -> None:
         """Wait until every lane can take so many more in bulk; ROOM_WAIT_SECONDS at most: a slow receiver holds nobody else up."""
@@ -170,7 +202,7 @@ class Lanes:
                 _log.exception("lane_failed", lane=name)
 
     def _drop(self, name: str, lane: _Lane, reason: str) -> None:
-        self.dropped_messages += len(lane.waiting)
         if lane.waiting:
+            self._tally.dropped[name] += len(lane.waiting)
             _log.warning("lane_emptied", lane=name, messages=len(lane.waiting), reason=reason)
         lane.waiting.clear()

@@ -81,6 +81,8 @@ def unpack(packed: Packed, partner: Partner) -> Call | None:
         headers={"Authorization": partner.authorization, **packed.headers},
         body=packed.body,
         place=place,
+        partner_id=partner.id,
+        module_id=place.module_id,
     )
 
 

@@ -266,7 +266,8 @@ class _Probe:
 
     async def _ask(self, method: str, url: str, headers: dict[str, str]) -> Heard:
         try:
-            answer = await self._client.fetch(Call(method=method, url=url, headers=headers))
+            call = Call(method=method, url=url, headers=headers, partner_id=self._partner.id)
+            answer = await self._client.fetch(call)
         except RoutingFault as fault:
             return Heard(None, None, fault.message or type(fault).__name__)
         return Heard(answer, read_envelope(answer.body))

@@ -25,7 +25,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolic
 from nats.js.errors import APIError, NotFoundError
 
 from hub.clock import Clock
-from hub.partners.delivery import LAGGING_SECONDS, Deliverer, Heard, Lost, Parcel, Send, Streak
+from hub.partners.delivery import LAGGING_SECONDS, Deliverer, Heard, LaneState, Lost, Parcel, Send, Streak, Tally
 from hub.partners.directory import Directory, Partner
 from hub.partners.packed import Packed, lanes_of, pack, read_packed, supersedes_token, token_of, unpack
 from hub.partners.roster import Roster
@@ -47,6 +47,8 @@ PULL_AGAIN_SECONDS = 5.0
 LOOK_EVERY_SECONDS = 1.0
 CONSUMERS_AT_ONCE_MAX = 16
 CONSUMERS_A_PAGE = 256
+OLDEST_ASKED_MAX = 20
+OLDEST_WAIT_SECONDS = 0.3
 ROOM_WAIT_SECONDS = 2.0
 ROOM_LOOK_SECONDS = 0.1
 
@@ -122,7 +124,7 @@ class StreamLanes:
         self._depths: dict[str, int] = {}
         self._in_bulk: dict[str, int] = {}
         self._is_closed = False
-        self.dropped_messages = self.superseded_messages = 0
+        self._tally = Tally()
         stream.on_up(self._up)
         stream.listen(STREAK, self._take_streak)
 
@@ -131,7 +133,7 @@ class StreamLanes:
     def push(self, parcel: Parcel) -> None:
         """Put a call at the end of its lane and return at once."""
         if self._is_closed or len(self._queue) >= WAITING_TO_PUBLISH_MAX_MESSAGES:
-            self.dropped_messages += 1
+            self._tally.dropped[parcel.name] += 1
             return
         self._queue.append(parcel)
         if self._publishing is None or self._publishing.done():
@@ -146,12 +148,38 @@ class StreamLanes:
         is_open = bool(taken) and bool(self._acks) and self._stream.is_connected
         dropped = len(parcels) - (await self._publish(taken) if is_open else 0)
         if dropped:
-            self.dropped_messages += dropped
+            self._tally.dropped[_only_name(parcels)] += dropped
             _log.warning("pushes_dropped", messages=dropped, of=len(parcels))
 
     def depths(self) -> dict[str, int]:
         """How many calls wait, by lane, as they were counted last; known to the process that leads."""
         return dict(self._depths)
+
+    @property
+    def dropped_messages(self) -> int:
+        """How many calls were dropped since the start."""
+        return self._tally.dropped.total()
+
+    @property
+    def superseded_messages(self) -> int:
+        """How many calls a newer one made pointless since the start."""
+        return self._tally.superseded.total()
+
+    async def states(self) -> dict[str, LaneState]:
+        """How every lane is: what waits is known to the process that leads, what was lost to the one that lost it."""
+        deepest = sorted((name for name, depth in self._depths.items() if depth), key=self._depth, reverse=True)
+        found = await asyncio.gather(*map(self._oldest_seconds, deepest[:OLDEST_ASKED_MAX]))
+        return self._tally.states(self.depths(), dict(zip(deepest, found, strict=False)))
+
+    async def _oldest_seconds(self, name: str) -> float:
+        """How long the oldest message of a lane has waited, the one that is under way included; 0 where that is not known."""
+        try:
+            subject = f"{self._subjects}.{token_of(name)}.>"
+            async with asyncio.timeout(OLDEST_WAIT_SECONDS):
+                first = await self._stream.jetstream.get_msg(self._name, 1, subject, next=True)
+        except (NatsError, NotConnected, TimeoutError):
+            return 0.0
+        return max(0.0, (self._clock.now() - first.time).total_seconds()) if first.time else 0.0
 
     async def room(self, messages: int) -> None:
         """Wait until every lane can take so many more in bulk; ROOM_WAIT_SECONDS at most."""
@@ -363,12 +391,12 @@ class StreamLanes:
     async def _deal_with(self, message: Msg, streak: Streak) -> None:
         packed = read_packed(message.data)
         if packed.is_superseding and await self._is_superseded(message):
-            self.superseded_messages += 1
+            self._tally.superseded[packed.name] += 1
             return
         partner = await self._receiver(packed, message.metadata.timestamp)
         call = unpack(packed, partner) if partner is not None else None
         if partner is None or call is None:
-            self.dropped_messages += 1
+            self._tally.dropped[packed.name] += 1
             return
         if self._roster.directory.is_offline(partner):
             await self._empty(packed.name, "offline")
@@ -414,8 +442,8 @@ class StreamLanes:
             _log.warning("lane_not_emptied", lane=name, error=type(exc).__name__)
             return
         dropped = max(0, purged - in_hand)
-        self.dropped_messages += dropped
         if dropped:
+            self._tally.dropped[name] += dropped
             _log.warning("lane_emptied", lane=name, messages=dropped, reason=reason)
 
     async def _hold(self) -> None:
@@ -485,3 +513,9 @@ class StreamLanes:
 def chunks(lanes: Sequence[_Lane], most: int) -> Iterator[Sequence[_Lane]]:
     """The lanes, so many at a time."""
     return (lanes[start : start + most] for start in range(0, len(lanes), most))
+
+
+def _only_name(parcels: Sequence[Parcel]) -> str:
+    """The lane of parcels that are all for one; empty where they are for several: which of them were lost is not known."""
+    names = {parcel.name for parcel in parcels}
+    return names.pop() if len(names) == 1 else ""

@@ -40,7 +40,8 @@ class Place:
 class Call:
     """A request to a partner: complete URL, headers with authorization, body as bytes or None.
 
-    `place` lets another process make the same call with the address and token of its own directory.
+    `place` lets another process make the same call with the address and token of its own directory. `partner_id` and `module_id` say in
+    the journal whom and what it is about, where that is known.
     """
 
     method: str
@@ -48,6 +49,8 @@ class Call:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = None
     place: Place | None = None
+    partner_id: int | None = None
+    module_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,8 @@ class Dues:
         hub = self._roster.directory.hub
         headers = call_headers(partner, hub, due.payer, (self._new_id(), self._new_id()))
         body = spoken_text(_CDRS, due.body, partner.quirks)
-        call = Call(method="POST", url=url, headers={**headers, "Content-Type": "application/json"}, body=body)
+        headers["Content-Type"] = "application/json"
+        call = Call(method="POST", url=url, headers=headers, body=body, partner_id=partner.id, module_id=_CDRS.id)
         try:
             answer = await self._client.send(call)
         except ReceiverNotConnected:

@@ -87,7 +87,14 @@ class Forwarder:
             partner, callback.answerer, callback.caller, (self._ports.new_id(), message.correlation_id)
         )
         headers["Content-Type"] = "application/json"
-        call = Call(method="POST", url=callback.url, headers=headers, body=bare_result(message))
+        call = Call(
+            method="POST",
+            url=callback.url,
+            headers=headers,
+            body=bare_result(message),
+            partner_id=partner.id,
+            module_id=message.module.id,
+        )
         # not `_send`: the caller named this address, and when nobody is there its platform need not be away
         reply = read_reply(await self._ports.client.send(call), is_push=True)
         return replace(reply, sender=callback.caller, receiver=callback.answerer)

@@ -312,7 +312,9 @@ class Puller:
         assert endpoint is not None
 
         async def fetch(url: str) -> Answer:
-            return await self._ports.client.fetch(Call(method="GET", url=url, headers=self._headers(errand, owner)))
+            headers, partner_id = self._headers(errand, owner), errand.partner.id
+            call = Call(method="GET", url=url, headers=headers, partner_id=partner_id, module_id=errand.module.id)
+            return await self._ports.client.fetch(call)
 
         total, unnamed = 0, 0
         named: set[tuple[Party, str, str]] = set()  # a partner that repeats its first page has not shown its whole list

@@ -60,10 +60,14 @@ class Unavailable(Interrupted):
 
 
 class Direct:
-    """A few connections to one PostgreSQL, made when they are needed and used again; `url` as in `Database`."""
+    """A few connections to one PostgreSQL, made when they are needed and used again; `url` as in `Database`.
 
-    def __init__(self, url: str) -> None:
+    What is written by those that are lazy may be lost when the server is killed in the next second.
+    """
+
+    def __init__(self, url: str, *, is_lazy: bool = False) -> None:
         self._dsn = bare_url(url)
+        self._options = {"synchronous_commit": "off"} if is_lazy else {}
         self._idle: list[Connection] = []
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
         self._ending: set[asyncio.Task[None]] = set()
@@ -113,6 +117,16 @@ class Direct:
             return await self._fetch(statement, values)
         except Unavailable:
             return await self._fetch(statement, values)  # an idle connection may have died unnoticed
+
+    async def execute(self, statement: str, *values: Any) -> None:
+        """One statement in a transaction of its own, with one way to the server and back. Raises Unavailable, also when an idle connection
+        had died and when it is not known whether the statement was carried out; or what PostgreSQL says.
+        """
+        async with self._slot():
+            connection = await self._open()
+            async with _whole(connection):
+                await connection.execute(statement, *values)
+            self._give_back(connection)
 
     async def close(self) -> None:
         """Close the connections that are not in use, and each other one when its work is done."""
@@ -192,6 +206,7 @@ class Direct:
                     "timezone": "UTC",
                     "statement_timeout": str(STATEMENT_TIME_MAX_MILLISECONDS),
                     "idle_session_timeout": str(IDLE_TIME_MAX_MILLISECONDS),
+                    **self._options,
                 },
             )
         except (*_LOST, TimeoutError) as exc:

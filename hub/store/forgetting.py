@@ -1,4 +1,5 @@
-"""Forgets drivers in everything that the database keeps of them: copies, versions of tokens, refused CDRs, permits, verdicts, findings.
+"""Forgets drivers in everything that the database keeps of them: copies, versions of tokens, refused CDRs, permits, verdicts, findings,
+messages.
 
 Money, digests, ids of CDRs and sessions, statements and the journal are not touched: they name no driver.
 """
@@ -27,6 +28,7 @@ from hub.store.aliases import (
 )
 from hub.store.copies import COPIES_LOCK
 from hub.store.direct import Connection, Direct, Record
+from hub.store.erasing import find_in_messages, forget_in_messages
 from hub.store.pack import pack, unpack
 from hub.store.pseudonyms import drop_salts, rename_everywhere, scoped_aliases
 from hub.store.traces import token_text
@@ -45,10 +47,15 @@ RefusedKey = tuple[str, bytes]
 
 @dataclass(slots=True)
 class Traces:
-    """Where some drivers are named: keys of rows, and the tokens that are theirs. `others` are ids (folded) that others have too."""
+    """Where some drivers are named: keys of rows, and the tokens that are theirs. `others` are ids (folded) that others have too.
+
+    `values` are ids of theirs as they are spelled, `messages` how many of the journal name them.
+    """
 
     tokens: set[TokenName] = field(default_factory=set)
     others: set[str] = field(default_factory=set)
+    values: set[str] = field(default_factory=set)
+    messages: int = 0
     copies: list[CopyKey] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
     refused: list[RefusedKey] = field(default_factory=list)
@@ -57,7 +64,7 @@ class Traces:
     @property
     def is_anything(self) -> bool:
         """Whether there are any."""
-        return bool(self.copies or self.versions or self.refused or self.permits)
+        return bool(self.copies or self.versions or self.refused or self.permits or self.messages)
 
     def has(self, token: TokenName) -> bool:
         """Whether a token is one of theirs, whatever is known of its contract."""
@@ -74,9 +81,12 @@ class Forgetting:
     def __init__(self, direct: Direct) -> None:
         self._direct = direct
 
-    async def find(self, wanted: Wanted) -> Traces:
-        """Everything that names a token that is looked for. Reads all CDRs, sessions and tokens once."""
-        traces = Traces()
+    async def find(self, wanted: Wanted, named: TokenName | None = None) -> Traces:
+        """Everything that names a token that is looked for; `named` is the one, where there is only one.
+
+        Reads all CDRs, sessions, tokens and kept bodies of messages once.
+        """
+        traces = Traces(values={named.uid} if named else set())
         async for row in self._scan(_COPIES, "seq", 0):
             if _sees(traces, row, wanted):
                 traces.copies.append(_copy_key(row))
@@ -89,10 +99,13 @@ class Forgetting:
         async for row in self._scan(_PERMITS, "id", 0):  # the last: a no does not say which contract it was about
             if _sees(traces, row, lambda token: wanted(token) or traces.has(token)):
                 traces.permits.append(row["id"])
+        traces.messages = await find_in_messages(self._direct, wanted, traces.values)
         return traces
 
     async def forget(self, traces: Traces, wanted: Wanted) -> None:
         """Take drivers out of the rows that name them, all of it or nothing. What changed meanwhile is looked at as it is then."""
+        if traces.values:
+            await forget_in_messages(self._direct, traces.values)
         names: defaultdict[str, str] = defaultdict(new_alias)
         work = _Work(wanted, names.__getitem__)
         async with self._direct.transaction() as connection:
@@ -191,6 +204,7 @@ def _sees(traces: Traces, row: Record, wanted: Wanted) -> bool:
         traces.others.update(fold(value) for value in personal_in(content))
         return False
     traces.tokens.add(token)
+    traces.values.update(personal_in(content))
     return True
 
 

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     Numeric,
     Text,
@@ -1185,6 +1187,32 @@ class AlertTellingRow(SQLModel, table=True):
     tried_at: datetime = Field(sa_column=_moment())
     failures: int = Field(sa_column=_count())
     said: str = Field(default="", sa_column=_text())
+
+
+class ExchangeBatchRow(SQLModel, table=True):
+    """Messages of the journal that were written at once. `heads` and `bodies` are pressed; of bodies the time is over sooner.
+
+    `correlations` are marks of correlation ids, `partners` the ids of those it is about, `failed` of those to whom a message failed.
+    """
+
+    __tablename__ = "exchange_batch"
+    __table_args__ = (
+        Index("ix_exchange_batch_correlations", "correlations", postgresql_using="gin"),
+        Index("ix_exchange_batch_failed", "id", postgresql_where=text("failed <> '{}'::integer[]")),
+        Index("ix_exchange_batch_bodies", "id", postgresql_where=text("bodies is not null")),
+    )
+
+    id: int | None = Field(default=None, sa_column=_id())
+    first_at: datetime = Field(sa_column=_moment())
+    last_at: datetime = Field(sa_column=_moment())
+    messages: int
+    parties: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    correlations: list[int] = Field(sa_column=Column(ARRAY(Integer), nullable=False))
+    partners: list[int] = Field(sa_column=Column(ARRAY(Integer), nullable=False))
+    failed: list[int] = Field(sa_column=Column(ARRAY(Integer), nullable=False))
+    has_failures: bool
+    heads: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    bodies: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
 
 
 metadata = SQLModel.metadata

@@ -47,6 +47,11 @@ class Metrics:
             "Messages that a newer one made pointless since the start",
             registry=self.registry,
         )
+        self.journal_lost = Gauge(
+            "hub_journal_lost_messages",
+            "Messages that the journal did not keep since the start",
+            registry=self.registry,
+        )
         self._due = Gauge(DUE, "CDRs that their payers do not have yet", ["payer"], registry=self.registry)
 
     def count(self, seen: Seen) -> None:

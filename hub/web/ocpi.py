@@ -21,6 +21,7 @@ from hub.logs import REQUEST
 from hub.partners.clientinfo import client_info, others
 from hub.partners.dialect import spoken_reply
 from hub.partners.directory import Partner
+from hub.partners.exchanges import Inward
 from hub.partners.handshake import Handshake
 from hub.partners.progress import Step
 from hub.partners.quirks import Quirks
@@ -28,6 +29,7 @@ from hub.partners.roster import Roster
 from hub.routing.paging import Paging, page_headers
 from hub.routing.router import Router
 from hub.routing.routes import clear_sender, require_sender
+from hub.store.exchanges import Head
 from hub.store.group import Interrupted
 from hub.store.partners import Partners
 from hub.store.secrets import token_hash
@@ -72,9 +74,10 @@ class Seen:
 
 @dataclass(slots=True)
 class Inbound:
-    """One HTTP request on its way through the endpoint."""
+    """One HTTP request on its way through the endpoint; `path` as it came, `raw_segments` as it is meant."""
 
     method: str
+    path: str
     segments: tuple[str, ...]
     raw_segments: tuple[str, ...]
     raw_query: str
@@ -84,6 +87,8 @@ class Inbound:
     correlation_id: str
     module_id: str = ""
     caller: str = ""
+    caller_id: int | None = None
+    body: bytes = b""
     sender: Party | None = None
     receiver: Party | None = None
     query: dict[str, str] = field(default_factory=dict)
@@ -106,6 +111,8 @@ class OcpiPorts:
     public_url: str
     body_max_bytes: int
     paging: Paging
+    note: Callable[[Inward], None] | None = None
+    """Takes every exchange down for the journal; None where none is kept."""
 
 
 class OcpiEndpoint:
@@ -121,8 +128,12 @@ class OcpiEndpoint:
         inbound = read_inbound(scope, receive, self._ports.new_id)
         REQUEST.set((inbound.request_id, inbound.correlation_id))  # each request has a context of its own
         reply = await self._answer(inbound)
-        await write_reply((scope, send), reply, inbound.request_id, inbound.correlation_id, self._ports.clock.now())
-        self._ports.observe(_seen(inbound, reply, time.perf_counter() - started))
+        now = self._ports.clock.now()
+        sent = await write_reply((scope, send), reply, inbound.request_id, inbound.correlation_id, now)
+        seen = _seen(inbound, reply, time.perf_counter() - started)
+        self._ports.observe(seen)
+        if self._ports.note is not None:
+            self._ports.note(_passed(inbound, (started, seen), sent))
 
     async def _answer(self, inbound: Inbound) -> Reply:
         try:
@@ -170,7 +181,7 @@ class OcpiEndpoint:
         encoded, raw = read_tokens(inbound.headers.get("authorization"))
         partner, token = self._caller(encoded, raw)
         if partner is not None:
-            inbound.caller, inbound.quirks = partner.name, partner.quirks
+            inbound.caller, inbound.caller_id, inbound.quirks = partner.name, partner.id, partner.quirks
             await self._ports.back(partner)
             self._ports.heard(partner)
             return partner, token
@@ -315,7 +326,8 @@ class OcpiEndpoint:
         )
 
     async def _body(self, inbound: Inbound) -> bytes:
-        return await read_body(inbound.receive, inbound.headers, self._ports.body_max_bytes)
+        inbound.body = await read_body(inbound.receive, inbound.headers, self._ports.body_max_bytes)
+        return inbound.body
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +355,7 @@ def read_inbound(scope: Scope, receive: Receive, new_id: Callable[[], str]) -> I
     raw_segments = unglued(tuple(raw.removeprefix("/ocpi").strip("/").split("/")))
     return Inbound(
         method=scope["method"],
+        path=raw,
         segments=tuple(unquote(segment, errors="replace") for segment in raw_segments) if "%" in raw else raw_segments,
         raw_segments=raw_segments,
         raw_query=scope["query_string"].decode("latin-1"),
@@ -405,3 +418,36 @@ def _seen(inbound: Inbound, reply: Reply, seconds: float) -> Seen:
         status_code=reply.status_code,
         seconds=seconds,
     )
+
+
+def _passed(inbound: Inbound, what: tuple[float, Seen], sent: tuple[tuple[bytes, ...], int]) -> Inward:
+    (started, seen), (answer, answer_bytes), request_bytes = what, sent, len(inbound.body)
+    sender, receiver = (seen.sender, seen.receiver) if seen.sender else _claimed(inbound.headers)
+    head = Head(
+        started,
+        seen.seconds,
+        True,
+        inbound.module_id,
+        inbound.method,
+        inbound.path,
+        inbound.raw_query,
+        inbound.caller_id,
+        sender,
+        receiver,
+        seen.http_status,
+        seen.status_code,
+        (inbound.request_id, inbound.correlation_id),
+        request_bytes,
+        answer_bytes,
+    )
+    authorization = inbound.headers.get("authorization")
+    return Inward(head, authorization, inbound.body, answer, request_bytes + answer_bytes)
+
+
+def _claimed(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Between whom a request says to be that was refused before that was looked at."""
+    try:
+        sender, receiver = read_party(headers, "from"), read_party(headers, "to")
+    except OcpiError:
+        return "", ""
+    return str(sender or ""), str(receiver or "")

@@ -15,17 +15,18 @@ from ocpi_modules.message import Reply
 
 async def write_reply(
     ways: tuple[Scope, Send], reply: Reply, request_id: str, correlation_id: str, now: datetime
-) -> None:
-    """Send a reply, in one piece where the server can.
+) -> tuple[tuple[bytes, ...], int]:
+    """Send a reply, in one piece where the server can; returns its body, in pieces, and how many bytes that are.
 
     Its ids are those of the request (T-16, T-19), its routing headers those of the hub's decision (R-03, R-04).
     """
     pieces = (
         (reply.raw,) if reply.raw is not None else envelope_pieces(now, reply.status_code, reply.message, reply.data)
     )
+    size = sum(map(len, pieces))
     head = [
         _JSON,
-        (b"content-length", b"%d" % sum(map(len, pieces))),
+        (b"content-length", b"%d" % size),
         (b"x-request-id", request_id.encode("latin-1")),
         (b"x-correlation-id", correlation_id.encode("latin-1")),
     ]
@@ -37,9 +38,10 @@ async def write_reply(
     if (extension := scope.get("extensions", {}).get(WHOLE_ANSWER)) is not None:
         whole: AnswerWhole = extension[SEND]
         await whole(reply.http_status, head, pieces)
-        return
+        return pieces, size
     await send({"type": "http.response.start", "status": reply.http_status, "headers": head})
     await send({"type": "http.response.body", "body": b"".join(pieces)})
+    return pieces, size
 
 
 _JSON = (b"content-type", b"application/json")

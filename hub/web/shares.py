@@ -12,6 +12,7 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from hub.partners.delivery import LaneState
 from hub.web.metrics import OF_ALL
 from hub.web.recent import Answers, Row
 
@@ -32,6 +33,13 @@ class Share(msgspec.Struct, frozen=True):
     started_at: datetime | None = None
     version: str = ""
     is_leader: bool = False
+
+
+class LaneShare(msgspec.Struct, frozen=True):
+    """What one process says for the operator: how the lanes are as far as it knows, and how many messages its journal lost."""
+
+    lanes: dict[str, LaneState]
+    lost_messages: int
 
 
 class _Merged(Collector):
@@ -81,6 +89,15 @@ def merged_answers(shares: Sequence[Share]) -> list[Answers]:
         Answers(datetime.fromtimestamp(start, UTC), module_id, kind, count)
         for (start, module_id, kind), count in sorted(total.items())
     ]
+
+
+def merged_lanes(shares: Iterable[LaneShare]) -> dict[str, LaneState]:
+    """How every lane is, whichever process knows it."""
+    merged: dict[str, LaneState] = {}
+    for share in shares:
+        for name, state in share.lanes.items():
+            merged[name] = merged[name] + state if name in merged else state
+    return merged
 
 
 def merged_waiting(shares: Sequence[Share]) -> dict[str, int]:

@@ -54,7 +54,8 @@ def call(number: int, to: Partner, method: str = "PUT") -> Call:
     place = Place("locations", Interface.RECEIVER, f"DE/CP1/{number}", "a=%20b")
     url = join_url(to.endpoints[LOCATIONS], place.suffix, place.query)
     headers = {"Authorization": to.authorization, "X-Request-ID": f"r{number}"}
-    return Call(method=method, url=url, headers=headers, body=b'{"n": 1.0E+2}', place=place)
+    body, whom, module = b'{"n": 1.0E+2}', to.id, place.module_id
+    return Call(method=method, url=url, headers=headers, body=body, place=place, partner_id=whom, module_id=module)
 
 
 class Picture:
@@ -324,6 +325,19 @@ async def test_a_lane_that_overflows_is_emptied_as_a_whole(start: Start) -> None
     await process.push(20)
     await until(lambda: process.numbers == [0, 20])
     await until(lambda: process.lanes.depths() == {LANE: 0, str(MS2): 0, "partner 1": 0, "partner 2": 0})
+
+
+async def test_the_process_that_leads_tells_what_waits_and_since_when(start: Start) -> None:
+    process = await start(max_messages=10)
+    process.gate.clear()
+    process.lanes.lead()
+    await process.push(0, 1, 2)
+    await until(lambda: process.lanes.depths().get(LANE) == 2)
+    state = (await process.lanes.states())[LANE]
+    assert (state.waiting, state.dropped, state.superseded) == (2, 0, 0)
+    assert 0 < state.oldest_seconds < 60
+    process.gate.set()
+    await until(lambda: process.numbers == [0, 1, 2])
 
 
 async def test_what_comes_in_bulk_leaves_half_of_a_lane_to_others(start: Start) -> None:

@@ -44,6 +44,12 @@ async def test_every_page_says_what_to_do_while_there_is_nothing(world: World) -
         assert 'aria-current="page"' in page, path
 
 
+def test_every_page_of_the_side_bar_has_a_key_of_its_own() -> None:
+    keys = [item.key for group in NAVIGATION for item in group.items]
+    assert len(keys) == len(set(keys))
+    assert "g" not in keys
+
+
 async def test_an_address_that_leads_nowhere_is_a_page_too(world: World) -> None:
     ada = await visitor(world, "ada", Role.ADMIN)
     assert "There is no such page." in said(await ada.get("/console/nothing/here", 404))

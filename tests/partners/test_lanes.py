@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from hub.partners.client import Answer, Call
-from hub.partners.delivery import LAGGING_SECONDS, TIMEOUTS_IN_A_ROW_MAX, Parcel, Update
+from hub.partners.delivery import LAGGING_SECONDS, TIMEOUTS_IN_A_ROW_MAX, LaneState, Parcel, Update
 from hub.partners.directory import Partner
 from hub.partners.lanes import FIELD_SETS_MAX, Lanes
 from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFault
@@ -128,6 +128,24 @@ async def test_a_lane_that_overflows_is_emptied_as_a_whole() -> None:
     gate.set()
     await until(lambda: len(world.heard) == 2)
     assert world.sent == ["p1/0", "p1/4"]
+
+
+async def test_a_lane_tells_what_waits_since_when_and_what_it_lost() -> None:
+    world = World(max_messages=2)
+    gate = world.hold("p1")
+    world.push("p1", 0)
+    await until(lambda: world.sent == ["p1/0"])
+    assert await world.lanes.states() == {"p1": LaneState()}
+    world.push("p1", 1, 2)
+    await asyncio.sleep(0.05)
+    world.push("p1", 3)
+    (state,) = (await world.lanes.states()).values()
+    assert (state.waiting, state.dropped, state.superseded) == (1, 2, 0)
+    assert 0 <= state.oldest_seconds < 0.05, "the oldest that waits, not one that was dropped"
+    await asyncio.sleep(0.06)
+    assert (await world.lanes.states())["p1"].oldest_seconds > 0.05
+    gate.set()
+    await world.lanes.close(drain_seconds=1)
 
 
 async def test_a_receiver_that_cannot_be_reached_is_lost_and_gets_nothing_later() -> None:

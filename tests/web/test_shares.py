@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
+from hub.partners.delivery import LaneState
 from hub.web.metrics import Metrics
 from hub.web.ocpi import Seen
 from hub.web.recent import Answers, Recent, Row
-from hub.web.shares import Share, merged_answers, merged_metrics, merged_rows, merged_waiting
+from hub.web.shares import LaneShare, Share, merged_answers, merged_lanes, merged_metrics, merged_rows, merged_waiting
 
 
 def share(process: str, puts: int, waiting: dict[str, int] | None = None, due: dict[str, int] | None = None) -> Share:
@@ -40,6 +42,16 @@ def test_each_figure_has_the_name_of_its_process() -> None:
         assert found["hub_requests_total", *labels] == puts
         assert found["hub_lane_dropped_messages", f"process={process}"] == puts
         assert found["hub_request_seconds_count", "method=PUT", "module=locations", f"process={process}"] == puts
+
+
+def test_a_lane_is_what_all_processes_say_of_it() -> None:
+    """Several processes: what waits is known to one of them, what was lost to the one that lost it."""
+    leader = LaneShare({"NL/MS1": LaneState(3, 2.5, 0, 1)}, 0)
+    other = LaneShare({"NL/MS1": LaneState(0, 0.0, 7, 0), "DE/CP1": LaneState(dropped=1)}, 4)
+    merged = merged_lanes([leader, other])
+    assert merged == {"NL/MS1": LaneState(3, 2.5, 7, 1), "DE/CP1": LaneState(dropped=1)}
+    packed = msgspec.msgpack.encode(other)
+    assert msgspec.msgpack.decode(packed, type=LaneShare) == other
 
 
 def test_figures_of_the_hub_as_a_whole_stand_once_whoever_leads() -> None:
