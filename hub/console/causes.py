@@ -177,7 +177,7 @@ def _causes(desk: BooksDesk) -> Listing[CauseShown, CauseFilters]:
             Column(key="disposition", label="Verdict", value=lambda row: row.disposition, kind="tag"),
             Column(key="action", label="Decided", value=lambda row: row.action, kind="tag"),
             Column(
-                key="since", label="Since", value=lambda row: row.first_at, kind="moment", sort="since", is_minor=True
+                key="since", label="Since", value=lambda row: row.first_at, kind="moment", sort="since", is_rare=True
             ),
         ),
         filters=(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from hub.pricing.rounding import rounded
 from ocpi_modules.types import lenient_datetime
 
 Content = Mapping[str, Any]
@@ -35,19 +36,23 @@ class Compared:
 
     @property
     def differs(self) -> bool:
-        """Whether what is said and what is computed are not the same, as far as both are there."""
+        """Whether what is said and what is computed are not the same, as far as both are there; money as it is shown, in minor units."""
         said, computed = self.side.said, self.side.computed
-        return said is not None and computed is not None and said != computed
+        if said is None or computed is None:
+            return False
+        if self.kind == "money" and isinstance(said, Decimal) and isinstance(computed, Decimal):
+            return rounded(said, self.unit) != rounded(computed, self.unit)
+        return bool(said != computed)
 
 
 def compared(cdr: Content, price: Content, session: Content | None) -> Sequence[Compared]:
     """The lines for a CDR, its price and its session; lines on which nobody says anything are left out."""
-    seen = session or {}
+    seen, currency = session or {}, str(cdr.get("currency") or "")
     lines = (
-        Compared("Total without VAT", "money", _costs("total_cost", "excl_vat", cdr, price, seen)),
-        Compared("Total with VAT", "money", _costs("total_cost", "incl_vat", cdr, price, seen)),
+        Compared("Total without VAT", "money", _costs("total_cost", "excl_vat", cdr, price, seen), currency),
+        Compared("Total with VAT", "money", _costs("total_cost", "incl_vat", cdr, price, seen), currency),
         *(
-            Compared(label, "money", _costs(name, "excl_vat", cdr, price, {}))
+            Compared(label, "money", _costs(name, "excl_vat", cdr, price, {}), currency)
             for name, label in (
                 ("total_energy_cost", "Cost of energy"),
                 ("total_time_cost", "Cost of time"),

@@ -31,6 +31,7 @@ from tests.benchmarks.settle import PERIOD, _crew, _migrate, _office
 from tests.benchmarks.stage import Options, require, say
 
 SETTLED_CDRS = 4_000
+FINDINGS_MAX = 20_000
 REQUESTS = 10
 LIMIT_MILLISECONDS = 300.0
 ANSWER_WAIT_SECONDS = 120.0
@@ -97,7 +98,7 @@ def furnish(folder: Path, cdrs: int) -> int:
         url = running.server.url
         asyncio.run(_settled(url, min(cdrs, SETTLED_CDRS)))
         say(f"copying until there are {cdrs:,} CDRs")
-        multiply(url, max(1, cdrs // SETTLED_CDRS))
+        multiply(url, max(1, cdrs // SETTLED_CDRS), FINDINGS_MAX)
         return asyncio.run(_drafted(url))
 
 

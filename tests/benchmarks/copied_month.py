@@ -1,7 +1,8 @@
 """A settled month many times over: the rows of a small one that was really settled, copied under other ids until there are enough.
 
 What people look at costs what it costs by the number of rows, not by how they came to be; settling a million takes a quarter of an hour,
-copying them a few minutes. Balances, causes and pairs are those of the small month, times the copies.
+copying them a few minutes. Balances and pairs are those of the small month, times the copies. Findings are copied until there are as many
+as one wants: the small month is full of mistakes.
 """
 
 from __future__ import annotations
@@ -25,25 +26,31 @@ _CHANGED: Mapping[str, Mapping[str, str]] = {
         "session_key": "{0} || '-copy-' || n",
         "found_session": "{0} || '-copy-' || n",
         "credit_of": "{0} || '-copy-' || n",
+        "plug": "{0} || '-copy-' || n",
+        "token": "{0} || '-copy-' || n",
     },
     "finding": {"key": "{0} || '-copy-' || n"},
     "finding_cdr": {"finding": "{0} || '-copy-' || n", "cdr_key": "{0} || '-copy-' || n"},
     "journal_entry": {"id": "{0} + n * width", "key": "{0} || '-copy-' || n", "reference": "{0} || '-copy-' || n"},
     "posting": {"entry": "{0} + n * width"},
 }
+_FINDINGS = ("finding", "finding_cdr")
 _ONLY = {"copy": "where module in ('cdrs', 'sessions')"}
 _NUMBERED = ("copy", "posting")
 """Tables whose rows get a number of their own."""
 
 
-def multiply(url: str, times: int) -> None:
-    """Make a month that is settled so many times as large."""
+def multiply(url: str, times: int, findings_most: int) -> None:
+    """Make a month that is settled so many times as large, with so many findings at most (but those that it has)."""
     with psycopg.connect(plain_url(url), autocommit=True) as connection:
         connection.execute("set statement_timeout = 0")
         width = connection.execute("select coalesce(max(id), 0) from journal_entry").fetchone()
+        found = connection.execute("select count(*) from finding").fetchone()
+        with_findings = min(times, findings_most // max(1, found[0] if found else 0)) - 1
         for table, changed in _CHANGED.items():
+            copies = with_findings if table in _FINDINGS else times - 1
             statement = _copied(connection, table, changed)
-            connection.execute(statement, {"copies": times - 1, "width": width and width[0]})
+            connection.execute(statement, {"copies": copies, "width": width and width[0]})
         connection.execute(
             "select setval(pg_get_serial_sequence('journal_entry', 'id'), (select max(id) from journal_entry))"
         )

@@ -231,7 +231,7 @@ def test_a_half_that_the_plain_pricer_just_misses_is_a_half() -> None:
 
 def test_every_item_is_done_in_turn() -> None:
     seen = list[int]()
-    found = measured(Work("it", seen.append, range(7)), seconds=0.01)
+    found = measured(Work("it", seen.append, range(7)), seconds=0.3)
     assert seen[:9] == [0, 1, 2, 3, 4, 5, 6, 0, 1]
     assert found.requests == len(seen)
     assert (

@@ -125,6 +125,10 @@ class StandIn:
     async def faults_of(self, _: str) -> list[str]:
         return self._faults
 
+    @property
+    def counts(self) -> StandIn:
+        return self
+
     async def view(self, _: str) -> StandIn:
         return self
 

@@ -10,6 +10,7 @@ import pytest
 from hub.console.comparing import Compared, compared
 
 CDR: dict[str, Any] = {
+    "currency": "EUR",
     "total_cost": {"excl_vat": Decimal("38.0"), "incl_vat": Decimal("45.22")},
     "total_energy": Decimal("60"),
     "cdr_token": {"uid": "A1", "type": "RFID"},
@@ -26,6 +27,8 @@ def line(label: str, cdr: dict[str, Any], price: dict[str, Any], session: dict[s
     [
         pytest.param(Decimal(28), True, id="another amount"),
         pytest.param(Decimal("38.00"), False, id="the same amount, written otherwise"),
+        pytest.param(Decimal("38.0049"), False, id="less than a cent, which is not shown"),
+        pytest.param(Decimal("38.01"), True, id="a cent"),
     ],
 )
 def test_a_line_is_marked_where_the_hub_comes_to_something_else(computed: Decimal, differs: bool) -> None:
