@@ -237,14 +237,15 @@ class Verdicts:
     async def keep(self, examined: Examined) -> bool:
         """Keep what a look at some CDRs came to, all of it or nothing. What was found before and is no longer so is cleared.
 
-        False where somebody decided something meanwhile, a period took a step, or somebody else looked at one of them or at something
-        that is related to them: nothing is kept, and it is to be looked at again. Raises Unavailable where what it needs is taken for
-        too long.
+        False where somebody decided something meanwhile, a period took a step, or somebody else looked at one of them: nothing is kept,
+        and it is to be looked at again. What others kept meanwhile that is related to some of them is to be looked at again, together
+        with those. Raises Unavailable where what it needs is taken for too long.
         """
         async with self._direct.transaction() as connection:
             await connection.execute(_ONE_AFTER_THE_OTHER)
             if not await _is_as_it_was(connection, examined):
                 return False
+            unseen = await _unseen(connection, examined.around)
             names = [verdict.name for verdict in examined.verdicts]
             await _keep_verdicts(connection, examined)
             await connection.execute(_CLEAR, *_name_columns(names), [one.key for one in examined.findings], examined.at)
@@ -255,6 +256,8 @@ class Verdicts:
             await connection.execute(_MARK, *_name_columns(marked), examined.at, seen)
             await exceed(connection, examined.limits, examined.at, marked)
             await connection.execute(_LOOKED, examined.at)
+            if unseen:
+                await connection.execute(_LOOK_AGAIN, *_name_columns(unseen))
             return True
 
 
@@ -264,7 +267,7 @@ async def _is_as_it_was(connection: Connection, examined: Examined) -> bool:
         return False
     if await locked_states(connection, examined.states) != examined.states:
         return False
-    if examined.around is not None and not await _saw_all(connection, examined.around, examined.is_limited):
+    if examined.is_limited and examined.around is not None and await _looks(connection) != examined.around.looks:
         return False
     names = [verdict.name for verdict in examined.verdicts]
     rows = await connection.fetch(_VERSIONS, *_name_columns(names))
@@ -272,14 +275,12 @@ async def _is_as_it_was(connection: Connection, examined: Examined) -> bool:
     return all(versions.get(name, "") == examined.before.get(name, "") for name in names)
 
 
-async def _saw_all(connection: Connection, around: Surroundings, is_limited: bool) -> bool:
-    """Whether nothing was kept since a look began that it should have seen."""
-    if await _looks(connection) == around.looks:
-        return True
-    if is_limited:
-        return False
+async def _unseen(connection: Connection, around: Surroundings | None) -> set[Name]:
+    """What was kept since a look began and is related to what it saw."""
+    if around is None or await _looks(connection) == around.looks:
+        return set()
     related = await _related(connection, around.relating) | await _billing(connection, around.sessions)
-    return related <= {*around.known}
+    return related - {*around.known}
 
 
 async def _looks(database: Fetches) -> int:
@@ -391,6 +392,10 @@ LOCK_WAIT_MAX_MILLISECONDS = 5_000
 # two processes may settle for a moment, while one stops to lead and another begins
 _ONE_AFTER_THE_OTHER = (
     f"set local lock_timeout = {LOCK_WAIT_MAX_MILLISECONDS}; select pg_advisory_xact_lock({SETTLING_LOCK})"
+)
+
+_LOOK_AGAIN = (
+    f"update claim set examined_at = null from {_NAMES} where claim.creditor = k.creditor and claim.cdr_key = k.cdr_key"
 )
 
 _LOOKED = (

@@ -136,11 +136,12 @@ async def test_a_token_at_two_networks_is_found_although_neither_look_saw_the_ot
         slow = await gate.stop(house.settler.settle_due({SWISS}))
         assert await another(house).settle_due({str(CPO)}) == 1
         await gate.release(slow)
+    assert await house.settle_all() > 0
     assert await house.rows(
         "select f.kind, c.cdr_key from finding f join finding_cdr c on c.finding = f.key "
         "where f.kind = 'TOKEN_CONCURRENT_USE' order by c.cdr_key"
     ) == [("TOKEN_CONCURRENT_USE", cdr()["id"]), ("TOKEN_CONCURRENT_USE", "CDR-CH")]
-    assert await house.rows("select looks from settling") == [(2,)]
+    assert await house.rows("select looks from settling") == [(3,)]
 
 
 async def test_a_look_beside_which_nothing_was_kept_that_concerns_it_is_kept_at_once(house: House) -> None:

@@ -1,8 +1,8 @@
 """Several processes that examine CDRs when many wait: each takes those of some creditors.
 
 What is related to each other is nearly always of one creditor; where it is not, or two processes took something of one nevertheless, the
-one that keeps its look later sees that and looks again (`hub.store.verdicts`). So whatever their number, and in whatever order they are
-done, the books come to the same.
+one that keeps its look later sees that and has it looked at again (`hub.store.verdicts`). So whatever their number, and in whatever order
+they are done, the books come to the same.
 """
 
 from __future__ import annotations
