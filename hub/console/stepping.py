@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -40,9 +41,9 @@ class Steps:
         """What is being done to a period, or why the last step came to nothing."""
         return self._told.get(period)
 
-    async def take(self, period: str, label: str, actor: str, work: Awaitable[object]) -> bool:
+    async def take(self, period: str, label: str, actor: str, work: Coroutine[Any, Any, None]) -> bool:
         """Take a step; whether it is done, else it goes on. Raises what it raises while somebody waits for it."""
-        task = asyncio.ensure_future(self._taken(work))
+        task = asyncio.create_task(work)
         self._told[period] = Underway(label, actor, self._clock.now())
         self._tasks[period] = task
         task.add_done_callback(lambda done: self._ended(period, done))
@@ -61,9 +62,6 @@ class Steps:
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-
-    async def _taken(self, work: Awaitable[object]) -> None:
-        await work
 
     def _ended(self, period: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(period, None)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from hub.store.books import LISTED_MAX
 from hub.store.direct import Connection, Direct
 from hub.store.ordering import Order, Part, Parts, Place, Placed, placed
 from hub.store.where import Clause, where
 from ocpi_modules.types import encode_json
 
 ACCOUNTS_MAX = 10_000
-AUDIT_PAGE_MAX_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +212,7 @@ class Accounts:
         condition, values = where([*clauses, asked.order.behind(asked.after)])
         statement = (
             f"select {', '.join(_AUDIT_COLUMNS)}, {asked.order.place} from audit_entry {condition} "
-            f"order by {asked.order.by} limit {min(most, AUDIT_PAGE_MAX_ROWS + 1)}"
+            f"order by {asked.order.by} limit {min(most, LISTED_MAX)}"
         )
         return placed(
             await self._direct.fetch(statement, *values),

@@ -18,6 +18,7 @@ from hub.store.pack import unpack
 from hub.store.where import Clause, where
 
 PAGE_MAX_ROWS = 1000
+LISTED_MAX = PAGE_MAX_ROWS + 1  # rows; one more tells whether there is a page behind the largest one
 
 _CDR_NAME = (Part("v.creditor"), Part("v.cdr_key"))
 
@@ -338,7 +339,7 @@ def _line(kind: type[Line], row: Record) -> Line:
 
 
 def _bounded(most: int) -> int:
-    return max(1, min(most, PAGE_MAX_ROWS + 1))  # one more tells whether there is a page after this one
+    return max(1, min(most, LISTED_MAX))
 
 
 def _refused(row: Record) -> RefusedLine:

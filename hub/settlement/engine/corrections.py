@@ -18,7 +18,7 @@ from hub.settlement.journal import Entry, adjusted, written_off
 from hub.settlement.netting import Amount
 from hub.settlement.people import require_another
 from hub.settlement.periods import NotNow, State
-from hub.store.books import PAGE_MAX_ROWS
+from hub.store.books import LISTED_MAX
 from hub.store.corrections import (
     AdjustmentQuery,
     Correction,
@@ -32,7 +32,6 @@ from hub.store.journal import EntryLines
 from hub.store.verdicts import Name
 from ocpi_modules.parties import Party
 
-LISTED_MAX = PAGE_MAX_ROWS + 1  # one more tells whether there is a page behind the largest one
 SUPERSEDED_BATCH_MAX = 100
 
 _WRITABLE_OFF = frozenset({State.CUT_OFF, State.ADVISED})

@@ -34,7 +34,7 @@ from hub.settlement.journal import Entry, adjusted, disputed, resolved
 from hub.settlement.netting import Amount, Pair
 from hub.settlement.people import require_another
 from hub.settlement.periods import NotNow, State, counts_in
-from hub.store.books import PAGE_MAX_ROWS
+from hub.store.books import LISTED_MAX
 from hub.store.corrections import KeptAdjustment
 from hub.store.disputes import BilledCdr, DisputeBook, DisputeMove, DisputeQuery, KeptDispute, KeptStep
 from hub.store.ordering import Placed
@@ -45,7 +45,6 @@ from ocpi_modules.types import decode_json, fold
 
 EXPIRED_BATCH_MAX_DISPUTES = 100
 CREDITED_BATCH_MAX_DISPUTES = 100
-LISTED_MAX = PAGE_MAX_ROWS + 1  # one more tells whether there is a page behind the largest one
 SILENCE = "silence"
 CREDIT = "credit"
 

@@ -245,7 +245,8 @@ class _Reading:
         found = self._relating.get(received.name)
         if found is None:
             one = relating_of(self.fact(received))
-            found = one if one.creditor in self._metered else replace(one, meter="", reading="")
+            is_whole = one.creditor in self._metered or not (one.meter or one.reading)
+            found = one if is_whole else replace(one, meter="", reading="")
             self._relating[received.name] = found
         return found
 

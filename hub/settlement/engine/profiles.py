@@ -15,12 +15,11 @@ from hub.settlement.periods import NotNow
 from hub.settlement.profiles import Profile, Profiles
 from hub.settlement.profiles_file import read_profile
 from hub.store.agreements import Window
-from hub.store.books import PAGE_MAX_ROWS
+from hub.store.books import LISTED_MAX
 from hub.store.profiles import KeptProfile, ProfileTable
 from ocpi_modules.types import decode_json, encode_json, format_datetime
 
 READ_MAX = 20_000
-LISTED_MAX = PAGE_MAX_ROWS + 1  # one more tells whether there is a page behind the largest one
 
 
 class NoProfile(LookupError):

@@ -16,11 +16,10 @@ from hub.settlement.people import require_another
 from hub.settlement.periods import NotNow
 from hub.settlement.terms_file import read_agreement
 from hub.store.agreements import AgreementBook, KeptAgreement, Window
-from hub.store.books import PAGE_MAX_ROWS
+from hub.store.books import LISTED_MAX
 from ocpi_modules.types import decode_json, encode_json, format_datetime
 
 READ_MAX = 20_000
-LISTED_MAX = PAGE_MAX_ROWS + 1  # one more tells whether there is a page behind the largest one
 
 
 class NoAgreement(LookupError):
