@@ -14,6 +14,7 @@ LOOPBACK = "127.0.0.1"
 START_WAIT_SECONDS = 5.0
 POLL_SECONDS = 0.005
 STOP_WAIT_SECONDS = 1.0
+KEPT_ALIVE_SECONDS = 30  # longer than any client here keeps a connection: none is used in the moment in which it ends
 BACKLOG_MAX_CONNECTIONS = 512
 
 
@@ -74,6 +75,7 @@ class LoopbackServer:
             access_log=False,
             server_header=False,
             date_header=False,
+            timeout_keep_alive=KEPT_ALIVE_SECONDS,
         )
         self._server = QuietServer(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[sock]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -21,6 +21,7 @@ from hub.store.group import Interrupted
 CONNECTIONS_MAX = 6
 CONNECT_WAIT_SECONDS = 10
 CONNECTION_WAIT_SECONDS = 10
+UNDO_WAIT_SECONDS = 5
 STATEMENT_TIME_MAX_MILLISECONDS = 30_000
 IDLE_TIME_MAX_MILLISECONDS = (
     30_000  # the locks of a process that stands still, or whose machine is gone, end with its connections
@@ -103,7 +104,7 @@ class Direct:
         """
         async with self._slot():
             connection = await self._begin(is_long)
-            async with _whole(connection):
+            async with _whole(connection), _undone(connection):
                 yield connection
                 await connection.execute("commit")
             if is_long:
@@ -239,6 +240,18 @@ async def _whole(connection: Connection) -> AsyncIterator[None]:
         raise Unavailable from exc
     except BaseException:
         connection.terminate()
+        raise
+
+
+@asynccontextmanager
+async def _undone(connection: Connection) -> AsyncIterator[None]:
+    """A transaction whose locks are given back before anybody hears that it raised: who tries again at once is not in its own way."""
+    try:
+        yield
+    except Exception:
+        with suppress(Exception):  # a connection that cannot say it is ended, and the server undoes what it began
+            async with asyncio.timeout(UNDO_WAIT_SECONDS):
+                await connection.execute("rollback")
         raise
 
 

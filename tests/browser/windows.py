@@ -95,3 +95,4 @@ async def sign_in(page: Page, name: str) -> None:
     await page.get_by_label("Password", exact=True).fill(f"{name}-charges-at-night")
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Causes")
+    await page.wait_for_load_state()  # keys do nothing before the scripts are there

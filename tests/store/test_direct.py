@@ -46,6 +46,25 @@ async def test_work_is_committed_at_the_end_and_undone_when_it_fails(direct: Dir
     assert await notes(direct) == [1]
 
 
+async def test_locks_are_given_back_before_the_failure_is_told(
+    direct: Direct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server may take its time to see that a connection was ended."""
+    terminate, ended = asyncpg.Connection.terminate, list[asyncpg.Connection]()
+    monkeypatch.setattr(asyncpg.Connection, "terminate", lambda connection: ended.append(connection))
+
+    async def lock_and_fail() -> None:
+        async with direct.transaction() as connection:
+            await connection.fetch("select pg_advisory_xact_lock(7)")
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await lock_and_fail()
+    assert [tuple(row.values()) for row in await direct.fetch("select pg_try_advisory_xact_lock(7)")] == [(True,)]
+    for connection in ended:
+        terminate(connection)
+
+
 async def test_a_fault_of_the_statement_is_told_as_such(direct: Direct) -> None:
     with pytest.raises(asyncpg.UniqueViolationError):
         async with direct.transaction() as connection:
