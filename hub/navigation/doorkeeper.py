@@ -13,7 +13,7 @@ from datetime import datetime
 import structlog
 
 from hub.clock import Clock
-from hub.navigation.faults import ReadingFault
+from hub.navigation.problems import ReadingFault
 from hub.store.direct import Unavailable
 from hub.store.readers import NewReader, Reader, Readers
 

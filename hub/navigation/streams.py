@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from hub.navigation.faults import ReadingFault
+from hub.navigation.problems import ReadingFault
 from hub.store.publicplaces import PublicChange
 
 QUEUE_MAX_EVENTS = 1000
