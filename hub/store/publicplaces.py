@@ -63,6 +63,7 @@ class PublicRow:
     owner: Party
     key: str
     id: str
+    last_updated: datetime
     evses: int
     text: bytes | None
     feature: bytes | None
@@ -121,19 +122,36 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """The number of the last change, and the first cursor from which nothing is missing."""
+    """The number of the last change, of the newest Location, and the first cursor from which nothing is missing."""
 
     seq: int
+    number: int
     horizon: int
 
 
-class Pen:
-    """Writes public Locations in one transaction; it alone gives numbers meanwhile."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenQuery:
+    """A page of Locations by what their owners say of when they changed: from, inclusive, to, exclusive (UTC)."""
 
-    def __init__(self, connection: Connection, seq: int, number: int) -> None:
+    date_from: datetime | None = None
+    date_to: datetime | None = None
+    offset: int = 0
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPage:
+    """The numbers of a page, and how many Locations there are in all."""
+
+    numbers: list[int]
+    total: int
+
+
+class Pen:
+    """Writes public Locations in one transaction; nobody else writes any meanwhile."""
+
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.seq, self.number = seq, number
-        """The last ones that were given."""
 
     async def write(self, rows: Sequence[PublicRow], now: datetime) -> None:
         """Write rows with numbers after the last ones. Raises Overtaken where somebody else wrote one of them."""
@@ -147,7 +165,7 @@ class Pen:
             raise Overtaken
         log = [[row.seq for row in rows], [row.number for row in rows], now, [row.event for row in rows]]
         await self._connection.execute(_LOG, *log)
-        await self._connection.execute(_COUNT, rows[-1].seq, max(self.number, *(row.number for row in rows)))
+        await self._connection.execute(_COUNT, rows[-1].seq, max(row.number for row in rows))
 
     async def judge(self, qualities: Sequence[PlaceQuality], private: Sequence[DuePlace]) -> None:
         """Keep what was wrong; of what is not for everybody nothing is kept."""
@@ -177,11 +195,16 @@ class PublicPlaces:
         return [_due(row) for row in await self._direct.fetch(_DUE, most)]
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[Pen]:
-        """A pen; what it wrote is there when the block ends, and nothing of it where that raises."""
+    async def writing(self, after: Counters) -> AsyncIterator[Pen]:
+        """A pen; what it wrote is there when the block ends, and nothing of it where that raises.
+
+        Raises Overtaken where somebody else wrote since the counters were read.
+        """
         async with self._direct.transaction() as connection:
             (row,) = await connection.fetch(_HOLD)
-            yield Pen(connection, row["seq"], row["number"])
+            if (row["seq"], row["number"]) != (after.seq, after.number):
+                raise Overtaken
+            yield Pen(connection)
 
     async def standings(self) -> dict[Party, Standing]:
         """How owners stood when their Locations were looked at last."""
@@ -212,8 +235,8 @@ class PublicPlaces:
 
     async def counters(self) -> Counters:
         """Where the changes are."""
-        rows = await self._direct.fetch("select seq, horizon from public_counter where id = 1")
-        return Counters(rows[0]["seq"], rows[0]["horizon"]) if rows else Counters(0, 0)
+        rows = await self._direct.fetch("select seq, number, horizon from public_counter where id = 1")
+        return Counters(**rows[0]) if rows else Counters(0, 0, 0)
 
     async def entries(self, after: int, most: int) -> list[Entry]:
         """What changed after a number, in that order."""
@@ -245,6 +268,14 @@ class PublicPlaces:
         """PublicLocations by number."""
         rows = await self._direct.fetch(f"{_TEXTS} where number = any($1::int[]) and not is_gone", list(numbers))
         return {row["number"]: unpack(row["packed"]) for row in rows}
+
+    async def page(self, query: OpenQuery) -> OpenPage:
+        """A page of the numbers of Locations that are public, oldest first, and how many there are in all."""
+        bounds = (query.date_from, query.date_to)
+        (total,) = await self._direct.fetch(f"select count(*) as n from public_location where {_BETWEEN}", *bounds)
+        order = f"order by number offset {int(query.offset)} limit {int(query.limit)}"
+        rows = await self._direct.fetch(f"select number from public_location where {_BETWEEN} {order}", *bounds)
+        return OpenPage([row["number"] for row in rows], total["n"])
 
     async def number_of(self, owner: Party, location_id: str) -> int | None:
         """The number of a Location that is public now."""
@@ -293,7 +324,7 @@ def _columns(rows: Sequence[PublicRow], now: datetime) -> list[Any]:
     names = [[row.owner.country_code for row in rows], [row.owner.party_id for row in rows], [row.key for row in rows]]
     texts = [[_packed(row.text) for row in rows], [_packed(row.feature) for row in rows], [row.entry for row in rows]]
     counted = [[row.number for row in rows], [row.seq for row in rows], [row.evses for row in rows]]
-    return [*names, [row.id for row in rows], *counted, *texts, now]
+    return [*names, [row.id for row in rows], *counted, *texts, [row.last_updated for row in rows], now]
 
 
 _COPY_OF = (
@@ -315,22 +346,25 @@ _HOLD = (
     "on conflict (id) do update set seq = public_counter.seq returning seq, number"
 )
 
-_COUNT = "update public_counter set seq = $1, number = $2 where id = 1"
+_COUNT = "update public_counter set seq = $1, number = greatest(number, $2) where id = 1"
 
 _HORIZON = "update public_counter set horizon = greatest(horizon, $1) where id = 1"
 
-_ROWS = "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::int[], $8::bytea[], $9::bytea[], $10::bytea[]"
-_NAMES = "country_code, party_id, key, id, number, seq, evses, packed, feature, entry"
+_ROWS = (
+    "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::int[], $8::bytea[], $9::bytea[], $10::bytea[], "
+    "$11::timestamptz[]"
+)
+_NAMES = "country_code, party_id, key, id, number, seq, evses, packed, feature, entry, last_updated"
+_CONTENT = ", ".join(f"{name} = r.{name}" for name in _NAMES.split(", ")[3:] if name != "number")
 
 _ADD = (
     f"insert into public_location ({_NAMES}, changed_at, is_gone) "
-    f"select r.*, $11, r.packed is null from {_ROWS}) r({_NAMES}) on conflict do nothing returning 1"
+    f"select r.*, $12, r.packed is null from {_ROWS}) r({_NAMES}) on conflict do nothing returning 1"
 )
 
 _CHANGE = (
-    "update public_location l set id = r.id, seq = r.seq, evses = r.evses, packed = r.packed, feature = r.feature, entry = r.entry, "
-    f"changed_at = $11, is_gone = r.packed is null from {_ROWS}, $12::bigint[]) r({_NAMES}, was_seq) "
-    "where l.number = r.number and l.seq = r.was_seq returning 1"
+    f"update public_location l set {_CONTENT}, changed_at = $12, is_gone = r.packed is null "
+    f"from {_ROWS}, $13::bigint[]) r({_NAMES}, was_seq) where l.number = r.number and l.seq = r.was_seq returning 1"
 )
 
 _LOG = (
@@ -370,5 +404,8 @@ _ENTRIES = "select number, seq, entry from public_location where seq > $1 order 
 _CHANGES = "select seq, number, at, event from public_change where seq > $1 order by seq limit $2"
 _FEATURES = "select number, seq, country_code || '/' || party_id as owner, id, changed_at, feature from public_location"
 _TEXTS = "select number, packed from public_location"
+_BETWEEN = (
+    "not is_gone and ($1::timestamptz is null or last_updated >= $1) and ($2::timestamptz is null or last_updated < $2)"
+)
 _NUMBER = "select number from public_location where country_code = $1 and party_id = $2 and key = $3 and not is_gone"
 _QUALITIES = "select is_fit, summary from place_quality where country_code = $1 and party_id = $2"

@@ -1239,14 +1239,15 @@ class PublicCounterRow(SQLModel, table=True):
 class PublicLocationRow(SQLModel, table=True):
     """A Location that is for everybody, or was (`is_gone`, without any content): what maps and open formats are made from.
 
-    `seq` is the number of its last change, in the order of commits. `packed` is a PublicLocation, `feature` its GeoJSON (both
-    `hub.store.pack`), `entry` what of it is kept in memory (`hub.navigation`).
+    `seq` is the number of its last change, in the order of commits, `last_updated` what its owner says. `packed` is a PublicLocation,
+    `feature` its GeoJSON (both `hub.store.pack`), `entry` what of it is kept in memory (`hub.navigation`).
     """
 
     __tablename__ = "public_location"
     __table_args__ = (
         UniqueConstraint("country_code", "party_id", "key", name="uq_public_location_key"),
         Index("ix_public_location_seq", "seq", unique=True),
+        Index("ix_public_location_updated", "last_updated"),
     )
 
     number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
@@ -1257,6 +1258,7 @@ class PublicLocationRow(SQLModel, table=True):
     seq: int = Field(sa_column=Column(BigInteger, nullable=False))
     changed_at: datetime = Field(sa_column=_moment())
     is_gone: bool
+    last_updated: datetime = Field(sa_column=_moment())
     evses: int
     packed: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     feature: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))

@@ -56,11 +56,13 @@ def _make_locations() -> None:
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("is_gone", sa.Boolean(), nullable=False),
+        sa.Column("last_updated", sa.DateTime(timezone=True), nullable=False),
         sa.Column("evses", sa.Integer(), nullable=False),
         *(sa.Column(name, sa.LargeBinary(), nullable=True) for name in ("packed", "feature", "entry")),
         sa.UniqueConstraint(*_OWNER, "key", name="uq_public_location_key"),
     )
     op.create_index("ix_public_location_seq", "public_location", ["seq"], unique=True)
+    op.create_index("ix_public_location_updated", "public_location", ["last_updated"])
 
 
 def _make_readers() -> None:
