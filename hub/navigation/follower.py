@@ -4,49 +4,65 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from queue import Queue
 
 import msgspec
 import structlog
 
+from hub.navigation.entry import unpack_entry
+from hub.navigation.grid import arranged
+from hub.navigation.index import Index
 from hub.navigation.streams import Broadcast, Told, frame_of
 from hub.store.direct import Unavailable
 from hub.store.publicplaces import Entry, PublicChange, PublicPlaces
 
 LOOK_MILLISECONDS = 200
 LOAD_PAGE_ROWS = 5_000
+LOAD_AHEAD_PAGES = 4
 CHANGES_PAGE_ROWS = 2_000
 RETRY_SECONDS = 2.0
 
 _log = structlog.get_logger()
 
 
-class Memory(Protocol):
-    """What of public Locations is kept in memory."""
+class Memory:
+    """What of public Locations is kept in memory; one thread changes and asks it."""
 
-    def take(self, entries: list[Entry]) -> None:
+    def __init__(self) -> None:
+        self.index = Index()
+
+    def take(self, entries: Sequence[Entry]) -> None:
         """Locations as they are now, in the order of their changes."""
+        for one in entries:
+            if one.entry is None:
+                self.index.remove(one.number, one.seq)
+            else:
+                self.index.put(one.number, one.seq, unpack_entry(one.entry))
+
+    async def tidy(self) -> None:
+        """Put the index in order where that is worth its while; the longest part beside what goes on."""
+        if self.index.is_untidy:
+            self.index.adopt(await asyncio.to_thread(arranged, self.index.cells()))
 
 
-class _Where(msgspec.Struct, gc=False):
-    ref: str
-    longitude: float
-    latitude: float
+class _Named(msgspec.Struct, gc=False):
+    location: str
 
 
-_read = msgspec.json.Decoder(_Where).decode
+_read = msgspec.json.Decoder(_Named).decode
 
 
 def told_of(change: PublicChange) -> Told | None:
-    """A change as those who listen are told."""
-    where = _read(change.event)
+    """A change as those who listen are told; None where there is nothing to tell."""
+    if not change.event:
+        return None
     return Told(
         seq=change.seq,
         number=change.number,
-        ref=where.ref,
-        longitude=where.longitude,
-        latitude=where.latitude,
+        ref=_read(change.event).location,
+        longitude=change.longitude,
+        latitude=change.latitude,
         frame=frame_of(change.seq, change.event),
     )
 
@@ -107,18 +123,33 @@ class Follower:
         while entries := await self._places.entries(self._seq, LOAD_PAGE_ROWS):
             self._memory.take(entries)
             self._seq = entries[-1].seq
+        await self._memory.tidy()
         await self._tell()
         for do in self._each:
             await do()
 
     async def _load(self) -> None:
-        began, loaded = time.monotonic(), 0
-        self._broadcast.seq = (await self._places.counters()).seq
-        while entries := await self._places.entries(self._seq, LOAD_PAGE_ROWS):
-            await asyncio.to_thread(self._memory.take, entries)
-            self._seq, loaded = entries[-1].seq, loaded + len(entries)
+        """Read everything that is public now; what changes meanwhile is followed afterwards."""
+        began = time.monotonic()
+        seq = (await self._places.counters()).seq
+        pages: Queue[Sequence[Entry]] = Queue(LOAD_AHEAD_PAGES)
+        loading = asyncio.create_task(asyncio.to_thread(Index.load, _numbered(pages)))
+        try:
+            await self._read_into(pages, loading)
+        finally:
+            await asyncio.to_thread(pages.put, ())
+            self._memory.index = await loading
+        self._seq = self._broadcast.seq = seq
         self._ready.set()
-        _log.info("public_locations_loaded", locations=loaded, seconds=round(time.monotonic() - began, 1))
+        _log.info(
+            "public_locations_loaded", locations=len(self._memory.index), seconds=round(time.monotonic() - began, 1)
+        )
+
+    async def _read_into(self, pages: Queue[Sequence[Entry]], loading: asyncio.Task[Index]) -> None:
+        after = 0
+        while (page := await self._places.all_entries(after, LOAD_PAGE_ROWS)) and not loading.done():
+            await asyncio.to_thread(pages.put, page)
+            after = page[-1].number
 
     async def _tell(self) -> None:
         while self._broadcast.seq < self._seq:
@@ -128,6 +159,7 @@ class Follower:
                 self._broadcast.seq = self._seq
                 return
             self._broadcast.tell([told for change in known if (told := told_of(change)) is not None])
+            self._broadcast.seq = known[-1].seq
 
     async def _pause(self) -> None:
         try:
@@ -136,3 +168,9 @@ class Follower:
         except TimeoutError:
             pass
         self._hint.clear()
+
+
+def _numbered(pages: Queue[Sequence[Entry]]) -> Iterator[tuple[int, int, bytes]]:
+    """What is read in another thread, until an empty page."""
+    while page := pages.get():
+        yield from ((one.number, one.seq, one.entry) for one in page if one.entry is not None)

@@ -28,10 +28,12 @@ class Overtaken(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPublic:
-    """What is public of a Location so far; `packed` is None where it is gone."""
+    """What is public of a Location so far; `text` is None where it is gone, its versions stay."""
 
     number: int
     seq: int
+    static_version: int
+    status_version: int
     text: bytes | None
 
 
@@ -55,7 +57,9 @@ class DuePlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicRow:
-    """What is to be written of a public Location: its texts, None of each where it is gone."""
+    """What is to be written of a public Location: its texts, None of each where it is gone. `event` is empty where there is nothing to
+    tell; `longitude` and `latitude` are where it is, or was.
+    """
 
     number: int
     seq: int
@@ -65,6 +69,10 @@ class PublicRow:
     id: str
     last_updated: datetime
     evses: int
+    static_version: int
+    status_version: int
+    longitude: float
+    latitude: float
     text: bytes | None
     feature: bytes | None
     entry: bytes | None
@@ -92,11 +100,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class PublicChange:
-    """One change in the log: JSON of what happened."""
+    """One change in the log: JSON of what happened, empty where there is nothing to tell; where that is or was, for those who listen."""
 
     seq: int
     number: int
     at: datetime
+    longitude: float
+    latitude: float
     event: bytes
 
 
@@ -163,8 +173,10 @@ class Pen:
         added = await self._connection.fetch(_ADD, *_columns(fresh, now))
         if len(changed) + len(added) != len(rows):
             raise Overtaken
-        log = [[row.seq for row in rows], [row.number for row in rows], now, [row.event for row in rows]]
-        await self._connection.execute(_LOG, *log)
+        gone = [row.number for row in rows if row.text is None]
+        if gone:
+            await self._connection.execute("update public_change set event = '' where number = any($1::int[])", gone)
+        await self._connection.execute(_LOG, now, *_log_columns(rows))
         await self._connection.execute(_COUNT, rows[-1].seq, max(row.number for row in rows))
 
     async def judge(self, qualities: Sequence[PlaceQuality], private: Sequence[DuePlace]) -> None:
@@ -238,6 +250,11 @@ class PublicPlaces:
         rows = await self._direct.fetch("select seq, number, horizon from public_counter where id = 1")
         return Counters(**rows[0]) if rows else Counters(0, 0, 0)
 
+    async def all_entries(self, after: int, most: int) -> list[Entry]:
+        """What is public now, by number; `after`: the number before."""
+        rows = await self._direct.fetch(_ALL_ENTRIES, after, most)
+        return [Entry(row["number"], row["seq"], row["entry"]) for row in rows]
+
     async def entries(self, after: int, most: int) -> list[Entry]:
         """What changed after a number, in that order."""
         rows = await self._direct.fetch(_ENTRIES, after, most)
@@ -294,7 +311,8 @@ class PublicPlaces:
 
 
 def _due(row: Row) -> DuePlace:
-    known = KnownPublic(number=row["number"], seq=row["seq"], text=_unpacked(row["known"])) if row["number"] else None
+    numbers = {name: row[name] for name in ("number", "seq", "static_version", "status_version")}
+    known = KnownPublic(text=_unpacked(row["known"]), **numbers) if row["number"] else None
     return DuePlace(
         owner=Party(row["country_code"], row["party_id"]),
         text=_unpacked(row["packed"]),
@@ -321,10 +339,13 @@ def _keys(dues: Sequence[DuePlace]) -> list[list[str]]:
 
 
 def _columns(rows: Sequence[PublicRow], now: datetime) -> list[Any]:
-    names = [[row.owner.country_code for row in rows], [row.owner.party_id for row in rows], [row.key for row in rows]]
-    texts = [[_packed(row.text) for row in rows], [_packed(row.feature) for row in rows], [row.entry for row in rows]]
-    counted = [[row.number for row in rows], [row.seq for row in rows], [row.evses for row in rows]]
-    return [*names, [row.id for row in rows], *counted, *texts, [row.last_updated for row in rows], now]
+    parties = [[row.owner.country_code for row in rows], [row.owner.party_id for row in rows]]
+    texts = [[_packed(row.text) for row in rows], [_packed(row.feature) for row in rows]]
+    return [*parties, *([getattr(row, name) for row in rows] for name in _SAID), *texts, now]
+
+
+def _log_columns(rows: Sequence[PublicRow]) -> list[Any]:
+    return [[getattr(row, name) for row in rows] for name in ("seq", "number", "longitude", "latitude", "event")]
 
 
 _COPY_OF = (
@@ -334,7 +355,7 @@ _COPY_OF = (
 
 _DUE = (
     "select p.country_code, p.party_id, p.key, p.audience, p.mark, p.stale_at, c.packed, c.last_updated, c.pushed_at, "
-    "l.number, l.seq, l.packed as known from "
+    "l.number, l.seq, l.static_version, l.status_version, l.packed as known from "
     "(select * from place where is_due limit $1) p "
     f"left join copy c on {_COPY_OF} left join public_location l on l.country_code = p.country_code "
     "and l.party_id = p.party_id and l.key = p.key and p.audience = ''"
@@ -350,26 +371,41 @@ _COUNT = "update public_counter set seq = $1, number = greatest(number, $2) wher
 
 _HORIZON = "update public_counter set horizon = greatest(horizon, $1) where id = 1"
 
-_ROWS = (
-    "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::int[], $8::bytea[], $9::bytea[], $10::bytea[], "
-    "$11::timestamptz[]"
+_SAID = ("key", "id", "number", "seq", "last_updated", "evses", "static_version", "status_version", "entry")
+_NAMES = f"country_code, party_id, {', '.join(_SAID)}, packed, feature"
+_TYPES = (
+    "text",
+    "text",
+    "text",
+    "text",
+    "int",
+    "bigint",
+    "timestamptz",
+    "int",
+    "int",
+    "int",
+    "bytea",
+    "bytea",
+    "bytea",
 )
-_NAMES = "country_code, party_id, key, id, number, seq, evses, packed, feature, entry, last_updated"
+_ROWS = f"unnest({', '.join(f'${place}::{kind}[]' for place, kind in enumerate(_TYPES, 1))}"
+_NOW, _WAS = f"${len(_TYPES) + 1}", f"${len(_TYPES) + 2}"
 _CONTENT = ", ".join(f"{name} = r.{name}" for name in _NAMES.split(", ")[3:] if name != "number")
 
 _ADD = (
     f"insert into public_location ({_NAMES}, changed_at, is_gone) "
-    f"select r.*, $12, r.packed is null from {_ROWS}) r({_NAMES}) on conflict do nothing returning 1"
+    f"select r.*, {_NOW}, r.packed is null from {_ROWS}) r({_NAMES}) on conflict do nothing returning 1"
 )
 
 _CHANGE = (
-    f"update public_location l set {_CONTENT}, changed_at = $12, is_gone = r.packed is null "
-    f"from {_ROWS}, $13::bigint[]) r({_NAMES}, was_seq) where l.number = r.number and l.seq = r.was_seq returning 1"
+    f"update public_location l set {_CONTENT}, changed_at = {_NOW}, is_gone = r.packed is null "
+    f"from {_ROWS}, {_WAS}::bigint[]) r({_NAMES}, was_seq) where l.number = r.number and l.seq = r.was_seq returning 1"
 )
 
 _LOG = (
-    "insert into public_change (seq, number, at, event) select r.seq, r.number, $3, r.event "
-    "from unnest($1::bigint[], $2::int[], $4::bytea[]) r(seq, number, event)"
+    "insert into public_change (seq, number, at, longitude, latitude, event) "
+    "select r.seq, r.number, $1, r.longitude, r.latitude, r.event "
+    "from unnest($2::bigint[], $3::int[], $4::float8[], $5::float8[], $6::bytea[]) r(seq, number, longitude, latitude, event)"
 )
 
 _JUDGE = (
@@ -400,8 +436,11 @@ _ALL_DUE = "update place set is_due = true where country_code = $1 and party_id 
 
 _PURGE = f"delete from public_location where is_gone and changed_at < $1::timestamptz - interval '{GONE_KEPT_DAYS} days' returning seq"
 
+_ALL_ENTRIES = (
+    "select number, seq, entry from public_location where number > $1 and not is_gone order by number limit $2"
+)
 _ENTRIES = "select number, seq, entry from public_location where seq > $1 order by seq limit $2"
-_CHANGES = "select seq, number, at, event from public_change where seq > $1 order by seq limit $2"
+_CHANGES = "select seq, number, at, longitude, latitude, event from public_change where seq > $1 order by seq limit $2"
 _FEATURES = "select number, seq, country_code || '/' || party_id as owner, id, changed_at, feature from public_location"
 _TEXTS = "select number, packed from public_location"
 _BETWEEN = (

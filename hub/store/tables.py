@@ -1260,19 +1260,27 @@ class PublicLocationRow(SQLModel, table=True):
     is_gone: bool
     last_updated: datetime = Field(sa_column=_moment())
     evses: int
+    static_version: int
+    status_version: int
     packed: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     feature: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     entry: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
 
 
 class PublicChangeRow(SQLModel, table=True):
-    """One change of a public Location, as those who listen are told (JSON); the last ones only."""
+    """One change of a public Location, as those who listen are told (JSON); the last ones only.
+
+    Nothing is told where nobody would see a difference, and nothing any more of what is gone since. `longitude` and `latitude` say who
+    listens there, even where something went.
+    """
 
     __tablename__ = "public_change"
 
     seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     number: int
     at: datetime = Field(sa_column=_moment())
+    longitude: float
+    latitude: float
     event: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 

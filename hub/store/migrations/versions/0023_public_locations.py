@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        *(sa.Column(name, sa.Float(), nullable=False) for name in ("longitude", "latitude")),
         sa.Column("event", sa.LargeBinary(), nullable=False),
     )
     op.create_table(
@@ -57,7 +58,7 @@ def _make_locations() -> None:
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("is_gone", sa.Boolean(), nullable=False),
         sa.Column("last_updated", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("evses", sa.Integer(), nullable=False),
+        *(sa.Column(name, sa.Integer(), nullable=False) for name in ("evses", "static_version", "status_version")),
         *(sa.Column(name, sa.LargeBinary(), nullable=True) for name in ("packed", "feature", "entry")),
         sa.UniqueConstraint(*_OWNER, "key", name="uq_public_location_key"),
     )
