@@ -10,35 +10,38 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from jsonschema import Draft202012Validator
-from referencing import Resource
 from referencing.jsonschema import EMPTY_REGISTRY
 
 from hub.navigation.formats.afir import dynamic_json, static_json
 from tests.navigation.formats.samples import EDITION, PLACES, PRICES
 
-PUBLICATIONS = {
-    "EnergyInfrastructureTablePublication/DATEXII_3_D2Payload.json": lambda: static_json(PLACES, EDITION, PRICES),
-    "EnergyInfrastructureStatusPublication/DATEXII_3_MessageContainer.json": lambda: dynamic_json(PLACES, EDITION),
-}
-
 
 def problems(folder: Path) -> Iterator[str]:
     """What the schemas in `folder` find wrong, one sentence each."""
-    for schema, publication in PUBLICATIONS.items():
-        document = json.loads(b"".join(publication()))
+    for schema, publication in _publications().items():
+        document = json.loads(b"".join(publication))
         for error in _validator(folder / schema).iter_errors(document):
             yield f"{schema}: {error.json_path}: {error.message}"
 
 
+def _publications() -> dict[str, Iterator[bytes]]:
+    table, status = "EnergyInfrastructureTablePublication", "EnergyInfrastructureStatusPublication"
+    return {
+        f"{table}/DATEXII_3_D2Payload.json": static_json(PLACES, EDITION, PRICES),
+        f"{status}/DATEXII_3_MessageContainer.json": dynamic_json(PLACES, EDITION),
+    }
+
+
 def _validator(schema: Path) -> Draft202012Validator:
-    registry = EMPTY_REGISTRY
-    for path in schema.parent.glob("DATEXII_*.json"):
-        registry = registry.with_resource(
-            path.name, Resource.from_contents(json.loads(path.read_text(encoding="utf-8")))
-        )
-    return Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")), registry=registry)
+    resources = [(path.name, _read(path)) for path in schema.parent.glob("DATEXII_*.json")]
+    return Draft202012Validator(_read(schema), registry=EMPTY_REGISTRY.with_contents(resources))
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -247,6 +247,14 @@ def test_an_id_that_no_party_has_names_none(operator_id: int) -> None:
     assert party_of_operator(operator_id) is None
 
 
+def test_countries_have_the_ids_of_open_charge_map() -> None:
+    countries = {one["ISOCode"]: one for one in reference_data(PUBLISHER, [])["Countries"]}
+    assert len(countries) == len({one["ID"] for one in countries.values()}) == 248
+    assert {code: countries[code]["ID"] for code in ("GB", "US", "DE", "FR")} == {"GB": 1, "US": 2, "DE": 87, "FR": 80}
+    assert countries["CH"]["Title"] == "Switzerland"
+    assert all(one["Title"] for one in countries.values())
+
+
 def test_an_odd_place_in_a_country_that_is_none() -> None:
     found = poi(odd_place(country="XYZ", images=(Image("https://example.org/1.jpg", "LOCATION", "jpeg"),)), None, FULL)
     assert (found["AddressInfo"]["CountryID"], found["AddressInfo"]["Country"]) == (0, None)

@@ -45,10 +45,10 @@ def test_everything_that_a_location_holds_is_said() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        pytest.param({}, ("50.779590", "6.104500"), id="six decimals"),
-        pytest.param({"latitude": 7, "longitude": -0.1}, ("7.000000", "-0.100000"), id="a whole number"),
-        pytest.param({"latitude": -1e-9, "longitude": 180.0}, ("0.000000", "180.000000"), id="minus nothing"),
-        pytest.param({"latitude": 1e-5, "longitude": -180.0}, ("0.000010", "-180.000000"), id="no exponent"),
+        pytest.param({}, ("50.7795900", "6.1045000"), id="seven decimals"),
+        pytest.param({"latitude": 7, "longitude": -0.1}, ("7.0000000", "-0.1000000"), id="a whole number"),
+        pytest.param({"latitude": -1e-9, "longitude": 180.0}, ("0.0000000", "180.0000000"), id="minus nothing"),
+        pytest.param({"latitude": 1e-5, "longitude": -180.0}, ("0.0000100", "-180.0000000"), id="no exponent"),
     ],
 )
 def test_coordinates_are_text_with_five_to_seven_decimals(changes: dict[str, float], expected: tuple[str, str]) -> None:

@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import pytest
 
-from hub.navigation.formats.countries import COUNTRIES, alpha_2
 from hub.navigation.formats.publishing import (
     CHUNK_MIN_BYTES,
     AdHocPrice,
@@ -87,24 +86,5 @@ def test_parts_are_joined(parts: list[bytes], whole: bytes) -> None:
 
 
 def test_no_degrees_are_minus_zero() -> None:
-    assert str(degrees(-0.0000001)) == "0.0"
-    assert degrees(6.12345678) == 6.123457
-
-
-def test_countries_have_one_code_each() -> None:
-    assert len(COUNTRIES) == len({country.alpha_2 for country in COUNTRIES.values()}) == 249
-    ids = [country.ocm_id for country in COUNTRIES.values() if country.ocm_id is not None]
-    assert len(ids) == len(set(ids)) == 248
-
-
-@pytest.mark.parametrize(
-    ("alpha_3", "expected"),
-    [
-        pytest.param("DEU", "DE", id="Germany"),
-        pytest.param("gbr", "GB", id="in lower case"),
-        pytest.param("SWE", "SE", id="not the first two letters"),
-        pytest.param("XXX", None, id="no country"),
-    ],
-)
-def test_a_country_of_three_letters_has_one_of_two(alpha_3: str, expected: str | None) -> None:
-    assert alpha_2(alpha_3) == expected
+    assert str(degrees(-0.00000001)) == "0.0"
+    assert degrees(6.123456789) == 6.1234568
