@@ -123,14 +123,19 @@ def _vehicle(text: str) -> Vehicles:
 
 def find(index: Index, question: Question, now: datetime) -> Found:
     """What there is, by the clock `now` (with zone). Raises ReadingFault for a route that cannot be followed."""
-    numbers, extras = _searched(index, question)
-    fits = index.matching(numbers, question.wanted, now)
-    numbers, extras = numbers[fits], {name: column[fits] for name, column in extras.items()}
+    numbers, extras = search(index, question, now)
     part = slice(question.offset, question.offset + question.limit)
     shown, shown_extras = numbers[part], {name: column[part] for name, column in extras.items()}
     return Found(
         numbers=shown, total=len(numbers), extras=shown_extras, stamp=_stamp(index, shown, len(numbers), question)
     )
+
+
+def search(index: Index, question: Question, now: datetime) -> tuple[Ints, dict[str, Floats]]:
+    """All that there is, in order, with columns of metres beside."""
+    numbers, extras = _searched(index, question)
+    fits = index.matching(numbers, question.wanted, now)
+    return numbers[fits], {name: column[fits] for name, column in extras.items()}
 
 
 def _searched(index: Index, question: Question) -> tuple[Ints, dict[str, Floats]]:

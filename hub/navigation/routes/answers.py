@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
@@ -15,14 +16,16 @@ Made = tuple[bytes, datetime | None]
 """A body, and when what it says changed last (UTC), as far as that is known."""
 
 
-async def cached(
-    request: Request,
-    stamp: str,
-    make: Callable[[], Awaitable[Made]],
-    media_type: str,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    """304 where the reader has it already, else what `make` makes. A stamp tells everything apart that would be answered otherwise."""
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The head of an answer, and whether its reader has it already."""
+
+    headers: dict[str, str]
+    is_known: bool
+
+
+def known_already(request: Request, stamp: str, headers: Mapping[str, str] | None = None) -> Common:
+    """What is known before anything is read. A stamp tells everything apart that would be answered otherwise at the same address."""
     tag = f'W/"{stamp}"'
     common = {
         "ETag": tag,
@@ -30,16 +33,28 @@ async def cached(
         "Vary": "Accept-Encoding",
         **(headers or {}),
     }
-    if is_known(request.headers.get("if-none-match"), tag):
-        return Response(None, 304, common)
+    return Common(common, is_known(request.headers.get("if-none-match"), tag))
+
+
+async def cached(
+    request: Request,
+    stamp: str,
+    make: Callable[[], Awaitable[Made]],
+    media_type: str,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """304 where the reader has it already, else what `make` makes."""
+    common = known_already(request, stamp, headers)
+    if common.is_known:
+        return Response(None, 304, common.headers)
     body, changed_at = await make()
     if changed_at is not None:
-        common["Last-Modified"] = format_datetime(changed_at.astimezone(UTC), usegmt=True)
+        common.headers["Last-Modified"] = format_datetime(changed_at.astimezone(UTC), usegmt=True)
         if "if-none-match" not in request.headers and _is_unchanged(
             request.headers.get("if-modified-since"), changed_at
         ):
-            return Response(None, 304, common)
-    return Response(body, 200, common, media_type)
+            return Response(None, 304, common.headers)
+    return Response(body, 200, common.headers, media_type)
 
 
 def is_known(said: str | None, tag: str) -> bool:

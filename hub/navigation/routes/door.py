@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import msgspec
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,8 +15,11 @@ from starlette_compress import CompressMiddleware
 
 from hub.navigation.doorkeeper import Doorkeeper
 from hub.navigation.problems import ReadingFault
+from ocpi_modules.envelope import write_envelope
 
 PUBLIC_PATHS = ("/nav/", "/open/", "/ocm/", "/map")
+OCPI_PATH = "/open/ocpi/"
+INVALID = 2001
 STREAM_PATH = "/nav/v1/stream"
 PREFLIGHT_SECONDS = 86_400
 COMPRESSED_MIN_BYTES = 500
@@ -110,7 +114,7 @@ class Door:
         try:
             visitor = await self._doorkeeper.let_in(_address(scope), _key(scope))
         except ReadingFault as fault:
-            await problem(fault)(scope, receive, send)
+            await problem(fault, scope["path"])(scope, receive, send)
             return
         scope.setdefault("state", {})[VISITOR] = visitor
         await self._app(scope, receive, send)
@@ -130,13 +134,16 @@ def _key(scope: Scope) -> str | None:
     return headers.get("x-api-key") or Request(scope).query_params.get("key")
 
 
-def problem(fault: ReadingFault) -> Response:
-    """A fault as an answer (RFC 9457)."""
-    body = msgspec.json.encode(fault.as_json())
-    return Response(body, fault.status, {"Cache-Control": "no-store", **fault.headers}, "application/problem+json")
+def problem(fault: ReadingFault, path: str) -> Response:
+    """A fault as an answer: in OCPI's envelope where OCPI is spoken, else a problem document (RFC 9457)."""
+    headers = {"Cache-Control": "no-store", **fault.headers}
+    if path.startswith(OCPI_PATH):
+        body = write_envelope(datetime.now(UTC), INVALID, fault.detail)
+        return Response(body, fault.status, headers, "application/json")
+    return Response(msgspec.json.encode(fault.as_json()), fault.status, headers, "application/problem+json")
 
 
-async def on_reading_fault(_: Request, error: Exception) -> Response:
+async def on_reading_fault(request: Request, error: Exception) -> Response:
     """The handler of the application."""
     assert isinstance(error, ReadingFault)
-    return problem(error)
+    return problem(error, request.url.path)

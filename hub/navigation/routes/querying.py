@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -18,6 +18,7 @@ from hub.navigation.finding import Found, Question, find, read_question
 from hub.navigation.follower import Follower, Memory
 from hub.navigation.full import full_text
 from hub.navigation.location import decode_location
+from hub.navigation.ports import PricePort
 from hub.navigation.problems import ReadingFault, missing
 from hub.navigation.routes.answers import Made, cached
 from hub.navigation.routes.door import Licence
@@ -30,17 +31,6 @@ LINE_MAX_BYTES = 1024 * 1024
 GEOJSON = "application/geo+json"
 
 _encode = msgspec.json.Encoder().encode
-
-
-class PricePort(Protocol):
-    """Prices of those who come without a contract."""
-
-    @property
-    def stamp(self) -> str:
-        """Tells apart how prices are now."""
-
-    async def of_features(self, wanted: Mapping[int, tuple[str, list[str]]]) -> Mapping[int, Any]:
-        """What is to be shown as the price of Locations, by number; asked with the owner and the ids of the tariffs of each."""
 
 
 @dataclass(frozen=True, slots=True)
