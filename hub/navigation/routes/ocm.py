@@ -22,7 +22,6 @@ from hub.navigation.asking import (
 )
 from hub.navigation.filters import Filter
 from hub.navigation.finding import Question, search
-from hub.navigation.formats.countries import country_of
 from hub.navigation.formats.ocm import View, pois_json
 from hub.navigation.formats.ocm_reference import party_of_operator, reference_data, standards_of
 from hub.navigation.formats.publishing import json_bytes
@@ -33,6 +32,7 @@ from hub.navigation.problems import wrong
 from hub.navigation.routes.answers import Made, cached
 from hub.navigation.routes.open_formats import JSON, OpenDesk
 from hub.navigation.routes.readiness import when_ready
+from hub.settlement.countries import alpha_2
 from hub.store.publicplaces import OpenQuery
 from ocpi_modules.types import parse_datetime
 
@@ -103,7 +103,7 @@ async def _pois(desk: OpenDesk, said: Parameters, wanted: Wanted) -> bytes:
     distances = dict(zip(wanted.numbers, wanted.distances_km, strict=True))
     for batch in _batches(wanted.numbers):
         for location in await gathering.read(batch):
-            if wanted.country is None or _alpha_2(location) == wanted.country:
+            if wanted.country is None or alpha_2(location.country) == wanted.country:
                 found.append((location, distances[location.number]))
         if len(found) >= wanted.most:
             break
@@ -116,11 +116,6 @@ async def _pois(desk: OpenDesk, said: Parameters, wanted: Wanted) -> bytes:
 def _batches(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
     scanned = numbers[:SCANNED_MAX]
     return (scanned[start : start + BATCH_MAX_LOCATIONS] for start in range(0, len(scanned), BATCH_MAX_LOCATIONS))
-
-
-def _alpha_2(location: PublicLocation) -> str | None:
-    country = country_of(location.country)
-    return country.alpha_2 if country else None
 
 
 def _flag(said: Parameters, name: str, unsaid: bool) -> bool:
