@@ -354,6 +354,7 @@ def every_minute(session: Session) -> list[list[Fraction]]:
 LONG_STEPS = [element(component("PARKING_TIME", "0.02", step=1000))]
 
 
+@settings(deadline=None, max_examples=60)
 @example(
     LONG_STEPS, question(minutes="1", parked_minutes="217")
 )  # 20 s over a step are no matter of how hours are written
