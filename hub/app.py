@@ -40,9 +40,10 @@ from hub.console.telling import Teller
 from hub.console.wiring import Desks, console_routers, static_files
 from hub.navigation.desk import Navigation, open_navigation
 from hub.navigation.doorkeeper import Terms as MapTerms
+from hub.navigation.formats.publishing import Publisher
 from hub.navigation.problems import ReadingFault
 from hub.navigation.routes.door import Licence, front, is_public, on_reading_fault
-from hub.navigation.routes.wiring import navigation_routers
+from hub.navigation.routes.wiring import Published, navigation_routers
 from hub.navigation.standings import standings
 from hub.partners.client import PartnerClient
 from hub.partners.clientinfo import ClientInfoNews
@@ -456,7 +457,15 @@ class Hub:
 
     def _add_navigation(self, app: HubApplication, navigation: Navigation, settings: Settings) -> None:
         licence = Licence(settings.data_licence, settings.data_licence_url, settings.data_attribution or settings.name)
-        for router in navigation_routers(navigation, self._clock, licence):
+        publisher = Publisher(
+            name=settings.name,
+            country=settings.country_code,
+            identifier=f"{settings.country_code}-{settings.party_id}",
+            website=settings.website,
+            licence=settings.data_licence,
+        )
+        published = Published(publisher, licence, settings.base_url)
+        for router in navigation_routers(navigation, self._clock, published):
             app.include_router(router)
         app.include_router(readers_router(navigation.doorkeeper, settings.admin_token_text()))
         app.add_exception_handler(ReadingFault, on_reading_fault)

@@ -59,6 +59,11 @@ def ocm_router(desk: OpenDesk) -> APIRouter:
     """`/ocm/v3/…`."""
     router = APIRouter(prefix="/ocm/v3", tags=["open data"])
 
+    @router.get("/")
+    async def beginning() -> dict[str, str]:
+        """What clients ask to see whether anybody is there."""
+        return {"poi": "/ocm/v3/poi", "referencedata": "/ocm/v3/referencedata"}
+
     @router.get("/poi")
     @router.get("/poi/", include_in_schema=False)
     async def poi(request: Request) -> Response:
@@ -142,12 +147,11 @@ async def _wanted(desk: OpenDesk, said: Parameters) -> Wanted:
 
 def _searched(desk: OpenDesk, said: Parameters) -> tuple[Ints, Floats | None]:
     if "chargepointid" in said:
-        index = desk.memory.index
         asked = [
             read_count("chargepointid", one.strip(), 0, 2**31 - 1)
             for one in said["chargepointid"].split(",")[:RESULTS_MAX]
         ]
-        return np.array([number for number in asked if index.has(number)], np.int64), None
+        return np.array([number for number in asked if number in desk.memory.index], np.int64), None
     numbers, extras = search(desk.memory.index, _question(said), desk.clock.now())
     return numbers, extras.get("distance_m")
 
