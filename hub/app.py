@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,6 +38,12 @@ from hub.console.routes import Console
 from hub.console.sign_on import SignOn
 from hub.console.telling import Teller
 from hub.console.wiring import Desks, console_routers, static_files
+from hub.navigation.desk import Navigation, open_navigation
+from hub.navigation.doorkeeper import Terms as MapTerms
+from hub.navigation.problems import ReadingFault
+from hub.navigation.routes.door import Licence, front, is_public, on_reading_fault
+from hub.navigation.routes.wiring import navigation_routers
+from hub.navigation.standings import standings
 from hub.partners.client import PartnerClient
 from hub.partners.clientinfo import ClientInfoNews
 from hub.partners.delivery import LanesPort, LaneState
@@ -128,6 +134,7 @@ from hub.web.openapi import describe_ocpi
 from hub.web.pages import Figures, page_router
 from hub.web.periods import PeriodsDesk, periods_router
 from hub.web.profiles import ProfilesDesk, profiles_router
+from hub.web.readers import readers_router
 from hub.web.recent import Recent
 from hub.web.registration import versions_url
 from hub.web.settlement import settlement_router
@@ -301,8 +308,20 @@ class Hub:
                 note=self.recorder.note if self.recorder.keeping.is_on else None,
             )
         )
+        self.navigation = self._open_navigation(settings, database_url)
         self.period_desks = PeriodDesks(self._periods_desk(), Cockpit(self.database.direct), clock)
         self.app = self._application(settings, endpoint, url)
+
+    def _open_navigation(self, settings: Settings, database_url: str) -> Navigation | None:
+        if not settings.navigation:
+            return None
+        silent_after = timedelta(seconds=settings.map_silent_seconds)
+        return open_navigation(
+            Direct(database_url),
+            self._clock,
+            lambda: standings(self.roster.directory, self._clock.now(), silent_after),
+            MapTerms(anonymous_per_second=settings.map_anonymous_per_second),
+        )
 
     def _make_recorder(self, settings: Settings, database_url: str) -> Recorder:
         self._lazy = Direct(database_url, is_lazy=True)
@@ -357,7 +376,7 @@ class Hub:
             object_max_bytes=object_max_bytes,
         )
 
-    def _application(self, settings: Settings, endpoint: OcpiEndpoint, url: str) -> FastAPI:
+    def _application(self, settings: Settings, endpoint: OcpiEndpoint, url: str) -> HubApplication:
         app = HubApplication(
             endpoint,
             title=settings.name,
@@ -392,6 +411,8 @@ class Hub:
         app.include_router(statements_router(statements, settings.admin_token_text()))
         app.include_router(metrics_router(self._measure, settings.admin_token_text()))
         self._add_console(app, settings, url)
+        if self.navigation is not None:
+            self._add_navigation(app, self.navigation, settings)
         describe_ocpi(app)
         add_docs(app)
         app.add_exception_handler(OcpiError, on_ocpi_error)
@@ -433,6 +454,14 @@ class Hub:
         for router in console_routers(console, desks, shown_accounts(settings.demo_accounts), self.sign_on):
             app.include_router(router)
 
+    def _add_navigation(self, app: HubApplication, navigation: Navigation, settings: Settings) -> None:
+        licence = Licence(settings.data_licence, settings.data_licence_url, settings.data_attribution or settings.name)
+        for router in navigation_routers(navigation, self._clock, licence):
+            app.include_router(router)
+        app.include_router(readers_router(navigation.doorkeeper, settings.admin_token_text()))
+        app.add_exception_handler(ReadingFault, on_reading_fault)
+        app.open_to_public(lambda inner: front(inner, navigation.doorkeeper, licence))
+
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         await self.database.migrate()
@@ -444,11 +473,15 @@ class Hub:
         await self.peers.start()
         await self.leadership.start()
         self.recorder.start()
+        if self.navigation is not None:
+            self.navigation.start()
         dates = asyncio.create_task(self.roster.keep_dates())
         try:
             yield
         finally:
             self.teller.close()
+            if self.navigation is not None:
+                await self.navigation.close()
             await self.errands.close()
             await self.period_desks.close()
             await self.console.close()
@@ -483,11 +516,15 @@ class Hub:
         self.clearing.start()
         self.chasing.start()
         self.watch.start()
+        if self.navigation is not None:
+            self.navigation.projector.start()
 
     async def _end_duties(self) -> None:
         self.presence.follow()
         for task in self._tidying:
             await ended(task)
+        if self.navigation is not None:
+            await self.navigation.projector.close()
         await self.watch.close()
         await self.chasing.close()
         await asyncio.gather(self.dues.close(), self.puller.close(), self.clearing.close(), self.lanes.follow())
@@ -715,10 +752,17 @@ class HubApplication(FastAPI):
     def __init__(self, ocpi: ASGIApp, **framework: Any) -> None:
         super().__init__(**framework)
         self._ocpi = ocpi
+        self._public: ASGIApp | None = None
+
+    def open_to_public(self, front: Callable[[ASGIApp], ASGIApp]) -> None:
+        """Put a door before what everybody may read."""
+        self._public = front(super().__call__)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (scope["path"].startswith("/ocpi/") or scope["path"] == "/ocpi"):
             await self._ocpi(scope, receive, send)
+        elif scope["type"] == "http" and self._public is not None and is_public(scope["path"]):
+            await self._public(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -282,7 +283,12 @@ def place_values(key: str, text: bytes) -> tuple[Any, ...]:
         said = _Said()
     latitude, longitude = _coordinates(said.coordinates)
     names = (said.id or key, said.name, said.address, said.city, said.country)
-    return (*map(_text, names), latitude, longitude, said.publish, *_tally(said.evses or ()))
+    return (*map(_text, names), latitude, longitude, said.publish, *_tally(said.evses or ()), _mark(text))
+
+
+def _mark(text: bytes) -> int:
+    """Tells texts apart."""
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), signed=True)
 
 
 def _coordinates(point: _Point | None) -> tuple[float | None, float | None]:
@@ -319,11 +325,12 @@ def _tally(evses: Iterable[_Evse]) -> list[int]:
 # --- SQL ---
 
 _COUNTED = tuple(state.value for state in PlaceState)
-PLACE_COLUMNS = ("id", "name", "address", "city", "country", "latitude", "longitude", "is_published", *_COUNTED)
+_SHOWN_COLUMNS = ("id", "name", "address", "city", "country", "latitude", "longitude", "is_published", *_COUNTED)
+PLACE_COLUMNS = (*_SHOWN_COLUMNS, "mark")
 
 _KEY = "country_code, party_id, key, audience"
 _PLACES = (
-    f"select p.country_code || '/' || p.party_id as owner, p.key, p.audience, {', '.join(f'p.{name}' for name in PLACE_COLUMNS)}, "
+    f"select p.country_code || '/' || p.party_id as owner, p.key, p.audience, {', '.join(f'p.{name}' for name in _SHOWN_COLUMNS)}, "
     "p.changed_at from place p"
 )
 _BOUNDS = "select min(p.longitude) as west, min(p.latitude) as south, max(p.longitude) as east, max(p.latitude) as north from place p"
@@ -346,19 +353,24 @@ _ALL_COLUMNS = (*_KEY.split(", "), *PLACE_COLUMNS)
 
 
 def upsert_with(copy_upsert: str, values: int) -> str:
-    """A statement that writes a copy and its place at once: the place's values follow the first `values`, its key is that of the copy."""
+    """A statement that writes a copy and its place at once: the place's values follow the first `values`, its key is that of the copy.
+
+    Another text makes the place due; it is a change of the place only where a map would show it.
+    """
     numbers = ["$2", "$3", "$4", "$6", *(f"${values + place + 1}" for place in range(len(PLACE_COLUMNS)))]
-    said, now = (", ".join(f"{row}.{name}" for name in PLACE_COLUMNS) for row in ("place", "excluded"))
+    said, now = (", ".join(f"{row}.{name}" for name in _SHOWN_COLUMNS) for row in ("place", "excluded"))
     changes = ", ".join(f"{name} = excluded.{name}" for name in PLACE_COLUMNS)
+    is_shown = f"(place.stale_at, {said}) is distinct from (null, {now})"
     return (
         f"with kept as ({copy_upsert}) insert into place ({', '.join(_ALL_COLUMNS)}, changed_at) "
-        f"values ({', '.join(numbers)}, clock_timestamp()) on conflict ({_KEY}) do update set {changes}, stale_at = null, "
-        f"changed_at = excluded.changed_at where (place.stale_at, {said}) is distinct from (null, {now})"
+        f"values ({', '.join(numbers)}, clock_timestamp()) on conflict ({_KEY}) do update set {changes}, stale_at = null, is_due = true, "
+        f"changed_at = case when {is_shown} then excluded.changed_at else place.changed_at end "
+        "where place.mark <> excluded.mark or place.stale_at is not null"
     )
 
 
 MARK_STALE = (
-    "update place p set stale_at = c.stale_at, changed_at = clock_timestamp() from copy c where p.country_code = $1 "
+    "update place p set stale_at = c.stale_at, changed_at = clock_timestamp(), is_due = true from copy c where p.country_code = $1 "
     "and p.party_id = $2 and p.audience = '' and c.module = 'locations' and c.country_code = p.country_code "
     "and c.party_id = p.party_id and c.key = p.key and c.variant = '' and c.audience = '' "
     "and c.stale_at is distinct from p.stale_at"

@@ -165,11 +165,16 @@ class CopyRow(SQLModel, table=True):
 class PlaceRow(SQLModel, table=True):
     """Where the Location of a copy is, what it is called, and how many of its EVSEs are in which state (`hub.store.places`).
 
-    `latitude` and `longitude` are degrees of WGS 84; `changed_at` is when any of this changed last, by the clock of the database.
+    `latitude` and `longitude` are degrees of WGS 84; `changed_at` is when any of this changed last, by the clock of the database. `mark`
+    tells texts of the Location apart. `is_due`: what is public of it has to be found out anew (`hub.navigation`).
     """
 
     __tablename__ = "place"
-    __table_args__ = (Index("ix_place_where", "longitude", "latitude"), Index("ix_place_changed", "changed_at"))
+    __table_args__ = (
+        Index("ix_place_where", "longitude", "latitude"),
+        Index("ix_place_changed", "changed_at"),
+        Index("ix_place_due", "country_code", "party_id", "key", postgresql_where=text("is_due")),
+    )
 
     country_code: str = Field(primary_key=True)
     party_id: str = Field(primary_key=True)
@@ -190,6 +195,8 @@ class PlaceRow(SQLModel, table=True):
     unknown: int
     changed_at: datetime = Field(sa_column=_moment())
     stale_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    mark: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
+    is_due: bool = Field(default=True, sa_column=Column(Boolean, nullable=False, server_default=text("true")))
 
 
 class CopyCountRow(SQLModel, table=True):
@@ -1213,6 +1220,118 @@ class ExchangeBatchRow(SQLModel, table=True):
     has_failures: bool
     heads: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     bodies: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+
+
+class PublicCounterRow(SQLModel, table=True):
+    """The one row from which public Locations get their numbers; whoever writes them holds it, so numbers are given in commit order.
+
+    Whoever was told of changes up to one before `horizon` has to begin again: not all of what went since is known any more.
+    """
+
+    __tablename__ = "public_counter"
+
+    id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    number: int
+    horizon: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class PublicLocationRow(SQLModel, table=True):
+    """A Location that is for everybody, or was (`is_gone`, without any content): what maps and open formats are made from.
+
+    `seq` is the number of its last change, in the order of commits, `last_updated` what its owner says. `packed` is a PublicLocation,
+    `feature` its GeoJSON (both `hub.store.pack`), `entry` what of it is kept in memory (`hub.navigation`).
+    """
+
+    __tablename__ = "public_location"
+    __table_args__ = (
+        UniqueConstraint("country_code", "party_id", "key", name="uq_public_location_key"),
+        Index("ix_public_location_seq", "seq", unique=True),
+        Index("ix_public_location_updated", "last_updated"),
+    )
+
+    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    country_code: str
+    party_id: str
+    key: str
+    id: str
+    seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    changed_at: datetime = Field(sa_column=_moment())
+    is_gone: bool
+    last_updated: datetime = Field(sa_column=_moment())
+    evses: int
+    static_version: int
+    status_version: int
+    packed: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    feature: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    entry: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+
+
+class PublicChangeRow(SQLModel, table=True):
+    """One change of a public Location, as those who listen are told (JSON); the last ones only.
+
+    Nothing is told where nobody would see a difference, and nothing any more of what is gone since. `longitude` and `latitude` say who
+    listens there, even where something went.
+    """
+
+    __tablename__ = "public_change"
+
+    seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    number: int
+    at: datetime = Field(sa_column=_moment())
+    longitude: float
+    latitude: float
+    event: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class PublicSourceRow(SQLModel, table=True):
+    """How the owner of Locations stood when they were last shown: whether it is there at all, and since when it is out of reach."""
+
+    __tablename__ = "public_source"
+
+    country_code: str = Field(primary_key=True)
+    party_id: str = Field(primary_key=True)
+    is_member: bool
+    silent_since: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
+class PlaceQualityRow(SQLModel, table=True):
+    """What was wrong or missing in a Location that is meant for everybody (JSON), and whether it could be shown."""
+
+    __tablename__ = "place_quality"
+
+    country_code: str = Field(primary_key=True)
+    party_id: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    is_fit: bool
+    summary: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class ReaderRow(SQLModel, table=True):
+    """Somebody who reads maps and open formats with a key: for whom it is, and how much it may ask. `party`: an eMSP whose prices it may
+    read (``CC/PID``), or empty.
+    """
+
+    __tablename__ = "reader"
+
+    id: int | None = Field(default=None, sa_column=Column(Integer, Identity(), primary_key=True))
+    name: str
+    key_hash: bytes = Field(sa_column=Column(LargeBinary, unique=True, nullable=False))
+    party: str
+    per_second: int
+    per_day: int
+    made_at: datetime = Field(sa_column=_moment())
+    revoked_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
+class ReaderDayRow(SQLModel, table=True):
+    """How many requests a reader made on a day (UTC)."""
+
+    __tablename__ = "reader_day"
+
+    reader: int = Field(primary_key=True, foreign_key="reader.id")
+    day: date = Field(primary_key=True)
+    requests: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 metadata = SQLModel.metadata
