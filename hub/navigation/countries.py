@@ -31,6 +31,11 @@ def country_of(said: str) -> str | None:
     return alpha_3(text) or _names().get(_plain(text))
 
 
+def english_name(country: str) -> str | None:
+    """What a country (alpha-3) is called in English; None for what is no country."""
+    return _english_names().get(country)
+
+
 def country_at(time_zone: str) -> str | None:
     """The country (alpha-3) that an IANA time zone belongs to first; None for zones of no country (``UTC``)."""
     return _zones().get(time_zone)
@@ -47,6 +52,11 @@ def _names() -> Mapping[str, str]:
     own = (entry.split(" ", 1) for line in _OWN_NAMES.split("\n") for entry in line.split("|") if entry)
     names = [*((row[0], row[1]) for row in _rows("iso3166.tab")), *((code, name) for code, name in own)]
     return {_plain(name): known for code, name in names if (known := alpha_3(code))}
+
+
+@cache
+def _english_names() -> Mapping[str, str]:
+    return {known: row[1] for row in _rows("iso3166.tab") if (known := alpha_3(row[0]))}
 
 
 @cache

@@ -114,7 +114,7 @@ def odd_place(**changes: Any) -> PublicLocation:
         "address": "Place de l'Église;1",
         "city": "Nürnberg, Mitte",
         "state": "Bayern",
-        "latitude": -0.0000001,
+        "latitude": -0.00000001,
         "longitude": 180.0,
         "related_locations": (NamedPoint(50.77, 6.1, Text("de", "Einfahrt")), NamedPoint(50.78, 6.11)),
         "directions": (Text("de", "Links halten"), Text("en", "Keep left")),

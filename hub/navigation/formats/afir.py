@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from hub.navigation.formats.countries import alpha_2
 from hub.navigation.formats.energy import (
     DAY_WORDS,
     OPEN_SINCE,
@@ -44,6 +43,7 @@ from hub.navigation.formats.energy import (
 )
 from hub.navigation.formats.publishing import Prices, Publisher, degrees, in_chunks, joined, json_bytes
 from hub.navigation.location import Business, Evse, Hours, Image, Period, PublicLocation
+from hub.settlement.countries import alpha_2
 from ocpi_modules.locations import Status
 
 PROFILE = {"modelBaseVersionG": "3", "profileNameG": "AFIR Energy Infrastructure", "profileVersionG": "01-00-00"}

@@ -14,7 +14,6 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from xml.sax.saxutils import escape, quoteattr
 
-from hub.navigation.formats.countries import alpha_2
 from hub.navigation.formats.energy import (
     DAY_WORDS,
     OPEN_SINCE,
@@ -48,6 +47,7 @@ from hub.navigation.formats.energy import (
 )
 from hub.navigation.formats.publishing import Prices, Publisher, degrees, in_chunks
 from hub.navigation.location import Business, Evse, Hours, Image, Period, PublicLocation
+from hub.settlement.countries import alpha_2
 from ocpi_modules.locations import Status
 
 _BASE = "http://datex2.eu/schema/3/"

@@ -14,7 +14,6 @@ from itertools import chain
 from typing import Any
 
 from hub.navigation.formats import ocm_reference as words
-from hub.navigation.formats.countries import country_of
 from hub.navigation.formats.publishing import (
     PAYMENT_CAPABILITIES,
     AdHocPrice,
@@ -128,7 +127,6 @@ def _best_status(evses: Iterable[Evse]) -> int:
 
 
 def _address(location: PublicLocation, distance_km: float | None) -> Poi:
-    country = country_of(location.country)
     return {
         "ID": location.number,
         "Title": location.name or location.address,
@@ -137,7 +135,7 @@ def _address(location: PublicLocation, distance_km: float | None) -> Poi:
         "Town": location.city,
         "StateOrProvince": location.state,
         "Postcode": location.postal_code,
-        "CountryID": (country and country.ocm_id) or words.UNKNOWN_COUNTRY_ID,
+        "CountryID": words.country_id_of(location.country),
         "Country": None,
         "Latitude": location.latitude,
         "Longitude": location.longitude,
@@ -223,15 +221,13 @@ def _media(location: PublicLocation) -> list[Poi] | None:
 
 def _in_full(location: PublicLocation, content: Poi, view: View) -> Poi:
     website = location.operator.website if location.operator else None
-    country = country_of(location.country)
-    address = content["AddressInfo"]
     return {
         "DataProvider": words.data_provider(view.publisher),
         "OperatorInfo": words.operator_item(content["OperatorID"], location.operator_name, website),
         "UsageType": words.usage_type(content["UsageTypeID"]),
         "StatusType": words.status_type(content["StatusTypeID"]),
         "SubmissionStatus": words.submission_status(),
-        "AddressInfo": {**address, "Country": words.country_item(country) if country and country.ocm_id else None},
+        "AddressInfo": {**content["AddressInfo"], "Country": words.country_item(location.country)},
         "Connections": [_connection_in_full(connection) for connection in content["Connections"]],
     }
 

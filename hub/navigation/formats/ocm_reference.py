@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hub.navigation.formats.countries import COUNTRIES, Country
+from hub.navigation.countries import english_name
 from hub.navigation.formats.publishing import Publisher
 from hub.navigation.location import Connector
+from hub.settlement.countries import alpha_2, alpha_3
 from ocpi_modules.locations import Status
 
 Item = dict[str, Any]
@@ -22,6 +23,23 @@ _PARTY_CHARACTERS = 5
 _PARTY_BASE = 36
 
 UNKNOWN_COUNTRY_ID = 0
+
+_COUNTRIES = """
+AD10 AE235 AF5 AG14 AI12 AL7 AM16 AO11 AQ13 AR15 AS9 AT19 AU18 AW17 AX6 AZ20 BA33 BB24 BD23 BE26 BF40 BG39 BH22 BI41
+BJ28 BL187 BM29 BN38 BO31 BQ32 BR36 BS21 BT30 BV35 BW34 BY25 BZ27 CA44 CC52 CD56 CF47 CG55 CH217 CI59 CK57 CL49 CM43
+CN50 CO53 CR58 CU61 CV45 CW62 CX51 CY63 CZ64 DE87 DJ66 DK65 DM67 DO68 DZ8 EC69 EE74 EG70 EH245 ER73 ES210 ET75 FI79
+FJ78 FK76 FM147 FO77 FR80 GA84 GB1 GD92 GE86 GF81 GG96 GH88 GI89 GL91 GM85 GN97 GP93 GQ72 GR90 GS209 GT95 GU94 GW98
+GY99 HK4 HM101 HN103 HR60 HT100 HU104 ID107 IE3 IL111 IM110 IN106 IO37 IQ109 IR108 IS105 IT112 JE115 JM113 JO116 JP114
+KE118 KG123 KH42 KI119 KM54 KN189 KP120 KR121 KW122 KY46 KZ117 LA124 LB126 LC190 LI130 LK211 LR128 LS127 LT131 LU132
+LV125 LY129 MA153 MC149 MD148 ME151 MF191 MG135 MH141 MK134 ML139 MM155 MN150 MO133 MP167 MQ142 MR143 MS152 MT140
+MU144 MV138 MW136 MX146 MY137 MZ154 NA156 NC160 NE163 NF166 NG164 NI162 NL159 NO168 NP158 NR157 NU165 NZ161 OM169
+PA173 PE176 PF82 PG174 PH177 PK170 PL179 PM192 PN178 PR181 PS172 PT180 PW171 PY175 QA182 RE183 RO184 RS199 RU185 RW186
+SA197 SB206 SC200 SD212 SE216 SG202 SH188 SI205 SJ214 SK204 SL201 SM195 SN198 SO207 SR213 ST196 SV71 SX203 SY218 SZ215
+TC231 TD48 TF83 TG224 TH222 TJ220 TK225 TL223 TM230 TN228 TO226 TR229 TT227 TV232 TW219 TZ221 UA234 UG233 UM236 US2
+UY237 UZ238 VA102 VC193 VE240 VG242 VI243 VN241 VU239 WF244 WS194 YE246 YT145 ZA208 ZM247 ZW248
+"""
+_COUNTRY_IDS = {known: int(entry[2:]) for entry in _COUNTRIES.split() if (known := alpha_3(entry[:2]))}
+
 SUBMISSION_PUBLISHED = 100
 IN_KM = 1
 NO_DISTANCE = 0
@@ -176,9 +194,16 @@ def usage_type(usage_type_id: int) -> Item:
     }
 
 
-def country_item(country: Country) -> Item:
-    """A country, in full."""
-    return {"ID": country.ocm_id, "ISOCode": country.alpha_2, "ContinentCode": None, "Title": country.name}
+def country_item(country: str) -> Item | None:
+    """A country (alpha-3), in full; None where Open Charge Map does not know it."""
+    if country not in _COUNTRY_IDS:
+        return None
+    return {
+        "ID": _COUNTRY_IDS[country],
+        "ISOCode": alpha_2(country),
+        "ContinentCode": None,
+        "Title": english_name(country),
+    }
 
 
 def operator_item(operator_id: int, title: str, website: str | None = None) -> Item:
@@ -237,6 +262,11 @@ def standards_of(connection_type_id: int) -> tuple[str, ...]:
     return tuple(standard for standard, known in _CONNECTION_TYPE_OF.items() if known == connection_type_id)
 
 
+def country_id_of(country: str) -> int:
+    """The id of a country (alpha-3); UNKNOWN_COUNTRY_ID where Open Charge Map does not know it."""
+    return _COUNTRY_IDS.get(country, UNKNOWN_COUNTRY_ID)
+
+
 def level_of(kilowatts: float | None) -> int | None:
     """The class of power; None where the power is not known."""
     if kilowatts is None:
@@ -276,7 +306,7 @@ def reference_data(publisher: Publisher, operators: Iterable[tuple[str, str, str
         "ChargerTypes": [level(one) for one in _LEVELS],
         "ConnectionTypes": [connection_type(one) for one in _CONNECTION_TYPES],
         "CurrentTypes": [current_type(one) for one in _CURRENT_TYPES],
-        "Countries": [country_item(one) for one in COUNTRIES.values() if one.ocm_id is not None],
+        "Countries": [country_item(one) for one in _COUNTRY_IDS],
         "DataProviders": [data_provider(publisher)],
         "Operators": [operator_item(operator_id_of(code, party), name) for code, party, name in operators],
         "StatusTypes": [status_type(one) for one in _STATUS_TYPES],

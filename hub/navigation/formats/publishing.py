@@ -13,7 +13,8 @@ import msgspec
 from hub.navigation.location import Connector, PublicLocation
 
 CHUNK_MIN_BYTES = 65_536
-DECIMALS_OF_A_DEGREE = 6
+DECIMALS_OF_A_DEGREE = 7
+"""A centimetre, and all that OCPI can write."""
 
 PAYMENT_CAPABILITIES = frozenset(
     {"CREDIT_CARD_PAYABLE", "DEBIT_CARD_PAYABLE", "PED_TERMINAL", "CONTACTLESS_CARD_SUPPORT", "CHIP_CARD_SUPPORT"}
@@ -97,7 +98,7 @@ def in_words(price: AdHocPrice) -> str:
 
 
 def degrees(value: float) -> float:
-    """Degrees to a tenth of a metre, never minus zero."""
+    """Degrees to a centimetre, never minus zero."""
     return round(value, DECIMALS_OF_A_DEGREE) + 0.0
 
 

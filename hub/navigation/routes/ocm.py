@@ -22,7 +22,6 @@ from hub.navigation.asking import (
 )
 from hub.navigation.filters import Filter
 from hub.navigation.finding import Question, search
-from hub.navigation.formats.countries import country_of
 from hub.navigation.formats.ocm import View, pois_json
 from hub.navigation.formats.ocm_reference import party_of_operator, reference_data, standards_of
 from hub.navigation.formats.publishing import json_bytes
@@ -33,6 +32,7 @@ from hub.navigation.problems import wrong
 from hub.navigation.routes.answers import Made, cached
 from hub.navigation.routes.open_formats import JSON, OpenDesk
 from hub.navigation.routes.readiness import when_ready
+from hub.settlement.countries import alpha_2
 from hub.store.publicplaces import OpenQuery
 from ocpi_modules.types import parse_datetime
 
@@ -58,6 +58,11 @@ class Wanted:
 def ocm_router(desk: OpenDesk) -> APIRouter:
     """`/ocm/v3/…`."""
     router = APIRouter(prefix="/ocm/v3", tags=["open data"])
+
+    @router.get("/")
+    async def beginning() -> dict[str, str]:
+        """What clients ask to see whether anybody is there."""
+        return {"poi": "/ocm/v3/poi", "referencedata": "/ocm/v3/referencedata"}
 
     @router.get("/poi")
     @router.get("/poi/", include_in_schema=False)
@@ -98,7 +103,7 @@ async def _pois(desk: OpenDesk, said: Parameters, wanted: Wanted) -> bytes:
     distances = dict(zip(wanted.numbers, wanted.distances_km, strict=True))
     for batch in _batches(wanted.numbers):
         for location in await gathering.read(batch):
-            if wanted.country is None or _alpha_2(location) == wanted.country:
+            if wanted.country is None or alpha_2(location.country) == wanted.country:
                 found.append((location, distances[location.number]))
         if len(found) >= wanted.most:
             break
@@ -111,11 +116,6 @@ async def _pois(desk: OpenDesk, said: Parameters, wanted: Wanted) -> bytes:
 def _batches(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
     scanned = numbers[:SCANNED_MAX]
     return (scanned[start : start + BATCH_MAX_LOCATIONS] for start in range(0, len(scanned), BATCH_MAX_LOCATIONS))
-
-
-def _alpha_2(location: PublicLocation) -> str | None:
-    country = country_of(location.country)
-    return country.alpha_2 if country else None
 
 
 def _flag(said: Parameters, name: str, unsaid: bool) -> bool:
@@ -147,12 +147,11 @@ async def _wanted(desk: OpenDesk, said: Parameters) -> Wanted:
 
 def _searched(desk: OpenDesk, said: Parameters) -> tuple[Ints, Floats | None]:
     if "chargepointid" in said:
-        index = desk.memory.index
         asked = [
             read_count("chargepointid", one.strip(), 0, 2**31 - 1)
             for one in said["chargepointid"].split(",")[:RESULTS_MAX]
         ]
-        return np.array([number for number in asked if index.has(number)], np.int64), None
+        return np.array([number for number in asked if number in desk.memory.index], np.int64), None
     numbers, extras = search(desk.memory.index, _question(said), desk.clock.now())
     return numbers, extras.get("distance_m")
 
