@@ -264,7 +264,9 @@ def _priced(session: Session, spot: Spot, tariff: Tariff) -> Priced:
     places = places_in(whole.working)
     pieces = sum(len(cuts) + 1 for cuts in places)
     if pieces * len(tariff.terms.components) > CHECKS_MAX:
-        raise NoPrice("NOT_PRICEABLE", f"the tariff has too many prices that change in the session: {pieces} parts of it")
+        raise NoPrice(
+            "NOT_PRICEABLE", f"the tariff has too many prices that change in the session: {pieces} parts of it"
+        )
     return whole if pieces == len(places) else _price(cdr_of(session, spot, tariff, places), spot, tariff)
 
 
