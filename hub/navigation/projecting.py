@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 
 from hub.navigation.entry import entry_of, pack_entry
@@ -15,6 +15,8 @@ from hub.navigation.public import KeptText, Reading, read_public
 from hub.navigation.public import Standing as Stands
 from hub.navigation.quality import encode_summary, summary_of
 from hub.store.publicplaces import Counters, DuePlace, PlaceQuality, PublicRow, Standing
+
+CLOCK_AHEAD_MAX = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,11 @@ def looked(due: DuePlace, standing: Standing, now: datetime) -> Looked:
 def kept_text(due: DuePlace, now: datetime) -> KeptText:
     """The copy as the gate takes it; one that is not there is one that says nothing.
 
-    What is newer than the last push was heard otherwise: it was pulled since.
+    What is newer than the last push, by more than clocks differ, was heard otherwise: it was pulled since.
     """
-    is_pushed = due.pushed_at is not None and (due.last_updated is None or due.last_updated <= due.pushed_at)
+    is_pushed = due.pushed_at is not None and (
+        due.last_updated is None or due.last_updated - due.pushed_at <= CLOCK_AHEAD_MAX
+    )
     pushed_at = due.pushed_at if is_pushed else None
     return KeptText(
         audience=due.audience,
