@@ -71,10 +71,7 @@ class Land:
 
     async def until(self, is_so: Callable[[], Awaitable[bool]]) -> None:
         """Wait until something is seen."""
-        ends_at = time.monotonic() + SEEN_WAIT_SECONDS
-        while not await is_so():
-            assert time.monotonic() < ends_at, "it was never seen"
-            await asyncio.sleep(0.05)
+        await until(is_so)
 
     async def until_found(self, *refs: str, **query: Any) -> None:
         """Wait until exactly these are found."""
@@ -83,6 +80,14 @@ class Land:
             return set(await self.features(**query)) == set(refs)
 
         await self.until(is_so)
+
+
+async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something is seen."""
+    ends_at = time.monotonic() + SEEN_WAIT_SECONDS
+    while not await is_so():
+        assert time.monotonic() < ends_at, "it was never seen"
+        await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

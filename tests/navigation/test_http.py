@@ -20,7 +20,7 @@ from hub.navigation import doorkeeper
 from hub.navigation.routes import answers, door
 from hub.store.direct import Direct, Record
 from tests.conftest import World, loopback_client, running_hub
-from tests.navigation.land import CPO, Land
+from tests.navigation.land import CPO, Land, until
 from tests.settlement.cases import location, tariff
 
 BERLIN = "13,52,14,53"
@@ -302,7 +302,8 @@ async def test_where_ocpi_is_spoken_faults_are_in_its_envelope(land: Land, path:
     said = answer.json()
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
     assert 2000 <= said["status_code"] < 3000
-    assert said["status_message"] and said["timestamp"]
+    assert said["status_message"]
+    assert said["timestamp"]
 
 
 async def test_what_breaks_is_told_in_the_same_form(land: Land, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -383,9 +384,7 @@ async def test_the_quota_of_a_day_counts_in_all_processes(two_hubs: tuple[World,
         async def is_used_up() -> bool:
             return {(await one.get(PATH)).status_code for one in (here, there)} == {429}
 
-        async with asyncio.timeout(10):
-            while not await is_used_up():
-                await asyncio.sleep(0.1)
+        await until(is_used_up)
         answer = await there.get(PATH)
         assert answer.json()["code"] == "QUOTA_USED_UP"
         assert 0 < int(answer.headers["Retry-After"]) <= 86_400
