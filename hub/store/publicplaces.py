@@ -301,6 +301,8 @@ class PublicPlaces:
 
     async def number_of(self, owner: Party, location_id: str) -> int | None:
         """The number of a Location that is public now."""
+        if "\x00" in f"{owner}{location_id}":  # which no text in the database can have
+            return None
         rows = await self._direct.fetch(_NUMBER, owner.country_code, owner.party_id, fold(location_id))
         return rows[0]["number"] if rows else None
 

@@ -164,9 +164,16 @@ def _question(said: Parameters) -> Question:
     if "polyline" in said:
         return replace(question, track=_track(said["polyline"]), corridor_m=_metres(said, CORRIDOR_MAX_METRES))
     if "latitude" in said and "longitude" in said:
-        near = (read_number("latitude", said["latitude"], -90), read_number("longitude", said["longitude"], -180))
+        near = (_degrees(said, "latitude", 90), _degrees(said, "longitude", 180))
         return replace(question, near=near, radius_m=_metres(said, RADIUS_MAX_METRES))
     return replace(question, box=Box(-180.0, -90.0, 180.0, 90.0))
+
+
+def _degrees(said: Parameters, name: str, most: float) -> float:
+    degrees = read_number(name, said[name], -most)
+    if degrees > most:
+        raise wrong(name, f"is at most {most:g}")
+    return degrees
 
 
 def _metres(said: Parameters, most: float) -> float:
