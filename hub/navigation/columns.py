@@ -58,33 +58,36 @@ class Table:
         return sum(getattr(self, name).nbytes for name in self.TYPES)
 
 
-class Names(Generic[Key, Value]):
-    """Values that stand in many rows, by number; `read` makes the value of a key."""
+class Names(dict[Key, int], Generic[Key, Value]):
+    """Values that stand in many rows: `names[key]` is the number of a value, given now where it has none.
+
+    `read` makes the value of a key. It is a dictionary, so that the numbers of many keys are looked up without a call for each.
+    """
 
     def __init__(self, read: Callable[[Key], Value]) -> None:
         self._read = read
-        self.numbers: dict[Key, int] = {}
-        self.values: list[Value] = []
+        self.by_number: list[Value] = []
+        """The values by their numbers."""
         self._swept_at = 0
 
-    def number(self, key: Key) -> int:
-        """The number of a value, given now where it has none."""
-        known = self.numbers.get(key)
-        if known is None:
-            known = self.numbers[key] = len(self.values)
-            self.values.append(self._read(key))
-        return known
+    def __missing__(self, key: Key) -> int:
+        value = self._read(key)
+        number = self[key] = len(self.by_number)
+        self.by_number.append(value)
+        return number
 
     @property
     def is_littered(self) -> bool:
         """Whether so many came since the last sweep that some of them may be in no row any more."""
-        return len(self.values) > 2 * self._swept_at + 10_000
+        return len(self) > 2 * self._swept_at + 10_000
 
     def sweep(self, column: NDArray[np.int32]) -> NDArray[np.int32]:
         """Forget what is not in a column; returns the column with the new numbers."""
         used, renumbered = np.unique(column, return_inverse=True)
-        keys = list(self.numbers)  # in the order of their numbers: they were given one after the other
-        self.values = [self.values[number] for number in used.tolist()]
-        self.numbers = {keys[number]: place for place, number in enumerate(used.tolist())}
-        self._swept_at = len(self.values)
+        keys = list(self)  # in the order of their numbers: they were given one after the other
+        kept = [(keys[number], self.by_number[number]) for number in used.tolist()]
+        self.clear()
+        self.update((key, number) for number, (key, _) in enumerate(kept))
+        self.by_number = [value for _, value in kept]
+        self._swept_at = len(kept)
         return np.asarray(renumbered, np.int32)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from hub.navigation.geometry import Box, Floats, Ints, spread
 
-CELL_DEGREES = 0.05
-COLUMNS: Final = 7200
-ROWS: Final = 3600
+CELL_DEGREES: Final = 0.02
+COLUMNS: Final = 18_000
+ROWS: Final = 9_000
 NOWHERE: Final = -1
 TAIL_ROWS_MAX = 4096
 """A tail of that length costs a search some ten microseconds; then it is time for a new order."""
@@ -27,10 +27,11 @@ Cells = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """Rows in the order of their cells."""
+    """Rows in the order of their cells, and the place of each row in it (0 for those that have none)."""
 
     cells: Cells
     rows: NDArray[np.int32]
+    places: NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,10 @@ def _rows(latitudes: Floats) -> Ints:
 def arranged(cells: Cells) -> Arrangement:
     """Rows in order, from the cell of each (NOWHERE: the row is free)."""
     live = np.flatnonzero(cells != NOWHERE)
-    order = np.argsort(cells[live], kind="stable")
-    rows = live[order].astype(np.int32)
-    return Arrangement(cells[rows], rows)
+    rows = live[np.argsort(cells[live])].astype(np.int32)
+    places = np.zeros(len(cells), np.int32)
+    places[rows] = np.arange(len(rows), dtype=np.int32)
+    return Arrangement(cells[rows], rows, places)
 
 
 class Grid:
@@ -73,7 +75,7 @@ class Grid:
     def __init__(self) -> None:
         self.cells: Cells = np.full(1, NOWHERE, np.int32)
         """The cell of each row."""
-        self._places: Ints = np.zeros(1, np.int64)  # of a row: its place in the order, or -1 minus that in the tail
+        self._places = np.zeros(1, np.int32)  # of a row: its place in the order, or -1 minus that in the tail
         self._order = arranged(self.cells)
         self._tail: list[int] = []
         self._struck = 0
@@ -110,10 +112,11 @@ class Grid:
     def adopt(self, order: Arrangement) -> None:
         """Take over an order that was right a while ago: rows that have come, gone or moved since are struck out or join the tail."""
         is_right = self.cells[order.rows] == order.cells
-        self._order = Arrangement(order.cells, np.where(is_right, order.rows, np.int32(NOWHERE)))
+        rows = np.where(is_right, order.rows, np.int32(NOWHERE))
+        self._order = Arrangement(order.cells, rows, order.places)
         is_tail = self.cells != NOWHERE
         is_tail[order.rows[is_right]] = False
-        self._places[order.rows[is_right]] = np.flatnonzero(is_right)
+        self._places[: len(order.places)] = order.places
         self._tail = np.flatnonzero(is_tail).tolist()
         self._places[self._tail] = -1 - np.arange(len(self._tail))
         self._struck = len(is_right) - int(is_right.sum())
@@ -140,7 +143,9 @@ class Grid:
     @property
     def size_bytes(self) -> int:
         """Bytes of all columns."""
-        return self.cells.nbytes + self._places.nbytes + self._order.cells.nbytes + self._order.rows.nbytes
+        order = self._order
+        columns = (self.cells, self._places, order.cells, order.rows, order.places)
+        return sum(column.nbytes for column in columns)
 
     def _strike(self, row: int) -> None:
         place = int(self._places[row])
@@ -156,7 +161,7 @@ class Grid:
     def _grow(self, rows: int) -> None:
         missing = max(rows, 2 * len(self.cells)) - len(self.cells) if rows > len(self.cells) else 0
         self.cells = np.concatenate((self.cells, np.full(missing, NOWHERE, np.int32)))
-        self._places = np.concatenate((self._places, np.zeros(missing, np.int64)))
+        self._places = np.concatenate((self._places, np.zeros(missing, np.int32)))
 
 
 def _ranges(west: Floats, south: Floats, east: Floats, north: Floats) -> tuple[Ints, Cells, Cells]:

@@ -11,14 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from hub.navigation.columns import Names, Table
-from hub.navigation.entry import POWER_UNKNOWN, Entry, Group, Kind, Schedule, pack_entry, payment_bits
+from hub.navigation.columns import Names
+from hub.navigation.entry import POWER_UNKNOWN, Entry, Group, Schedule, pack_entry
 from hub.navigation.filters import Filter
 from hub.navigation.geometry import Box, Floats, Ints, Mask, around, distance_m, spread
 from hub.navigation.grid import NOWHERE, Arrangement, Cells, Grid, arranged, cell_of, cells_of
@@ -26,6 +25,7 @@ from hub.navigation.opening import is_open
 from hub.navigation.pyramid import Pyramid, mercator
 from hub.navigation.recent import RecentChanges
 from hub.navigation.route import Corridor, Route
+from hub.navigation.tables import Groups, Kinds, Places, among
 
 NUMBER_MAX = 1 << 27
 COUNT_MAX = (1 << 16) - 1
@@ -64,79 +64,6 @@ class Counts:
     unknown: int
 
 
-class Places(Table):
-    """One row for each Location; rows of those that are gone are free."""
-
-    TYPES: ClassVar[dict[str, type[np.generic]]] = {
-        "number": np.int32,
-        "seq": np.int64,
-        "longitude": np.float64,
-        "latitude": np.float64,
-        "x": np.uint32,
-        "y": np.uint32,
-        "party": np.int32,
-        "operator": np.int32,
-        "schedule": np.int32,
-        "evses": np.uint16,
-        "available": np.uint16,
-        "out_of_service": np.uint16,
-        "unknown": np.uint16,
-        "watts_max": np.int32,
-        "first_group": np.int32,
-        "group_count": np.uint16,
-    }
-    number: NDArray[np.int32]
-    seq: Ints
-    longitude: Floats
-    latitude: Floats
-    x: NDArray[np.uint32]
-    y: NDArray[np.uint32]
-    party: NDArray[np.int32]
-    operator: NDArray[np.int32]
-    schedule: NDArray[np.int32]
-    evses: NDArray[np.uint16]
-    available: NDArray[np.uint16]
-    out_of_service: NDArray[np.uint16]
-    unknown: NDArray[np.uint16]
-    watts_max: NDArray[np.int32]
-    first_group: NDArray[np.int32]
-    group_count: NDArray[np.uint16]
-
-
-class Groups(Table):
-    """One row for each group of EVSEs; those of one Location lie together."""
-
-    TYPES: ClassVar[dict[str, type[np.generic]]] = {
-        "kind": np.int32,
-        "tariffs": np.int32,
-        "total": np.uint16,
-        "available": np.uint16,
-        "out_of_service": np.uint16,
-        "changed_at": np.uint32,
-    }
-    kind: NDArray[np.int32]
-    tariffs: NDArray[np.int32]
-    total: NDArray[np.uint16]
-    available: NDArray[np.uint16]
-    out_of_service: NDArray[np.uint16]
-    changed_at: NDArray[np.uint32]
-
-
-class Kinds(Table):
-    """One row for each kind of group that there is."""
-
-    TYPES: ClassVar[dict[str, type[np.generic]]] = {
-        "standard": np.int32,
-        "watts": np.int32,
-        "payments": np.int32,
-        "vehicles": np.int32,
-    }
-    standard: NDArray[np.int32]
-    watts: NDArray[np.int32]
-    payments: NDArray[np.int32]
-    vehicles: NDArray[np.int32]
-
-
 class _PackedGroup(msgspec.Struct, array_like=True, gc=False):
     kind: msgspec.Raw
     tariff_ids: msgspec.Raw
@@ -162,7 +89,6 @@ class _PackedEntry(msgspec.Struct, array_like=True, gc=False):
 
 
 _unpack = msgspec.msgpack.Decoder(_PackedEntry).decode
-_read_kind = msgspec.msgpack.Decoder(Kind).decode
 _read_tariffs = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 _read_schedule = msgspec.msgpack.Decoder(Schedule | None).decode
 
@@ -180,8 +106,6 @@ class Index:
         self.operators = Names[str, str](str)
         self.latest_seq = 0
         self._kinds = Kinds()
-        self._standards = Names[str, str](str)
-        self._kind_names = Names[bytes, Kind](_read_kind)
         self._tariffs = Names[bytes, tuple[str, ...]](_read_tariffs)
         self._schedules = Names[bytes, Schedule | None](_read_schedule)
         self._grid = Grid()
@@ -321,9 +245,9 @@ class Index:
         return Entry(
             longitude=float(places.longitude[row]),
             latitude=float(places.latitude[row]),
-            party=self.parties.values[places.party[row]],
-            operator=self.operators.values[places.operator[row]],
-            schedule=self._schedules.values[places.schedule[row]],
+            party=self.parties.by_number[places.party[row]],
+            operator=self.operators.by_number[places.operator[row]],
+            schedule=self._schedules.by_number[places.schedule[row]],
             evses=int(places.evses[row]),
             available=int(places.available[row]),
             out_of_service=int(places.out_of_service[row]),
@@ -400,9 +324,9 @@ class Index:
         places = self.places
         places.seq[row] = seq
         self._write_place(row, entry.longitude, entry.latitude)
-        places.party[row] = self.parties.number(entry.party)
-        places.operator[row] = self.operators.number(entry.operator)
-        places.schedule[row] = self._schedules.number(pack_entry(entry.schedule))
+        places.party[row] = self.parties[entry.party]
+        places.operator[row] = self.operators[entry.operator]
+        places.schedule[row] = self._schedules[pack_entry(entry.schedule)]
         for name in ("evses", "available", "out_of_service", "unknown"):
             getattr(places, name)[row] = min(getattr(entry, name), COUNT_MAX)
         places.watts_max[row] = max((group.kind.watts for group in entry.groups), default=POWER_UNKNOWN)
@@ -427,27 +351,12 @@ class Index:
             self._used_groups += len(groups)
             self.groups.make_room(self._used_groups)
         for place, group in enumerate(groups, int(places.first_group[row])):
-            self.groups.kind[place] = self._kind(pack_entry(group.kind))
-            self.groups.tariffs[place] = self._tariffs.number(pack_entry(group.tariff_ids))
+            self.groups.kind[place] = self._kinds.numbers[pack_entry(group.kind)]
+            self.groups.tariffs[place] = self._tariffs[pack_entry(group.tariff_ids)]
             for name in ("total", "available", "out_of_service"):
                 getattr(self.groups, name)[place] = min(getattr(group, name), COUNT_MAX)
             self.groups.changed_at[place] = group.changed_at
-
-    def _kind(self, packed: bytes) -> int:
-        known = self._kind_names.numbers.get(packed)
-        return self._new_kind(packed) if known is None else known
-
-    def _new_kind(self, packed: bytes) -> int:
-        number = self._kind_names.number(packed)
-        self._kinds.make_room(number + 1)
-        self._write_kind(number)
-        return number
-
-    def _write_kind(self, number: int) -> None:
-        kind = self._kind_names.values[number]
-        self._kinds.standard[number] = self._standards.number(kind.standard)
-        self._kinds.watts[number] = kind.watts
-        self._kinds.payments[number], self._kinds.vehicles[number] = kind.payments, kind.vehicles
+        self._kinds.catch_up()
 
     # --- many at once --------------------------------------------------------------------------
 
@@ -465,13 +374,14 @@ class Index:
         longitude = np.array([entry.longitude for entry in entries])
         latitude = np.array([entry.latitude for entry in entries])
         x, y = mercator(longitude, latitude)
+        parties, operators, schedules = self.parties, self.operators, self._schedules
         return {
             "number": [number for number, _, _ in batch],
             "seq": [seq for _, seq, _ in batch],
             **{"longitude": longitude, "latitude": latitude, "x": x, "y": y},
-            "party": list(map(self.parties.number, [entry.party for entry in entries])),
-            "operator": list(map(self.operators.number, [entry.operator for entry in entries])),
-            "schedule": [self._schedules.number(bytes(entry.schedule)) for entry in entries],
+            "party": [parties[entry.party] for entry in entries],
+            "operator": [operators[entry.operator] for entry in entries],
+            "schedule": [schedules[bytes(entry.schedule)] for entry in entries],
             "evses": _counted([entry.evses for entry in entries]),
             "available": _counted([entry.available for entry in entries]),
             "out_of_service": _counted([entry.out_of_service for entry in entries]),
@@ -484,15 +394,17 @@ class Index:
         self.groups.write(first, self._columns_of_groups(groups))
         lengths = np.array([len(entry.groups) for entry in entries], np.int64)
         offsets = first + np.cumsum(lengths) - lengths
+        self._kinds.catch_up()
         watts_max = np.full(len(entries), POWER_UNKNOWN, np.int32)
         watts = self._kinds.watts[self.groups.kind[first : self._used_groups]]
         np.maximum.at(watts_max, np.repeat(np.arange(len(entries)), lengths), watts)
         self.places.write(start, {"first_group": offsets, "group_count": lengths, "watts_max": watts_max})
 
     def _columns_of_groups(self, groups: Sequence[_PackedGroup]) -> Small:
+        kinds, tariffs = self._kinds.numbers, self._tariffs
         return {
-            "kind": [self._kind(bytes(group.kind)) for group in groups],
-            "tariffs": [self._tariffs.number(bytes(group.tariff_ids)) for group in groups],
+            "kind": [kinds[bytes(group.kind)] for group in groups],
+            "tariffs": [tariffs[bytes(group.tariff_ids)] for group in groups],
             "total": _counted([group.total for group in groups]),
             "available": _counted([group.available for group in groups]),
             "out_of_service": _counted([group.out_of_service for group in groups]),
@@ -511,39 +423,25 @@ class Index:
 
     def _is_run_by(self, rows: Ints, operators: frozenset[str]) -> Mask:
         wanted = frozenset(name.casefold() for name in operators)
-        parties, names = _named(self.parties.values, wanted), _named(self.operators.values, wanted)
+        parties = among(map(str.casefold, self.parties.by_number), wanted)
+        names = among(map(str.casefold, self.operators.by_number), wanted)
         return np.asarray(parties[self.places.party[rows]] | names[self.places.operator[rows]], np.bool_)
 
     def _is_open(self, rows: Ints, moment: datetime) -> Mask:
         used, places = np.unique(self.places.schedule[rows], return_inverse=True)
-        schedules = (self._schedules.values[number] for number in used.tolist())
+        schedules = (self._schedules.by_number[number] for number in used.tolist())
         states = [schedule is not None and is_open(schedule, moment) is True for schedule in schedules]
         return np.array(states, np.bool_)[places]
 
     def _has_group(self, rows: Ints, wanted: Filter) -> Mask:
         counts = self.places.group_count[rows].astype(np.int64)
         groups = spread(self.places.first_group[rows].astype(np.int64), counts)
-        fits = self._kinds_wanted(wanted)[self.groups.kind[groups]]
+        fits = self._kinds.wanted(wanted)[self.groups.kind[groups]]
         if wanted.is_available_now:
             fits &= self.groups.available[groups] > 0
         has = np.zeros(len(rows), np.bool_)
         has[np.repeat(np.arange(len(rows)), counts)[fits]] = True
         return has
-
-    def _kinds_wanted(self, wanted: Filter) -> Mask:
-        kinds, count = self._kinds, len(self._kind_names.values)
-        watts, fits = kinds.watts[:count], np.ones(count, np.bool_)
-        if wanted.connectors:
-            fits &= _named(self._standards.values, wanted.connectors, str)[kinds.standard[:count]]
-        if wanted.power_min_kw is not None:
-            fits &= (watts >= wanted.power_min_kw * 1000) & (watts != POWER_UNKNOWN)
-        if wanted.power_max_kw is not None:
-            fits &= (watts <= wanted.power_max_kw * 1000) & (watts != POWER_UNKNOWN)
-        if wanted.payments:
-            fits &= kinds.payments[:count] & payment_bits(wanted.payments) != 0
-        if wanted.vehicle:
-            fits &= kinds.vehicles[:count] & int(wanted.vehicle) != 0
-        return fits
 
     # --- groups and names ----------------------------------------------------------------------
 
@@ -554,8 +452,8 @@ class Index:
     def _group(self, place: int) -> Group:
         groups = self.groups
         return Group(
-            kind=self._kind_names.values[groups.kind[place]],
-            tariff_ids=self._tariffs.values[groups.tariffs[place]],
+            kind=self._kinds.numbers.by_number[groups.kind[place]],
+            tariff_ids=self._tariffs.by_number[groups.tariffs[place]],
             total=int(groups.total[place]),
             available=int(groups.available[place]),
             out_of_service=int(groups.out_of_service[place]),
@@ -576,15 +474,9 @@ class Index:
                 getattr(self.places, column)[rows] = names.sweep(getattr(self.places, column)[rows])
         if self._tariffs.is_littered:
             self.groups.tariffs[used] = self._tariffs.sweep(self.groups.tariffs[used])
-        if self._kind_names.is_littered:
-            self.groups.kind[used] = self._kind_names.sweep(self.groups.kind[used])
-            for number in range(len(self._kind_names.values)):
-                self._write_kind(number)
+        if self._kinds.numbers.is_littered:
+            self.groups.kind[used] = self._kinds.sweep(self.groups.kind[used])
 
 
 def _counted(values: list[int]) -> Ints:
     return np.minimum(np.array(values, np.int64), COUNT_MAX)
-
-
-def _named(values: Sequence[str], wanted: frozenset[str], folded: Any = str.casefold) -> Mask:
-    return np.fromiter((folded(value) in wanted for value in values), np.bool_, len(values))
