@@ -34,7 +34,7 @@ from ocpi_modules.types import encode_decoded, format_datetime
 
 KWH_MAX = 1000
 MINUTES_MAX = 14 * 24 * 60
-PIECES_MAX = 3000
+CHECKS_MAX = 50_000
 DETAIL_MAX_CHARACTERS = 300
 
 MINUTE = 60 * PER_ONE
@@ -263,8 +263,10 @@ def _priced(session: Session, spot: Spot, tariff: Tariff) -> Priced:
     whole = _price(cdr_of(session, spot, tariff), spot, tariff)
     places = places_in(whole.working)
     pieces = sum(len(cuts) + 1 for cuts in places)
-    if pieces > PIECES_MAX:
-        raise NoPrice("NOT_PRICEABLE", f"the tariff changes more than {PIECES_MAX} times in the session")
+    if pieces * len(tariff.terms.components) > CHECKS_MAX:
+        raise NoPrice(
+            "NOT_PRICEABLE", f"the tariff has too many prices that change in the session: {pieces} parts of it"
+        )
     return whole if pieces == len(places) else _price(cdr_of(session, spot, tariff, places), spot, tariff)
 
 

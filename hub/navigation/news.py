@@ -53,7 +53,8 @@ def what_changed(before: PublicLocation | None, now: PublicLocation | None) -> D
         return Difference(is_new=True, is_static=True, is_status=True, evses=now.evses)
     known = {evse.uid: evse for evse in before.evses}
     changed = tuple(evse for evse in now.evses if _shown(evse) != _shown(known.get(evse.uid)))
-    removed = tuple(known.keys() - {evse.uid for evse in now.evses})
+    left = {evse.uid for evse in now.evses}
+    removed = tuple(uid for uid in known if uid not in left)
     is_static = _still(before) != _still(now)
     is_status = bool(changed or removed) or before.is_reachable != now.is_reachable
     is_provenance = not is_static and not is_status and _provenance(before) != _provenance(now)

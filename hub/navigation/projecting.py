@@ -42,14 +42,19 @@ def looked(due: DuePlace, standing: Standing, now: datetime) -> Looked:
 
 
 def kept_text(due: DuePlace, now: datetime) -> KeptText:
-    """The copy as the gate takes it; one that is not there is one that says nothing."""
+    """The copy as the gate takes it; one that is not there is one that says nothing.
+
+    What is newer than the last push was heard otherwise: it was pulled since.
+    """
+    is_pushed = due.pushed_at is not None and (due.last_updated is None or due.last_updated <= due.pushed_at)
+    pushed_at = due.pushed_at if is_pushed else None
     return KeptText(
         audience=due.audience,
         owner=due.owner,
         text=due.text or b"null",
         last_updated=due.last_updated or now,
-        heard_at=due.pushed_at or now,
-        pushed_at=due.pushed_at,
+        heard_at=pushed_at or now,
+        pushed_at=pushed_at,
         stale_at=due.stale_at,
     )
 
@@ -100,6 +105,7 @@ def _row(one: Looked, after: Step, seq: int) -> PublicRow:
         status_version=place.status_version,
         longitude=place.longitude,
         latitude=place.latitude,
+        is_static=after.difference.is_static or after.difference.is_gone,
         text=encode_location(location) if location else None,
         feature=feature_text(location) if location else None,
         entry=pack_entry(entry_of(location)) if location else None,

@@ -113,11 +113,12 @@ _OF_CONNECTORS: Mapping[Item, Callable[[Connector], bool]] = {
     Item.POWER: lambda connector: connector.max_electric_power is not None and not connector.is_power_computed,
     Item.TARIFF: lambda connector: bool(connector.tariff_ids),
 }
-_LEVELS: Mapping[Item, Level] = {
+ITEM_LEVELS: Mapping[Item, Level] = {
     **dict.fromkeys(_OF_LOCATIONS, Level.LOCATION),
     **dict.fromkeys(_OF_EVSES, Level.EVSE),
     **dict.fromkeys(_OF_CONNECTORS, Level.CONNECTOR),
 }
+"""What is counted for each item."""
 
 Parts = tuple[int, int, int]
 """How many Locations, EVSEs and connectors."""
@@ -267,7 +268,7 @@ class _Sums:
         return Share(check.value, max(0, of - self.failed[check.value]), of)
 
     def _item(self, item: Item) -> Share:
-        return Share(item.value, self.present[item.value], self.shown[_LEVELS[item]])
+        return Share(item.value, self.present[item.value], self.shown[ITEM_LEVELS[item]])
 
 
 def _mean(shares: tuple[Share, ...]) -> float:

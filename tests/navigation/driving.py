@@ -9,8 +9,10 @@ from hub.navigation.estimate import Question, Spot, estimate
 from hub.navigation.location import Connector, Evse, PublicLocation
 from hub.navigation.tariffs import Tariff, read_tariff
 from hub.pricing.selection import AD_HOC
-from ocpi_modules.locations import Status
 from ocpi_modules.types import encode_json
+from tests.navigation.places import evse as usual_evse
+from tests.navigation.places import place as usual_place
+from tests.navigation.places import socket
 from tests.pricing.build import START, Content
 from tests.pricing.build import tariff as tariff_content
 
@@ -19,48 +21,19 @@ OWNER = "NL/TNM"
 
 def connector(**changes: Any) -> Connector:
     """A Type 2 socket that gives 11 kW, with Tariff T1."""
-    usual: dict[str, Any] = {
-        "id": "1",
-        "standard": "IEC_62196_T2",
-        "format": "SOCKET",
-        "power_type": "AC_3_PHASE",
-        "max_voltage": 230,
-        "max_amperage": 16,
-        "last_updated": START,
-        "max_electric_power": 11_000,
-        "tariff_ids": ("T1",),
-    }
-    return Connector(**{**usual, **changes})
+    return socket(**{"max_electric_power": 11_000, "tariff_ids": ("T1",), **changes})
 
 
-def evse(*connectors: Connector, uid: str = "U1", evse_id: str | None = "NL*TNM*E1") -> Evse:
-    """An EVSE that is free."""
-    said: dict[str, Any] = {
-        "status": Status.AVAILABLE,
-        "said": Status.AVAILABLE,
-        "happened_at": START,
-        "heard_at": START,
-    }
-    return Evse(uid=uid, evse_id=evse_id, connectors=connectors or (connector(),), **said)
+def evse(*connectors: Connector, **changes: Any) -> Evse:
+    """An EVSE with that socket."""
+    return usual_evse(**{"evse_id": "NL*TNM*E1", "connectors": connectors or (connector(),), **changes})
 
 
 def place(*evses: Evse, **changes: Any) -> PublicLocation:
-    """A car park in Amsterdam."""
-    usual: dict[str, Any] = {
-        "country_code": "NL",
-        "party_id": "TNM",
-        "id": "L1",
-        "address": "Dam 1",
-        "city": "Amsterdam",
-        "country": "NLD",
-        "latitude": 52.373,
-        "longitude": 4.893,
-        "time_zone": "Europe/Amsterdam",
-        "last_updated": START,
-        "heard_at": START,
-        "evses": evses or (evse(),),
-    }
-    return PublicLocation(**{**usual, **changes})
+    """A car park in Amsterdam with one such EVSE."""
+    where = {"latitude": 52.373, "longitude": 4.893, "time_zone": "Europe/Amsterdam"}
+    owner = {"country_code": "NL", "party_id": "TNM", "country": "NLD"}
+    return usual_place(**{**where, **owner, "evses": evses or (evse(),), **changes})
 
 
 def spot(**changes: Any) -> Spot:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hub.navigation.estimate import PIECES_MAX, Question, Session, Spot, cdr_of, estimate, policy_of, session_of
+from hub.navigation.estimate import Question, Session, Spot, cdr_of, estimate, policy_of, session_of
 from hub.navigation.tariffs import KINDS
 from hub.pricing.interface import price_object
 from tests.navigation.driving import ad_hoc, asked, evse, place, question, read, spot
@@ -238,7 +238,7 @@ EVERY_MINUTE = [
             {"kwh": "0", "minutes": "20160"},
             {},
             "NOT_PRICEABLE",
-            id=f"a tariff that changes more than {PIECES_MAX} times",
+            id="a tariff that changes every three minutes for two weeks",
         ),
     ],
 )

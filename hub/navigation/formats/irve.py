@@ -229,9 +229,15 @@ def _price_columns(location: PublicLocation, evse: Evse, prices: Prices) -> dict
     told: list[AdHocPrice] = [price[1] for price in found if price is not None]
     if not told:
         return {}
-    is_free = len(told) == len(found) and all(price.is_free for price in told)
     texts = "; ".join(dict.fromkeys(in_words(price) for price in told))
-    return {"gratuit": _bool(is_free), "tarification": texts, "paiement_acte": _bool(True)}
+    return {"gratuit": _free(told, len(found)), "tarification": texts, "paiement_acte": _bool(True)}
+
+
+def _free(told: list[AdHocPrice], connectors: int) -> str:
+    # one that costs makes it not free; those of which nobody knows leave it open
+    if not all(price.is_free for price in told):
+        return _bool(False)
+    return _bool(True) if len(told) == connectors else ""
 
 
 # --- dynamic ---------------------------------------------------------------------------------

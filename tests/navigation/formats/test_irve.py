@@ -203,16 +203,22 @@ def test_a_location_that_has_the_id_of_a_pool_says_it() -> None:
     assert static(french(place()))[0]["id_station_itinerance"] == "Non concerné"
 
 
+WORDS = "0.395 EUR/kWh + 1 EUR/session incl. VAT"
+
+
 @pytest.mark.parametrize(
-    ("tariff_ids", "expected"),
+    ("tariffs", "expected"),
     [
-        pytest.param(("T1",), ("false", "0.395 EUR/kWh + 1 EUR/session incl. VAT"), id="a price"),
-        pytest.param(("FREE",), ("true", "free of charge"), id="free"),
-        pytest.param((), ("", ""), id="N7: unknown is neither"),
+        pytest.param(["T1"], ("false", WORDS), id="a price"),
+        pytest.param(["FREE"], ("true", "free of charge"), id="free"),
+        pytest.param(["FREE", "T1"], ("false", f"free of charge; {WORDS}"), id="one connector free, one not"),
+        pytest.param(["FREE", "T0"], ("", "free of charge"), id="one connector free, one unknown"),
+        pytest.param(["T0"], ("", ""), id="N7: unknown is neither"),
     ],
 )
-def test_a_price_is_known_free_or_not_said(tariff_ids: tuple[str, ...], expected: tuple[str, str]) -> None:
-    (row,) = static(french(place(), evses=(evse(connectors=(connector(tariff_ids=tariff_ids),)),)))
+def test_a_price_is_known_free_or_not_said(tariffs: list[str], expected: tuple[str, str]) -> None:
+    connectors = tuple(connector(id=one, tariff_ids=(one,)) for one in tariffs)
+    (row,) = static(french(place(), evses=(evse(connectors=connectors),)))
     assert (row["gratuit"], row["tarification"]) == expected
 
 
