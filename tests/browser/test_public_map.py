@@ -86,7 +86,7 @@ async def test_a_dot_changes_its_colour_within_two_seconds_of_an_ocpi_patch(desk
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         await says(desk, "CHARGING", "CHARGING")
-        print(await seen(page, "occupied", SEEN_SECONDS_MAX))
+        await seen(page, "occupied", SEEN_SECONDS_MAX)
         await expect(page.get_by_role("button", name="Alte Mühle")).to_contain_text("0 of 2 free (all in use)")
         await says(desk, "OUTOFORDER", "INOPERATIVE")
         await seen(page, "out_of_service", SEEN_SECONDS_MAX)
