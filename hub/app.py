@@ -36,6 +36,7 @@ from hub.console.periods import PeriodDesks
 from hub.console.rendering import STATIC_PATH, Pages
 from hub.console.routes import Console
 from hub.console.sign_on import SignOn
+from hub.console.stepping import Steps
 from hub.console.telling import Teller
 from hub.console.wiring import Desks, console_routers, static_files
 from hub.partners.client import PartnerClient
@@ -107,6 +108,7 @@ from hub.store.scorecards import Scorecards
 from hub.store.searches import Searches
 from hub.store.secrets import Safe, SealKey
 from hub.store.statements import Statements
+from hub.store.stepfailures import StepFailures
 from hub.store.views import EmspViews
 from hub.web.admin import Desk, admin_router
 from hub.web.agreements import AgreementsDesk, agreements_router
@@ -301,7 +303,7 @@ class Hub:
                 note=self.recorder.note if self.recorder.keeping.is_on else None,
             )
         )
-        self.period_desks = PeriodDesks(self._periods_desk(), Cockpit(self.database.direct), clock)
+        self.period_steps = Steps(clock, StepFailures(self.database.direct))
         self.app = self._application(settings, endpoint, url)
 
     def _make_recorder(self, settings: Settings, database_url: str) -> Recorder:
@@ -414,7 +416,7 @@ class Hub:
             books=books,
             decisions=decisions,
             proof=proof,
-            periods=self.period_desks,
+            periods=PeriodDesks(console, self._periods_desk(), Cockpit(direct), self.period_steps),
             statements=StatementsDesk(self.closing, Statements(self.database.direct)),
             missing=self._missing_desk(),
             disputes=DisputeDesks(disputes, proof, links),
@@ -450,7 +452,7 @@ class Hub:
         finally:
             self.teller.close()
             await self.errands.close()
-            await self.period_desks.close()
+            await self.period_steps.close()
             await self.console.close()
             await ended(dates)
             await self.leadership.close()
@@ -649,6 +651,7 @@ class Hub:
             missing=self._missing_sessions,
             periods=self.books.periods.load,
             backlog=self.database_health.backlog,
+            failures=StepFailures(self.database.direct).all,
             lane_max=lane_max,
         )
 

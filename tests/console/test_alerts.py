@@ -107,7 +107,7 @@ async def test_what_is_wrong_is_raised_told_acknowledged_and_told_to_be_over(
     (message,) = hook.messages
     assert message["title"] == "OCPI hub: 1 new"
     assert message["message"].startswith("ALERT: 1 decision waits for a second person (since ")
-    assert f"{world.url}/console/decisions?state=proposed" in message["message"]
+    assert f"{world.url}/console/decisions?state=waiting" in message["message"]
     assert (message["path"], message["query"]) == (f"/hooks/{SECRET}", "key=k3y")
     page = await ines.get("/console/alerts")
     assert "On call told just now" in said(page)
