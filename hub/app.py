@@ -90,6 +90,7 @@ from hub.store.disputes import DisputeBook
 from hub.store.exchanges import Exchanges
 from hub.store.feeds import Feeds
 from hub.store.forgetting import Forgetting
+from hub.store.glance import Glance
 from hub.store.handshakes import HandshakeSteps, KeptStep
 from hub.store.health import DatabaseHealth
 from hub.store.leader import Leadership, key_mark
@@ -428,6 +429,7 @@ class Hub:
             network=self._network_desks(url),
             alerts=self.alerts,
             places=PlaceDesks(places=Places(direct), copies=self.copies, roster=self.roster),
+            glance=Glance(direct),
             messages=self._messages_desk(),
             lanes=self._lanes_desk(),
         )

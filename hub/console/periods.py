@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request, Response
 from pydantic import ConfigDict
 
-from hub.clock import Clock
 from hub.console.accounts import Permission
 from hub.console.exports import attachment
 from hub.console.kept import Kept

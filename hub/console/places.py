@@ -182,7 +182,7 @@ def _listing(places: Places, *, is_map: bool) -> Listing[Place, PlaceFilters]:
         extra=around if is_map else None,
         columns=_columns(),
         filters=(
-            FilterField(name="text", label="Name, id or place"),
+            FilterField(name="text", label="Name, id, EVSE or place"),
             FilterField(name="party", label="Party", placeholder="DE/ABC"),
             FilterField(
                 name="status",

@@ -16,8 +16,8 @@ from typing import Any
 
 from hub.settlement.amounts import EXACT
 from hub.settlement.bundle import party_text
-from hub.settlement.facts import CdrFact, Cost, key_of, objects_in, periods_of
 from hub.settlement.counting import counted
+from hub.settlement.facts import CdrFact, Cost, key_of, objects_in, periods_of
 from hub.settlement.findings import STRICTNESS, Check, Disposition, Family, Finding
 from hub.settlement.outputs import Content, amount_text, settled_price, subject_content
 from hub.settlement.prices import Pricing

@@ -90,7 +90,9 @@ _DISPOSITIONS = (Disposition.SETTLE, Disposition.HOLD, Disposition.DROP, Disposi
 
 
 def _nothing_waits(figures: Figures) -> Item:
-    return Item("nothing_waits", not figures.waiting, f"{counted(figures.waiting, 'CDR waits', 'CDRs wait')} to be looked at.")
+    return Item(
+        "nothing_waits", not figures.waiting, f"{counted(figures.waiting, 'CDR waits', 'CDRs wait')} to be looked at."
+    )
 
 
 def _nothing_is_proposed(figures: Figures) -> Item:
@@ -124,7 +126,10 @@ def _every_cdr_has_its_line(figures: Figures) -> Item:
 
 def _statements_are_the_ledger(figures: Figures) -> Item:
     differing = _differing(figures.advised, figures.billed)
-    statements, pairs = counted(len(figures.advised), "statement", "statements"), counted(len(differing), "pair", "pairs")
+    statements, pairs = (
+        counted(len(figures.advised), "statement", "statements"),
+        counted(len(differing), "pair", "pairs"),
+    )
     sentence = f"{statements}; the journal has other sums for {pairs}."
     return Item("statements_and_ledger", not differing, sentence)
 

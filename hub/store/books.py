@@ -28,7 +28,11 @@ CDR_SORTS: Mapping[str, Parts] = {
     "received": (Part("v.received_at", "timestamptz"), *_CDR_NAME),
     "ended": (lowest_without("v.ends_at", "timestamptz"), *_CDR_NAME),
     "claimed": (Part("v.currency", is_coarse=True), Part("v.excl_vat", "numeric"), *_CDR_NAME),
-    "difference": (Part("v.currency", is_coarse=True), lowest_without("v.excl_vat - v.priced_excl_vat", "numeric"), *_CDR_NAME),
+    "difference": (
+        Part("v.currency", is_coarse=True),
+        lowest_without("v.excl_vat - v.priced_excl_vat", "numeric"),
+        *_CDR_NAME,
+    ),
     "kwh": (lowest_without("v.energy", "numeric"), *_CDR_NAME),
 }
 
