@@ -228,7 +228,8 @@ def stage_path(line: MonthLine) -> str:
 
 
 async def _causes(books: BooksDesk, asked: CauseFilters) -> Sequence[CauseShown]:
-    return (await books.causes(asked.asked(), asked.limit)).items
+    found = await books.causes(asked.asked(), asked.limit)
+    return [one for one in found.items if Decimal(one.at_risk)]
 
 
 async def _days(glance: Glance, key: tuple[str, date]) -> list[Day]:
@@ -265,6 +266,7 @@ def day_values(counted: Counted[list[Day]] | None) -> dict[str, Any]:
         "chart": {
             "labels": [f"{day.date:%m-%d}" for day in days],
             "unit": "CDRs",
+            "is_whole": True,
             "series": [
                 {"name": STAGES[kind], "type": "bar", "stack": "day", "data": [day.counts.get(kind, 0) for day in days]}
                 for kind in shown

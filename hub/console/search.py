@@ -1,4 +1,7 @@
-"""One box for everything: CDRs, sessions, tokens, parties, locations, statements, causes. What is hit exactly, and alone, is opened at once."""
+"""One box for everything: CDRs, sessions, tokens, parties, locations, statements, causes.
+
+What is hit exactly, and alone, is opened at once.
+"""
 
 from __future__ import annotations
 

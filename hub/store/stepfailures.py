@@ -59,7 +59,8 @@ class StepFailures:
 
 _COLUMNS = ", ".join(StepFailure.__dataclass_fields__)
 _NOTE = (
-    f"insert into step_failure as f ({_COLUMNS}) select $1, $2, $3, $4, $5, 1 from period where id = $1 "
+    f"insert into step_failure as f ({_COLUMNS}) select $1::text, $2::text, $3::text, $4::text, $5::timestamptz, 1 "
+    "from period where id = $1 "
     "on conflict (period) do update set step = excluded.step, actor = excluded.actor, said = excluded.said, "
     "failed_at = excluded.failed_at, times = case when f.step = excluded.step then f.times + 1 else 1 end"
 )

@@ -166,7 +166,8 @@ class CopyRow(SQLModel, table=True):
 class PlaceRow(SQLModel, table=True):
     """Where the Location of a copy is, what it is called, and how many of its EVSEs are in which state (`hub.store.places`).
 
-    `latitude` and `longitude` are degrees of WGS 84; `evse_names` are the ids of its EVSEs, folded; `changed_at` is when any of this changed last, by the clock of the database.
+    `latitude` and `longitude` are degrees of WGS 84; `evse_names` are the ids of its EVSEs, folded; `changed_at` is when any of this
+    changed last, by the clock of the database.
     """
 
     __tablename__ = "place"
@@ -189,7 +190,7 @@ class PlaceRow(SQLModel, table=True):
     blocked: int
     out_of_order: int
     unknown: int
-    evse_names: str = Field(sa_column=_text())
+    evse_names: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
     changed_at: datetime = Field(sa_column=_moment())
     stale_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
 

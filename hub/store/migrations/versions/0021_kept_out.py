@@ -36,7 +36,6 @@ def upgrade() -> None:
     op.create_index("ix_verdict_received", "verdict", ["received_at"], postgresql_include=["disposition"])
     op.add_column("place", sa.Column("evse_names", sa.Text(), nullable=False, server_default=""))
     _name_evses()
-    op.alter_column("place", "evse_names", server_default=None)
     op.create_table(
         "step_failure",
         sa.Column("period", sa.String(), nullable=False),
