@@ -53,8 +53,8 @@ class Work:
 async def ended(steps: Steps) -> None:
     """Wait until nothing is under way, and all is written down."""
     async with asyncio.timeout(10):
-        while steps.is_taking(PERIOD) or steps._notes:
-            await asyncio.sleep(0.01)
+        await asyncio.gather(*steps._tasks.values())
+        await asyncio.gather(*steps._notes)
 
 
 async def test_whoever_waits_is_told_and_nothing_is_kept(failures: StepFailures) -> None:
