@@ -195,7 +195,7 @@ def view_rows(views: Mapping[str, Sequence[float]]) -> list[list[str]]:
 
 async def _first_view(browser: Browser, url: str, path: str) -> float:
     context = await browser.new_context(base_url=url)
-    form = {"name": "ada", "password": "ada-charges-at-night", "zone": "Europe/Amsterdam"}
+    form: dict[str, str | float | bool] = {"name": "ada", "password": "ada-charges-at-night", "zone": "UTC"}
     await context.request.post("/console/sign-in", form=form, headers={"Origin": url})
     page = await context.new_page()
     await page.goto(path, wait_until="load")
