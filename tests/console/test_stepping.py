@@ -18,8 +18,8 @@ PERIOD = "2026-10"
 
 
 async def a_period(database: Database) -> None:
-    """A period that is open."""
-    begin, end = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
+    """A period that is open for long."""
+    begin, end = datetime(2026, 10, 1, tzinfo=UTC), datetime(2126, 11, 1, tzinfo=UTC)
     async with database.direct.transaction() as connection:
         await connection.execute(
             "insert into period (id, starts_at, ends_at, closes_at, state, closed_by, changed_at) "
