@@ -464,7 +464,7 @@ class Hub:
             website=settings.website,
             licence=settings.data_licence,
         )
-        published = Published(publisher, licence, settings.base_url)
+        published = Published(publisher, licence, settings.base_url, lambda: self.roster.directory)
         for router in navigation_routers(navigation, self._clock, published):
             app.include_router(router)
         app.include_router(readers_router(navigation.doorkeeper, settings.admin_token_text()))

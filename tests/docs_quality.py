@@ -31,8 +31,8 @@ when all of this holds:
 - its owner has joined and is not suspended, and its last complete list still holds the Location;
 - it has no fault of the grade UNFIT.
 
-What is private leaves no trace: no fault, no count, no part in a score. While an owner has been silent for longer than it may, the status of
-its EVSEs is UNKNOWN; what it said last, and when, stays beside it.
+What is private leaves no trace: no fault, no count, no part in a score. While an owner has been silent for longer than it may, the
+status of its EVSEs is UNKNOWN; what it said last, and when, stays beside it.
 
 ## Faults
 
@@ -54,8 +54,9 @@ kept where it has the form of one, for others extend its lists. Of a Location at
 
 ## The score
 
-From 0 to 100: the mean of correctness and completeness, times the share of Locations that could be published. Correctness is the mean of the
-shares of parts that pass each check; completeness the mean of the shares of published parts that have each item. REMOVED EVSEs do not count.
+From 0 to 100: the mean of correctness and completeness, times the share of Locations that could be published. Correctness is the mean
+of the shares of parts that pass each check; completeness the mean of the shares of published parts that have each item. EVSEs that are
+REMOVED do not count.
 
 | Check | Counts | Broken by |
 | --- | --- | --- |

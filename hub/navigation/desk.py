@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from hub.clock import Clock
 from hub.navigation.doorkeeper import Doorkeeper, Terms
 from hub.navigation.follower import Follower, Memory
+from hub.navigation.prices import Prices
 from hub.navigation.projector import Projecting, Projector, Standings
 from hub.navigation.streams import Broadcast
 from hub.store.direct import Direct
 from hub.store.publicplaces import PublicPlaces
+from hub.store.publictariffs import PublicTariffs
 from hub.store.readers import Readers
 
 
@@ -25,6 +27,7 @@ class Navigation:
     follower: Follower
     projector: Projector
     doorkeeper: Doorkeeper
+    prices: Prices
 
     def start(self) -> None:
         """Begin to follow what changes."""
@@ -42,7 +45,8 @@ class Navigation:
 def open_navigation(direct: Direct, clock: Clock, standings: Standings, terms: Terms) -> Navigation:
     """On connections of its own, so that many readers of maps do not keep partners waiting."""
     places, memory, broadcast = PublicPlaces(direct), Memory(), Broadcast()
-    follower = Follower(places, memory, broadcast)
+    follower, prices = Follower(places, memory, broadcast), Prices(PublicTariffs(direct), clock)
+    follower.each_look(prices.look)
     means = Projecting(places=places, clock=clock, standings=standings, changed=follower.wake)
     return Navigation(
         direct=direct,
@@ -52,4 +56,5 @@ def open_navigation(direct: Direct, clock: Clock, standings: Standings, terms: T
         follower=follower,
         projector=Projector(means),
         doorkeeper=Doorkeeper(Readers(direct), clock, terms),
+        prices=prices,
     )

@@ -72,7 +72,7 @@ class Follower:
 
     def __init__(self, places: PublicPlaces, memory: Memory, broadcast: Broadcast) -> None:
         self._places, self._memory, self._broadcast = places, memory, broadcast
-        self._seq = 0
+        self._seq = self._static_seq = 0
         self._ready = asyncio.Event()
         self._hint = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -82,6 +82,11 @@ class Follower:
     def seq(self) -> int:
         """The last change that is in memory."""
         return self._seq
+
+    @property
+    def static_seq(self) -> int:
+        """The last change of more than statuses: the version of all that is published but them."""
+        return self._static_seq
 
     @property
     def is_ready(self) -> bool:
@@ -123,6 +128,7 @@ class Follower:
         while entries := await self._places.entries(self._seq, LOAD_PAGE_ROWS):
             self._memory.take(entries)
             self._seq = entries[-1].seq
+            self._static_seq = (await self._places.counters()).static_seq
         await self._memory.tidy()
         await self._tell()
         for do in self._each:
@@ -131,7 +137,7 @@ class Follower:
     async def _load(self) -> None:
         """Read everything that is public now; what changes meanwhile is followed afterwards."""
         began = time.monotonic()
-        seq = (await self._places.counters()).seq
+        counters = await self._places.counters()
         pages: Queue[Sequence[Entry]] = Queue(LOAD_AHEAD_PAGES)
         loading = asyncio.create_task(asyncio.to_thread(Index.load, _numbered(pages)))
         try:
@@ -139,7 +145,8 @@ class Follower:
         finally:
             await asyncio.to_thread(pages.put, ())
             self._memory.index = await loading
-        self._seq = self._broadcast.seq = seq
+        self._seq = self._broadcast.seq = counters.seq
+        self._static_seq = counters.static_seq
         self._ready.set()
         _log.info(
             "public_locations_loaded", locations=len(self._memory.index), seconds=round(time.monotonic() - began, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from hub.navigation.formats.publishing import AdHocPrice, TariffKey
@@ -15,7 +15,7 @@ class PricePort(Protocol):
     def stamp(self) -> str:
         """Tells apart how prices are now."""
 
-    async def of_features(self, wanted: Mapping[int, tuple[str, list[str]]]) -> Mapping[int, Any]:
+    async def of_features(self, wanted: Mapping[int, tuple[str, Sequence[str]]]) -> Mapping[int, Any]:
         """What is to be shown as the price of Locations, by number; asked with the owner and the ids of the tariffs of each."""
 
     async def adhoc(self, wanted: Collection[TariffKey]) -> Mapping[TariffKey, AdHocPrice]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 
 from hub.navigation.entry import entry_of, pack_entry
@@ -15,6 +15,8 @@ from hub.navigation.public import KeptText, Reading, read_public
 from hub.navigation.public import Standing as Stands
 from hub.navigation.quality import encode_summary, summary_of
 from hub.store.publicplaces import Counters, DuePlace, PlaceQuality, PublicRow, Standing
+
+CLOCK_AHEAD_MAX = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,21 @@ def looked(due: DuePlace, standing: Standing, now: datetime) -> Looked:
 
 
 def kept_text(due: DuePlace, now: datetime) -> KeptText:
-    """The copy as the gate takes it; one that is not there is one that says nothing."""
+    """The copy as the gate takes it; one that is not there is one that says nothing.
+
+    What is newer than the last push, by more than clocks differ, was heard otherwise: it was pulled since.
+    """
+    is_pushed = due.pushed_at is not None and (
+        due.last_updated is None or due.last_updated - due.pushed_at <= CLOCK_AHEAD_MAX
+    )
+    pushed_at = due.pushed_at if is_pushed else None
     return KeptText(
         audience=due.audience,
         owner=due.owner,
         text=due.text or b"null",
         last_updated=due.last_updated or now,
-        heard_at=due.pushed_at or now,
-        pushed_at=due.pushed_at,
+        heard_at=pushed_at or now,
+        pushed_at=pushed_at,
         stale_at=due.stale_at,
     )
 
@@ -100,6 +109,7 @@ def _row(one: Looked, after: Step, seq: int) -> PublicRow:
         status_version=place.status_version,
         longitude=place.longitude,
         latitude=place.latitude,
+        is_static=after.difference.is_static or after.difference.is_gone,
         text=encode_location(location) if location else None,
         feature=feature_text(location) if location else None,
         entry=pack_entry(entry_of(location)) if location else None,

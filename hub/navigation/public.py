@@ -11,8 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from hub.navigation.dirty import Origin, normalise
-from hub.navigation.faults import Fault
+from hub.navigation.dirty import Normalised, Origin, normalise
+from hub.navigation.faults import Fault, FaultKind
 from hub.navigation.location import PublicLocation, Source
 from ocpi_modules.parties import Party
 from ocpi_modules.types import NotJsonText, decode_json
@@ -57,6 +57,8 @@ class Hidden(StrEnum):
     """Its owner has not joined, or is suspended."""
     LEFT_OUT = "LEFT_OUT"
     """Its owner's complete list does not hold it any more."""
+    EXPIRED = "EXPIRED"
+    """All its EVSEs are REMOVED (mod_locations, "Flow and Lifecycle")."""
     UNFIT = "UNFIT"
     """What its owner says of it cannot be published; the faults say why."""
 
@@ -90,8 +92,14 @@ def read_public(copy: KeptText, standing: Standing) -> Reading:
     if hidden is not None:
         return Reading(None, hidden)
     found = normalise(content, _origin(copy, standing))
-    unfit = Hidden.UNFIT if found.location is None else None
-    return Reading(found.location, unfit, found.faults, found.evses, found.connectors)
+    return Reading(found.location, _unfit(found), found.faults, found.evses, found.connectors)
+
+
+def _unfit(found: Normalised) -> Hidden | None:
+    if found.location is not None:
+        return None
+    is_expired = any(fault.kind is FaultKind.EVSES_ALL_REMOVED for fault in found.faults)
+    return Hidden.EXPIRED if is_expired else Hidden.UNFIT
 
 
 def _content(copy: KeptText) -> Any:

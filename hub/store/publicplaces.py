@@ -57,7 +57,8 @@ class DuePlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicRow:
-    """What is to be written of a public Location: its texts, None of each where it is gone. `event` is empty where there is nothing to
+    """What is to be written of a public Location: its texts, None of each where it is gone. `is_static`: more than its statuses changed.
+    `event` is empty where there is nothing to
     tell; `longitude` and `latitude` are where it is, or was.
     """
 
@@ -73,6 +74,7 @@ class PublicRow:
     status_version: int
     longitude: float
     latitude: float
+    is_static: bool
     text: bytes | None
     feature: bytes | None
     entry: bytes | None
@@ -132,10 +134,13 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """The number of the last change, of the newest Location, and the first cursor from which nothing is missing."""
+    """The number of the last change, of the newest Location, of the last change of more than statuses, and the first cursor from which
+    nothing is missing.
+    """
 
     seq: int
     number: int
+    static_seq: int
     horizon: int
 
 
@@ -177,7 +182,7 @@ class Pen:
         if gone:
             await self._connection.execute("update public_change set event = '' where number = any($1::int[])", gone)
         await self._connection.execute(_LOG, now, *_log_columns(rows))
-        await self._connection.execute(_COUNT, rows[-1].seq, max(row.number for row in rows))
+        await self._connection.execute(_COUNT, rows[-1].seq, *_highest(rows))
 
     async def judge(self, qualities: Sequence[PlaceQuality], private: Sequence[DuePlace]) -> None:
         """Keep what was wrong; of what is not for everybody nothing is kept."""
@@ -247,8 +252,8 @@ class PublicPlaces:
 
     async def counters(self) -> Counters:
         """Where the changes are."""
-        rows = await self._direct.fetch("select seq, number, horizon from public_counter where id = 1")
-        return Counters(**rows[0]) if rows else Counters(0, 0, 0)
+        rows = await self._direct.fetch("select seq, number, static_seq, horizon from public_counter where id = 1")
+        return Counters(**rows[0]) if rows else Counters(0, 0, 0, 0)
 
     async def all_entries(self, after: int, most: int) -> list[Entry]:
         """What is public now, by number; `after`: the number before."""
@@ -344,6 +349,11 @@ def _columns(rows: Sequence[PublicRow], now: datetime) -> list[Any]:
     return [*parties, *([getattr(row, name) for row in rows] for name in _SAID), *texts, now]
 
 
+def _highest(rows: Sequence[PublicRow]) -> tuple[int, int]:
+    """The newest number, and the last change of more than statuses."""
+    return max(row.number for row in rows), max((row.seq for row in rows if row.is_static), default=0)
+
+
 def _log_columns(rows: Sequence[PublicRow]) -> list[Any]:
     return [[getattr(row, name) for row in rows] for name in ("seq", "number", "longitude", "latitude", "event")]
 
@@ -363,11 +373,11 @@ _DUE = (
 
 # whoever changes the row holds it to the end of the transaction: numbers are given in the order of commits
 _HOLD = (
-    "insert into public_counter (id, seq, number, horizon) values (1, 0, 0, 0) "
+    "insert into public_counter (id, seq, number, static_seq, horizon) values (1, 0, 0, 0, 0) "
     "on conflict (id) do update set seq = public_counter.seq returning seq, number"
 )
 
-_COUNT = "update public_counter set seq = $1, number = greatest(number, $2) where id = 1"
+_COUNT = "update public_counter set seq = $1, number = greatest(number, $2), static_seq = greatest(static_seq, $3) where id = 1"
 
 _HORIZON = "update public_counter set horizon = greatest(horizon, $1) where id = 1"
 

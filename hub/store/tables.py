@@ -1225,7 +1225,8 @@ class ExchangeBatchRow(SQLModel, table=True):
 class PublicCounterRow(SQLModel, table=True):
     """The one row from which public Locations get their numbers; whoever writes them holds it, so numbers are given in commit order.
 
-    Whoever was told of changes up to one before `horizon` has to begin again: not all of what went since is known any more.
+    `static_seq` is the last change of more than statuses. Whoever was told of changes up to one before `horizon` has to begin again: not
+    all of what went since is known any more.
     """
 
     __tablename__ = "public_counter"
@@ -1233,6 +1234,7 @@ class PublicCounterRow(SQLModel, table=True):
     id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     seq: int = Field(sa_column=Column(BigInteger, nullable=False))
     number: int
+    static_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
     horizon: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 

@@ -103,6 +103,12 @@ def test_what_is_unfit_is_hidden_and_says_why() -> None:
     assert [fault.path for fault in reading.faults] == ["coordinates"]
 
 
+def test_what_is_removed_as_a_whole_has_expired_and_counts_for_no_score() -> None:
+    reading = gate(clean(evses__0__status="REMOVED", evses__1__status="REMOVED"))
+    assert (reading.location, reading.hidden, reading.is_private) == (None, Hidden.EXPIRED, False)
+    assert summary_of(reading) is None
+
+
 @pytest.mark.parametrize(
     ("pushed_at", "source"),
     [pytest.param(HEARD, Source.PUSH, id="pushed"), pytest.param(None, Source.PULL, id="only pulled")],

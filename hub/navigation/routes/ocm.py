@@ -86,7 +86,9 @@ def ocm_router(desk: OpenDesk) -> APIRouter:
         index = desk.memory.index
         rows = index.rows()
         pairs = {*zip(index.places.party[rows].tolist(), index.places.operator[rows].tolist(), strict=True)}
-        names = {index.parties.values[party]: index.operators.values[operator] for party, operator in sorted(pairs)}
+        names = {
+            index.parties.by_number[party]: index.operators.by_number[operator] for party, operator in sorted(pairs)
+        }
         operators = [(party[:2], party[3:], name) for party, name in sorted(names.items())]
 
         async def make() -> Made:

@@ -20,10 +20,11 @@ from hub.navigation.follower import Follower, Memory
 from hub.navigation.formats import afir, datex2, irve
 from hub.navigation.formats.energy import Edition, NothingToPublish
 from hub.navigation.formats.openocpi import location_json, locations_json
-from hub.navigation.formats.publishing import Prices, Publisher
+from hub.navigation.formats.publishing import Prices as KnownPrices
+from hub.navigation.formats.publishing import Publisher
 from hub.navigation.gathering import Gathering
 from hub.navigation.location import PublicLocation
-from hub.navigation.ports import PricePort
+from hub.navigation.prices import Prices, TariffQuery
 from hub.navigation.problems import ReadingFault, missing, wrong
 from hub.navigation.routes.answers import Made, cached, known_already
 from hub.navigation.routes.readiness import when_ready
@@ -37,7 +38,12 @@ OPEN_LIMIT_MAX = 1000
 OFFSET_MAX = 10_000_000
 XML, JSON, CSV = "application/xml", "application/json", "text/csv; charset=utf-8"
 
-Written = Callable[[Iterable[PublicLocation], Edition, Prices], Iterator[bytes]]
+Offset = Annotated[str | None, Query(description="how many come before")]
+Limit = Annotated[str | None, Query(description=f"{OPEN_LIMIT} where it is not said, {OPEN_LIMIT_MAX} at most")]
+DateFrom = Annotated[str | None, Query(description="last updated then or later (UTC)")]
+DateTo = Annotated[str | None, Query(description="last updated before (UTC)")]
+
+Written = Callable[[Iterable[PublicLocation], Edition, KnownPrices], Iterator[bytes]]
 """A format: what is written of Locations in an edition, with prices that are filled in as they are read."""
 
 
@@ -48,7 +54,7 @@ class OpenDesk:
     memory: Memory
     follower: Follower
     places: PublicPlaces
-    prices: PricePort
+    prices: Prices
     clock: Clock
     publisher: Publisher
     base_url: str
@@ -63,8 +69,8 @@ class OpenDesk:
         return Gathering(self.places, self.prices)
 
     def edition(self) -> Edition:
-        """The publication of now; the version of the table is the number of the last change."""
-        return Edition(self.publisher, self.clock.now(), max(1, self.follower.seq))
+        """The publication of now; the version of the table is the number of the last change of more than statuses (N8)."""
+        return Edition(self.publisher, self.clock.now(), max(1, self.follower.static_seq))
 
     def numbers(self, bbox: str | None, operator: str | None) -> list[int]:
         """The Locations that are asked for, by number."""
@@ -96,20 +102,13 @@ def _ocpi_router(desk: OpenDesk) -> APIRouter:
     @router.get("/locations")
     async def locations(
         request: Request,
-        offset: Annotated[str | None, Query(description="how many Locations come before")] = None,
-        limit: Annotated[
-            str | None, Query(description=f"{OPEN_LIMIT} where it is not said, {OPEN_LIMIT_MAX} at most")
-        ] = None,
-        date_from: Annotated[str | None, Query(description="last updated then or later (UTC)")] = None,
-        date_to: Annotated[str | None, Query(description="last updated before (UTC)")] = None,
+        offset: Offset = None,
+        limit: Limit = None,
+        date_from: DateFrom = None,
+        date_to: DateTo = None,
     ) -> Response:
         """All public Locations as OCPI 2.2.1 lists them, page by page, without a handshake."""
-        query = OpenQuery(
-            date_from=_read_date("date_from", date_from),
-            date_to=_read_date("date_to", date_to),
-            offset=0 if offset is None else read_count("offset", offset, 0, OFFSET_MAX),
-            limit=_read_limit(limit),
-        )
+        query = _read_query(offset, limit, date_from, date_to)
         numbers, total = await _page(desk, query)
         headers = _page_headers(desk, request, query, total)
 
@@ -129,7 +128,39 @@ def _ocpi_router(desk: OpenDesk) -> APIRouter:
             raise missing("Location of that name")
         return Response(write_envelope(desk.clock.now(), data=location_json(found[0])), media_type=JSON)
 
+    _add_tariffs(router, desk)
     return router
+
+
+def _add_tariffs(router: APIRouter, desk: OpenDesk) -> None:
+    @router.get("/tariffs")
+    async def tariffs(
+        request: Request,
+        offset: Offset = None,
+        limit: Limit = None,
+        date_from: DateFrom = None,
+        date_to: DateTo = None,
+    ) -> Response:
+        """The tariffs of drivers without contract (AD_HOC_PAYMENT) as their owners sent them, page by page, without a handshake."""
+        query = _read_query(offset, limit, date_from, date_to)
+        asked = TariffQuery(date_from=query.date_from, date_to=query.date_to, offset=query.offset, limit=query.limit)
+        page = await desk.prices.page(asked)
+        headers = _page_headers(desk, request, query, page.total)
+
+        async def make() -> Made:
+            data = b"[" + b",".join(page.texts) + b"]"
+            return write_envelope(desk.clock.now(), data=data), page.changed_at
+
+        return await cached(request, f"{desk.prices.stamp}-{page.total}", make, JSON, headers)
+
+
+def _read_query(offset: str | None, limit: str | None, date_from: str | None, date_to: str | None) -> OpenQuery:
+    return OpenQuery(
+        date_from=_read_date("date_from", date_from),
+        date_to=_read_date("date_to", date_to),
+        offset=0 if offset is None else read_count("offset", offset, 0, OFFSET_MAX),
+        limit=_read_limit(limit),
+    )
 
 
 async def _page(desk: OpenDesk, query: OpenQuery) -> tuple[list[int], int]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi import APIRouter
 
@@ -15,40 +14,42 @@ from hub.navigation.routes.door import Licence
 from hub.navigation.routes.following import FollowingDesk, following_router
 from hub.navigation.routes.ocm import ocm_router
 from hub.navigation.routes.open_formats import OpenDesk, open_routers
+from hub.navigation.routes.price import PriceDesk, price_router
 from hub.navigation.routes.querying import QueryDesk, query_router
+from hub.partners.directory import Directory
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Who publishes, under which licence, and at which address."""
+    """Who publishes, under which licence, at which address, and who takes part."""
 
     publisher: Publisher
     licence: Licence
     base_url: str
-
-
-class NoPrices:
-    stamp = "0"
-
-    async def of_features(self, wanted: Mapping[int, tuple[str, list[str]]]) -> Mapping[int, Any]:
-        return {number: {"ad_hoc": "unknown"} for number in wanted}
-
-    async def adhoc(self, wanted: Any) -> Mapping[Any, Any]:
-        return {}
+    directory: Callable[[], Directory]
 
 
 def navigation_routers(navigation: Navigation, clock: Clock, published: Published) -> list[APIRouter]:
     """All of them."""
     one, licence = navigation, published.licence
     following = FollowingDesk(one.places, one.follower, one.broadcast, licence)
-    queries = QueryDesk(one.memory, one.follower, one.places, NoPrices(), clock, licence)
+    queries = QueryDesk(one.memory, one.follower, one.places, one.prices, clock, licence)
     opened = OpenDesk(
         memory=one.memory,
         follower=one.follower,
         places=one.places,
-        prices=NoPrices(),
+        prices=one.prices,
         clock=clock,
         publisher=published.publisher,
         base_url=published.base_url,
     )
-    return [query_router(queries), following_router(following), *open_routers(opened), ocm_router(opened)]
+    pricing = PriceDesk(
+        places=one.places, prices=one.prices, directory=published.directory, clock=clock, licence=licence
+    )
+    return [
+        query_router(queries),
+        price_router(pricing),
+        following_router(following),
+        *open_routers(opened),
+        ocm_router(opened),
+    ]
