@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,8 +36,16 @@ from hub.console.periods import PeriodDesks
 from hub.console.rendering import STATIC_PATH, Pages
 from hub.console.routes import Console
 from hub.console.sign_on import SignOn
+from hub.console.stepping import Steps
 from hub.console.telling import Teller
 from hub.console.wiring import Desks, console_routers, static_files
+from hub.navigation.desk import Navigation, open_navigation
+from hub.navigation.doorkeeper import Terms as MapTerms
+from hub.navigation.formats.publishing import Publisher
+from hub.navigation.problems import ReadingFault
+from hub.navigation.routes.door import Licence, front, is_public, on_reading_fault
+from hub.navigation.routes.wiring import Published, navigation_routers
+from hub.navigation.standings import standings
 from hub.partners.client import PartnerClient
 from hub.partners.clientinfo import ClientInfoNews
 from hub.partners.delivery import LanesPort, LaneState
@@ -89,6 +97,7 @@ from hub.store.disputes import DisputeBook
 from hub.store.exchanges import Exchanges
 from hub.store.feeds import Feeds
 from hub.store.forgetting import Forgetting
+from hub.store.glance import Glance
 from hub.store.handshakes import HandshakeSteps, KeptStep
 from hub.store.health import DatabaseHealth
 from hub.store.leader import Leadership, key_mark
@@ -107,6 +116,7 @@ from hub.store.scorecards import Scorecards
 from hub.store.searches import Searches
 from hub.store.secrets import Safe, SealKey
 from hub.store.statements import Statements
+from hub.store.stepfailures import StepFailures
 from hub.store.views import EmspViews
 from hub.web.admin import Desk, admin_router
 from hub.web.agreements import AgreementsDesk, agreements_router
@@ -128,6 +138,7 @@ from hub.web.openapi import describe_ocpi
 from hub.web.pages import Figures, page_router
 from hub.web.periods import PeriodsDesk, periods_router
 from hub.web.profiles import ProfilesDesk, profiles_router
+from hub.web.readers import readers_router
 from hub.web.recent import Recent
 from hub.web.registration import versions_url
 from hub.web.settlement import settlement_router
@@ -301,8 +312,20 @@ class Hub:
                 note=self.recorder.note if self.recorder.keeping.is_on else None,
             )
         )
-        self.period_desks = PeriodDesks(self._periods_desk(), Cockpit(self.database.direct), clock)
+        self.navigation = self._open_navigation(settings, database_url)
+        self.period_steps = Steps(clock, StepFailures(self.database.direct))
         self.app = self._application(settings, endpoint, url)
+
+    def _open_navigation(self, settings: Settings, database_url: str) -> Navigation | None:
+        if not settings.navigation:
+            return None
+        silent_after = timedelta(seconds=settings.map_silent_seconds)
+        return open_navigation(
+            Direct(database_url),
+            self._clock,
+            lambda: standings(self.roster.directory, self._clock.now(), silent_after),
+            MapTerms(anonymous_per_second=settings.map_anonymous_per_second),
+        )
 
     def _make_recorder(self, settings: Settings, database_url: str) -> Recorder:
         self._lazy = Direct(database_url, is_lazy=True)
@@ -357,7 +380,7 @@ class Hub:
             object_max_bytes=object_max_bytes,
         )
 
-    def _application(self, settings: Settings, endpoint: OcpiEndpoint, url: str) -> FastAPI:
+    def _application(self, settings: Settings, endpoint: OcpiEndpoint, url: str) -> HubApplication:
         app = HubApplication(
             endpoint,
             title=settings.name,
@@ -392,6 +415,8 @@ class Hub:
         app.include_router(statements_router(statements, settings.admin_token_text()))
         app.include_router(metrics_router(self._measure, settings.admin_token_text()))
         self._add_console(app, settings, url)
+        if self.navigation is not None:
+            self._add_navigation(app, self.navigation, settings)
         describe_ocpi(app)
         add_docs(app)
         app.add_exception_handler(OcpiError, on_ocpi_error)
@@ -414,7 +439,7 @@ class Hub:
             books=books,
             decisions=decisions,
             proof=proof,
-            periods=self.period_desks,
+            periods=PeriodDesks(console, self._periods_desk(), Cockpit(direct), self.period_steps),
             statements=StatementsDesk(self.closing, Statements(self.database.direct)),
             missing=self._missing_desk(),
             disputes=DisputeDesks(disputes, proof, links),
@@ -426,12 +451,29 @@ class Hub:
             network=self._network_desks(url),
             alerts=self.alerts,
             places=PlaceDesks(places=Places(direct), copies=self.copies, roster=self.roster),
+            glance=Glance(direct),
             messages=self._messages_desk(),
             lanes=self._lanes_desk(),
         )
         app.state.live = console.live
         for router in console_routers(console, desks, shown_accounts(settings.demo_accounts), self.sign_on):
             app.include_router(router)
+
+    def _add_navigation(self, app: HubApplication, navigation: Navigation, settings: Settings) -> None:
+        licence = Licence(settings.data_licence, settings.data_licence_url, settings.data_attribution or settings.name)
+        publisher = Publisher(
+            name=settings.name,
+            country=settings.country_code,
+            identifier=f"{settings.country_code}-{settings.party_id}",
+            website=settings.website,
+            licence=settings.data_licence,
+        )
+        published = Published(publisher, licence, settings.base_url, lambda: self.roster.directory)
+        for router in navigation_routers(navigation, self._clock, published):
+            app.include_router(router)
+        app.include_router(readers_router(navigation.doorkeeper, settings.admin_token_text()))
+        app.add_exception_handler(ReadingFault, on_reading_fault)
+        app.open_to_public(lambda inner: front(inner, navigation.doorkeeper, licence))
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -444,13 +486,17 @@ class Hub:
         await self.peers.start()
         await self.leadership.start()
         self.recorder.start()
+        if self.navigation is not None:
+            self.navigation.start()
         dates = asyncio.create_task(self.roster.keep_dates())
         try:
             yield
         finally:
             self.teller.close()
+            if self.navigation is not None:
+                await self.navigation.close()
             await self.errands.close()
-            await self.period_desks.close()
+            await self.period_steps.close()
             await self.console.close()
             await ended(dates)
             await self.leadership.close()
@@ -483,11 +529,15 @@ class Hub:
         self.clearing.start()
         self.chasing.start()
         self.watch.start()
+        if self.navigation is not None:
+            self.navigation.projector.start()
 
     async def _end_duties(self) -> None:
         self.presence.follow()
         for task in self._tidying:
             await ended(task)
+        if self.navigation is not None:
+            await self.navigation.projector.close()
         await self.watch.close()
         await self.chasing.close()
         await asyncio.gather(self.dues.close(), self.puller.close(), self.clearing.close(), self.lanes.follow())
@@ -649,6 +699,7 @@ class Hub:
             missing=self._missing_sessions,
             periods=self.books.periods.load,
             backlog=self.database_health.backlog,
+            failures=StepFailures(self.database.direct).all,
             lane_max=lane_max,
         )
 
@@ -715,10 +766,17 @@ class HubApplication(FastAPI):
     def __init__(self, ocpi: ASGIApp, **framework: Any) -> None:
         super().__init__(**framework)
         self._ocpi = ocpi
+        self._public: ASGIApp | None = None
+
+    def open_to_public(self, front: Callable[[ASGIApp], ASGIApp]) -> None:
+        """Put a door before what everybody may read."""
+        self._public = front(super().__call__)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (scope["path"].startswith("/ocpi/") or scope["path"] == "/ocpi"):
             await self._ocpi(scope, receive, send)
+        elif scope["type"] == "http" and self._public is not None and is_public(scope["path"]):
+            await self._public(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 

@@ -169,6 +169,31 @@ class Settings(BaseSettings):
     page_limit_default: int = Field(100, ge=1, description="Objects on a page when the caller names no limit.")
     page_limit_max: int = Field(1000, ge=1, description="Most objects on a page.")
     lane_max_messages: int = Field(1000, ge=1, description="Most messages that wait for one receiver.")
+    navigation: bool = Field(
+        True,
+        description="Maps and open formats (`/nav`, `/open`, `/ocm`, `/map`) for everybody; off: nothing of it is there.",
+    )
+    map_anonymous_per_second: int = Field(
+        20,
+        ge=0,
+        le=10_000,
+        description="Requests a second that one address may make without a key; 0: everybody needs a key.",
+    )
+    map_silent_seconds: float = Field(
+        900.0,
+        ge=0,
+        le=31 * 86_400,
+        description="How long a partner may be OFFLINE before its EVSEs are shown as UNKNOWN, with what it said last beside.",
+    )
+    data_licence: Annotated[str, String(100)] = Field(
+        "CC-BY-4.0", description="The licence of the open data, in every answer."
+    )
+    data_licence_url: Url = Field(
+        "https://creativecommons.org/licenses/by/4.0/", description="Where the text of that licence is."
+    )
+    data_attribution: Annotated[str, String(200)] | None = Field(
+        None, description="Whom users of the open data have to name; else the name of the hub."
+    )
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="Log lines as JSON or as text; auto: text on a terminal."
     )

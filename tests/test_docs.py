@@ -26,6 +26,8 @@ from tests.docs_policy import PAGE as POLICY_PAGE
 from tests.docs_policy import policy_page
 from tests.docs_profiles import PAGE as PROFILES_PAGE
 from tests.docs_profiles import profiles_page
+from tests.docs_quality import PAGE as QUALITY_PAGE
+from tests.docs_quality import quality_page
 from tests.docs_settings import PAGE as SETTINGS_PAGE
 from tests.docs_settings import settings_page
 
@@ -130,6 +132,10 @@ def test_the_page_of_agreements_is_what_the_models_give() -> None:
 
 def test_the_page_of_profiles_is_what_the_list_of_capabilities_gives() -> None:
     assert PROFILES_PAGE.read_text(encoding="utf-8") == profiles_page(), "run: python -m tests.docs_profiles"
+
+
+def test_the_page_of_the_quality_of_locations_is_what_the_rules_give() -> None:
+    assert QUALITY_PAGE.read_text(encoding="utf-8") == quality_page(), "run: python -m tests.docs_quality"
 
 
 def test_the_page_of_agreements_lists_the_words_that_a_field_may_be() -> None:

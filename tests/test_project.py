@@ -103,6 +103,7 @@ HANDS_IT_ON = Path("hub/demo")  # gives it to the processes that it starts
 PURE = [
     *("hub/routing/routes.py", "hub/partners/directory.py"),
     *("hub/pricing", "hub/metering", "hub/settlement", "ocpi_modules"),
+    *(f"hub/navigation/{name}.py" for name in ("dirty", "fields", "plugs", "hours", "public", "news", "quality")),
 ]
 IMPURE = {Path("hub/settlement/files.py")}
 READS_A_CLOCK = {"now", "utcnow", "today"}

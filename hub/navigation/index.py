@@ -116,6 +116,9 @@ class Index:
     def __len__(self) -> int:
         return self._count
 
+    def __contains__(self, number: int) -> bool:
+        return 0 <= number <= NUMBER_MAX and self._row_or_nowhere(number) != NOWHERE
+
     # --- changes -------------------------------------------------------------------------------
 
     @classmethod

@@ -35,6 +35,17 @@ class Piece(NamedTuple):
     moment: Moment
 
 
+def places_in(working: Working) -> list[list[Fraction]]:
+    """Where in each period a restriction of its tariff can begin or cease to hold, as shares of the period in order.
+
+    Quantities grow evenly in a period. More places do no harm: a price need not change there.
+    """
+    return [
+        [] if tariff is None or not tariff.is_restricted else sorted(_cuts(working, index, tariff))
+        for index, tariff in enumerate(working.tariffs)
+    ]
+
+
 def missing_boundaries(working: Working) -> Iterator[Warning]:
     """Every period inside which another component becomes active."""
     for index, tariff in enumerate(working.tariffs):

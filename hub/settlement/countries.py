@@ -20,10 +20,15 @@ UZUZB VAVAT VCVCT VEVEN VGVGB VIVIR VNVNM VUVUT WFWLF WSWSM YEYEM YTMYT ZAZAF ZM
 """
 
 _ALPHA_3 = {code[:2]: code[2:] for code in _CODES.split()}
-_KNOWN = frozenset(_ALPHA_3.values())
+_ALPHA_2 = {three: two for two, three in _ALPHA_3.items()}
 
 
 def alpha_3(code: str) -> str | None:
     """The three letters of a country that is written with two or three, in any case; None for what is no country."""
     code = code.upper()
-    return code if code in _KNOWN else _ALPHA_3.get(code)
+    return code if code in _ALPHA_2 else _ALPHA_3.get(code)
+
+
+def alpha_2(code: str) -> str | None:
+    """The two letters of the same country; None for what is no country."""
+    return _ALPHA_2.get(alpha_3(code) or "")

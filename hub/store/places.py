@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from ocpi_modules.parties import Party
 from ocpi_modules.types import fold
 
 TEXT_MAX_CHARACTERS = 255
+EVSE_NAMES_MAX_CHARACTERS = 16_000
 POINTS_MAX = 2000
 CELLS_MAX_PER_SIDE = 64
 CELL_HEIGHT_SHARE = 0.6  # a degree of longitude is shorter than one of latitude where most chargers are
@@ -106,6 +108,18 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceHit:
+    """A Location in which a word occurs; `is_exact` where its id, or that of one of its EVSEs, is called so."""
+
+    owner: str
+    id: str
+    name: str
+    address: str
+    city: str
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """Places that are close to each other: how many, where they are on average, and their EVSEs."""
 
@@ -164,6 +178,13 @@ class Places:
         order = "order by p.country_code, p.party_id, p.key, p.audience"
         rows = await self._direct.fetch(f"{_PLACES} {_shown(condition)} {order} limit {int(most)}", *values)
         return [*map(_place, rows)]
+
+    async def named(self, word: str, most: int) -> list[PlaceHit]:
+        """Locations with a word in their id, name, address or town, or in the id of an EVSE; those that are called so first."""
+        condition, values = where(_clauses(PlaceQuery(text=word)), fold(word))
+        order = "order by is_exact desc, p.country_code, p.party_id, p.key, p.audience"
+        rows = await self._direct.fetch(f"{_HITS} {_shown(condition)} {order} limit {int(most)}", *values)
+        return [PlaceHit(**row) for row in rows]
 
     async def within(self, query: PlaceQuery, box: Box) -> list[Place] | list[Cell]:
         """The places in a part of the map; where there are more than POINTS_MAX, cells of them, CELLS_MAX at most."""
@@ -258,6 +279,8 @@ class _Point(msgspec.Struct, gc=False):
 
 class _Evse(msgspec.Struct, gc=False):
     status: str = ""
+    uid: Any = None
+    evse_id: Any = None
 
 
 class _Said(msgspec.Struct, gc=False):
@@ -282,7 +305,13 @@ def place_values(key: str, text: bytes) -> tuple[Any, ...]:
         said = _Said()
     latitude, longitude = _coordinates(said.coordinates)
     names = (said.id or key, said.name, said.address, said.city, said.country)
-    return (*map(_text, names), latitude, longitude, said.publish, *_tally(said.evses or ()))
+    evses = said.evses or ()
+    return (*map(_text, names), latitude, longitude, said.publish, *_tally(evses), _evse_names(evses), _mark(text))
+
+
+def _mark(text: bytes) -> int:
+    """Tells texts apart."""
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), signed=True)
 
 
 def _coordinates(point: _Point | None) -> tuple[float | None, float | None]:
@@ -303,6 +332,12 @@ def _text(said: str | None) -> str:
     return said.replace("\x00", "")[:TEXT_MAX_CHARACTERS] if said else ""
 
 
+def _evse_names(evses: Iterable[_Evse]) -> str:
+    """What EVSEs are called, folded, for somebody who looks for one."""
+    names = [name for evse in evses for name in (evse.uid, evse.evse_id) if type(name) is str]
+    return fold(" ".join(names)).replace("\x00", "")[:EVSE_NAMES_MAX_CHARACTERS]
+
+
 _LAST = len(PlaceState) - 1
 _PLACES_OF = {status: [*PlaceState].index(state) for status, state in STATES.items()}
 
@@ -319,12 +354,17 @@ def _tally(evses: Iterable[_Evse]) -> list[int]:
 # --- SQL ---
 
 _COUNTED = tuple(state.value for state in PlaceState)
-PLACE_COLUMNS = ("id", "name", "address", "city", "country", "latitude", "longitude", "is_published", *_COUNTED)
+_SHOWN_COLUMNS = ("id", "name", "address", "city", "country", "latitude", "longitude", "is_published", *_COUNTED)
+PLACE_COLUMNS = (*_SHOWN_COLUMNS, "evse_names", "mark")
 
 _KEY = "country_code, party_id, key, audience"
 _PLACES = (
-    f"select p.country_code || '/' || p.party_id as owner, p.key, p.audience, {', '.join(f'p.{name}' for name in PLACE_COLUMNS)}, "
+    f"select p.country_code || '/' || p.party_id as owner, p.key, p.audience, {', '.join(f'p.{name}' for name in _SHOWN_COLUMNS)}, "
     "p.changed_at from place p"
+)
+_HITS = (
+    "select p.country_code || '/' || p.party_id as owner, p.id, p.name, p.address, p.city, "
+    "p.key = $1 or strpos(' ' || p.evse_names || ' ', ' ' || $1 || ' ') > 0 as is_exact from place p"
 )
 _BOUNDS = "select min(p.longitude) as west, min(p.latitude) as south, max(p.longitude) as east, max(p.latitude) as north from place p"
 _MIDDLE = "avg(p.longitude) as longitude, avg(p.latitude) as latitude"
@@ -346,24 +386,35 @@ _ALL_COLUMNS = (*_KEY.split(", "), *PLACE_COLUMNS)
 
 
 def upsert_with(copy_upsert: str, values: int) -> str:
-    """A statement that writes a copy and its place at once: the place's values follow the first `values`, its key is that of the copy."""
+    """A statement that writes a copy and its place at once: the place's values follow the first `values`, its key is that of the copy.
+
+    Another text makes the place due; it is a change of the place only where a map would show it.
+    """
     numbers = ["$2", "$3", "$4", "$6", *(f"${values + place + 1}" for place in range(len(PLACE_COLUMNS)))]
-    said, now = (", ".join(f"{row}.{name}" for name in PLACE_COLUMNS) for row in ("place", "excluded"))
+    said, now = (", ".join(f"{row}.{name}" for name in _SHOWN_COLUMNS) for row in ("place", "excluded"))
     changes = ", ".join(f"{name} = excluded.{name}" for name in PLACE_COLUMNS)
+    is_shown = f"(place.stale_at, {said}) is distinct from (null, {now})"
     return (
         f"with kept as ({copy_upsert}) insert into place ({', '.join(_ALL_COLUMNS)}, changed_at) "
-        f"values ({', '.join(numbers)}, clock_timestamp()) on conflict ({_KEY}) do update set {changes}, stale_at = null, "
-        f"changed_at = excluded.changed_at where (place.stale_at, {said}) is distinct from (null, {now})"
+        f"values ({', '.join(numbers)}, clock_timestamp()) on conflict ({_KEY}) do update set {changes}, stale_at = null, is_due = true, "
+        f"changed_at = case when {is_shown} then excluded.changed_at else place.changed_at end "
+        "where place.mark <> excluded.mark or place.stale_at is not null"
     )
 
 
 MARK_STALE = (
-    "update place p set stale_at = c.stale_at, changed_at = clock_timestamp() from copy c where p.country_code = $1 "
+    "update place p set stale_at = c.stale_at, changed_at = clock_timestamp(), is_due = true from copy c where p.country_code = $1 "
     "and p.party_id = $2 and p.audience = '' and c.module = 'locations' and c.country_code = p.country_code "
     "and c.party_id = p.party_id and c.key = p.key and c.variant = '' and c.audience = '' "
     "and c.stale_at is distinct from p.stale_at"
 )
 """After a crawl: the places of an owner are as stale as its copies."""
+
+
+_NAMED = (
+    "(strpos(lower(p.id || ' ' || p.name || ' ' || p.address || ' ' || p.city), lower(?)) > 0 "
+    "or strpos(p.evse_names, upper(?)) > 0)"
+)
 
 
 def _clauses(query: PlaceQuery) -> list[Clause]:
@@ -372,7 +423,7 @@ def _clauses(query: PlaceQuery) -> list[Clause]:
         ("p.country_code || '/' || p.party_id = ?", query.party),
         (has_state, 0 if query.state else None),
         ("p.country = ?", query.country),
-        ("strpos(lower(p.id || ' ' || p.name || ' ' || p.address || ' ' || p.city), lower(?)) > 0", query.text),
+        (_NAMED, None if query.text is None else (query.text, query.text)),
         ("p.is_published = ?", query.is_published),
     ]
 

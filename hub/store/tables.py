@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -165,11 +166,17 @@ class CopyRow(SQLModel, table=True):
 class PlaceRow(SQLModel, table=True):
     """Where the Location of a copy is, what it is called, and how many of its EVSEs are in which state (`hub.store.places`).
 
-    `latitude` and `longitude` are degrees of WGS 84; `changed_at` is when any of this changed last, by the clock of the database.
+    `latitude` and `longitude` are degrees of WGS 84; `evse_names` are the ids of its EVSEs, folded; `changed_at` is when any of what a map
+    shows changed last, by the clock of the database. `mark` tells texts of the Location apart. `is_due`: what is public of it has to be
+    found out anew (`hub.navigation`).
     """
 
     __tablename__ = "place"
-    __table_args__ = (Index("ix_place_where", "longitude", "latitude"), Index("ix_place_changed", "changed_at"))
+    __table_args__ = (
+        Index("ix_place_where", "longitude", "latitude"),
+        Index("ix_place_changed", "changed_at"),
+        Index("ix_place_due", "country_code", "party_id", "key", postgresql_where=text("is_due")),
+    )
 
     country_code: str = Field(primary_key=True)
     party_id: str = Field(primary_key=True)
@@ -188,8 +195,11 @@ class PlaceRow(SQLModel, table=True):
     blocked: int
     out_of_order: int
     unknown: int
+    evse_names: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
     changed_at: datetime = Field(sa_column=_moment())
     stale_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    mark: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
+    is_due: bool = Field(default=True, sa_column=Column(Boolean, nullable=False, server_default=text("true")))
 
 
 class CopyCountRow(SQLModel, table=True):
@@ -516,6 +526,20 @@ class SealRow(SQLModel, table=True):
     sealed_at: datetime = Field(sa_column=_moment())
 
 
+_KEPT_OUT: dict[str, Any] = {"postgresql_where": text("disposition <> 'SETTLE'")}
+_KEPT_OUT_BY: dict[str, tuple[Any, ...]] = {
+    name: ("disposition", *parts, "creditor", "cdr_key")
+    for name, parts in (
+        ("", ()),
+        ("_received", ("received_at",)),
+        ("_ended", (text("coalesce(ends_at, '-infinity'::timestamptz)"),)),
+        ("_claimed", ("currency", "excl_vat")),
+        ("_difference", ("currency", text("coalesce(excl_vat - priced_excl_vat, '-infinity'::numeric)"))),
+        ("_energy", (text("coalesce(energy, '-infinity'::numeric)"),)),
+    )
+}
+
+
 class VerdictRow(SQLModel, table=True):
     """What settlement makes of a CDR: its period, disposition and price, and the values by which others are related to it.
 
@@ -543,7 +567,7 @@ class VerdictRow(SQLModel, table=True):
         ),
         Index("ix_verdict_key", "cdr_key", postgresql_ops={"cdr_key": "text_pattern_ops"}),
         # the orders of `CDR_SORTS`; most CDRs have the same difference, so that one goes on to the key
-        Index("ix_verdict_received", "received_at"),
+        Index("ix_verdict_received", "received_at", postgresql_include=["disposition"]),
         Index("ix_verdict_ended", text("coalesce(ends_at, '-infinity'::timestamptz)")),
         Index("ix_verdict_claimed", "currency", "excl_vat"),
         Index(
@@ -554,6 +578,8 @@ class VerdictRow(SQLModel, table=True):
             "cdr_key",
         ),
         Index("ix_verdict_energy", text("coalesce(energy, '-infinity'::numeric)")),
+        # the same orders of the few that do not settle, which lie far apart in those of all
+        *(Index(f"ix_verdict_kept_out{name}", *columns, **_KEPT_OUT) for name, columns in _KEPT_OUT_BY.items()),
     )
 
     creditor: str = Field(primary_key=True)
@@ -1173,6 +1199,19 @@ class AlertRow(SQLModel, table=True):
     note: str = Field(default="", sa_column=_text())
 
 
+class StepFailureRow(SQLModel, table=True):
+    """A step of a period that came to nothing while nobody waited for it: the last one, how often in a row, and why."""
+
+    __tablename__ = "step_failure"
+
+    period: str = Field(primary_key=True, foreign_key="period.id")
+    step: str
+    actor: str
+    said: str = Field(sa_column=_text())
+    failed_at: datetime = Field(sa_column=_moment())
+    times: int = Field(sa_column=_count())
+
+
 class AlertTellingRow(SQLModel, table=True):
     """What a channel was told of an alert: that it was raised (last), that it is over; how often in a row that failed, and why."""
 
@@ -1213,6 +1252,120 @@ class ExchangeBatchRow(SQLModel, table=True):
     has_failures: bool
     heads: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     bodies: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+
+
+class PublicCounterRow(SQLModel, table=True):
+    """The one row from which public Locations get their numbers; whoever writes them holds it, so numbers are given in commit order.
+
+    `static_seq` is the last change of more than statuses. Whoever was told of changes up to one before `horizon` has to begin again: not
+    all of what went since is known any more.
+    """
+
+    __tablename__ = "public_counter"
+
+    id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    number: int
+    static_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    horizon: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class PublicLocationRow(SQLModel, table=True):
+    """A Location that is for everybody, or was (`is_gone`, without any content): what maps and open formats are made from.
+
+    `seq` is the number of its last change, in the order of commits, `last_updated` what its owner says. `packed` is a PublicLocation,
+    `feature` its GeoJSON (both `hub.store.pack`), `entry` what of it is kept in memory (`hub.navigation`).
+    """
+
+    __tablename__ = "public_location"
+    __table_args__ = (
+        UniqueConstraint("country_code", "party_id", "key", name="uq_public_location_key"),
+        Index("ix_public_location_seq", "seq", unique=True),
+        Index("ix_public_location_updated", "last_updated"),
+    )
+
+    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    country_code: str
+    party_id: str
+    key: str
+    id: str
+    seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    changed_at: datetime = Field(sa_column=_moment())
+    is_gone: bool
+    last_updated: datetime = Field(sa_column=_moment())
+    evses: int
+    static_version: int
+    status_version: int
+    packed: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    feature: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    entry: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+
+
+class PublicChangeRow(SQLModel, table=True):
+    """One change of a public Location, as those who listen are told (JSON); the last ones only.
+
+    Nothing is told where nobody would see a difference, and nothing any more of what is gone since. `longitude` and `latitude` say who
+    listens there, even where something went.
+    """
+
+    __tablename__ = "public_change"
+
+    seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    number: int
+    at: datetime = Field(sa_column=_moment())
+    longitude: float
+    latitude: float
+    event: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class PublicSourceRow(SQLModel, table=True):
+    """How the owner of Locations stood when they were last shown: whether it is there at all, and since when it is out of reach."""
+
+    __tablename__ = "public_source"
+
+    country_code: str = Field(primary_key=True)
+    party_id: str = Field(primary_key=True)
+    is_member: bool
+    silent_since: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
+class PlaceQualityRow(SQLModel, table=True):
+    """What was wrong or missing in a Location that is meant for everybody (JSON), and whether it could be shown."""
+
+    __tablename__ = "place_quality"
+
+    country_code: str = Field(primary_key=True)
+    party_id: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    is_fit: bool
+    summary: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class ReaderRow(SQLModel, table=True):
+    """Somebody who reads maps and open formats with a key: for whom it is, and how much it may ask. `party`: an eMSP whose prices it may
+    read (``CC/PID``), or empty.
+    """
+
+    __tablename__ = "reader"
+
+    id: int | None = Field(default=None, sa_column=Column(Integer, Identity(), primary_key=True))
+    name: str
+    key_hash: bytes = Field(sa_column=Column(LargeBinary, unique=True, nullable=False))
+    party: str
+    per_second: int
+    per_day: int
+    made_at: datetime = Field(sa_column=_moment())
+    revoked_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
+class ReaderDayRow(SQLModel, table=True):
+    """How many requests a reader made on a day (UTC)."""
+
+    __tablename__ = "reader_day"
+
+    reader: int = Field(primary_key=True, foreign_key="reader.id")
+    day: date = Field(primary_key=True)
+    requests: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 metadata = SQLModel.metadata

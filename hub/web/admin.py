@@ -212,14 +212,19 @@ async def make_invitation(
     return InvitationMade(id=made, token=token, versions_url=versions_url, expires_at=expires_at)
 
 
-def admin_router(desk: Desk, admin_token: str | None) -> APIRouter:
-    """The routes under `/admin`, open to the admin token only; closed (403) when none is configured."""
-    router = APIRouter(
+def admin_routes(admin_token: str | None) -> APIRouter:
+    """An empty router under `/admin`, open to the admin token only; closed (403) when none is configured."""
+    return APIRouter(
         prefix="/admin",
         tags=["operator"],
         route_class=guarded_route(admin_token),
         dependencies=[Depends(HTTPBearer(auto_error=False))],  # so that the pages at /docs offer to log in
     )
+
+
+def admin_router(desk: Desk, admin_token: str | None) -> APIRouter:
+    """The routes under `/admin` that are about partners."""
+    router = admin_routes(admin_token)
     _add_invitations(router, desk)
     _add_partners(router, desk)
     return router

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter, Path
 from pydantic import AfterValidator, BaseModel
 
 from hub.clock import Clock
@@ -22,7 +21,7 @@ from hub.store.copies import Copies, PageQuery
 from hub.store.partners import PLANNED, Partners, PartyRole, Rows
 from hub.store.permissions import PermissionRules
 from hub.store.tables import PartyRow, PermissionRow
-from hub.web.admin import Asked, PartyShown, guarded_route
+from hub.web.admin import Asked, PartyShown, admin_routes
 from ocpi_modules.catalog import FUNCTIONAL
 from ocpi_modules.errors import InvalidParameters, UnknownPath
 from ocpi_modules.module import Module
@@ -216,12 +215,7 @@ class TermsDesk:
 
 def terms_router(desk: TermsDesk, admin_token: str | None) -> APIRouter:
     """More routes under `/admin`, open to the admin token only; closed (403) when none is configured."""
-    router = APIRouter(
-        prefix="/admin",
-        tags=["operator"],
-        route_class=guarded_route(admin_token),
-        dependencies=[Depends(HTTPBearer(auto_error=False))],
-    )
+    router = admin_routes(admin_token)
     _add_permissions(router, desk)
     _add_parties(router, desk)
     return router

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Depends
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter
 from pydantic import BaseModel
 
 from hub.partners.directory import Partner
@@ -18,7 +17,7 @@ from hub.store.defects import Defects
 from hub.store.partners import Partners
 from hub.store.pulls import PullMode, Pulls
 from hub.store.tables import DefectRow, PullRow
-from hub.web.admin import Asked, guarded_route, registered
+from hub.web.admin import Asked, admin_routes, registered
 from ocpi_modules.catalog import MODULES
 from ocpi_modules.errors import InvalidParameters, UnknownPath
 from ocpi_modules.module import Interface, Module
@@ -106,12 +105,7 @@ class UpkeepDesk:
 
 def upkeep_router(desk: UpkeepDesk, admin_token: str | None) -> APIRouter:
     """The routes under `/admin` that concern a partner's software, for the admin token only."""
-    router = APIRouter(
-        prefix="/admin",
-        tags=["operator"],
-        route_class=guarded_route(admin_token),
-        dependencies=[Depends(HTTPBearer(auto_error=False))],
-    )
+    router = admin_routes(admin_token)
     _add_quirks(router, desk)
     _add_pulls(router, desk)
     return router

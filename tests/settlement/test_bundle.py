@@ -23,7 +23,7 @@ from hub.settlement.bundle import (
     read_parts,
     read_party,
 )
-from hub.settlement.countries import alpha_3
+from hub.settlement.countries import alpha_2, alpha_3
 from hub.settlement.evidence import Held, Tolerances
 from hub.settlement.facts import Cost, TokenKey
 from hub.settlement.findings import Disposition
@@ -517,3 +517,4 @@ def test_yaml_is_read_as_json_means_it() -> None:
 
 def test_countries_are_known_by_two_and_three_letters() -> None:
     assert (alpha_3("de"), alpha_3("NLD"), alpha_3("ZZ"), alpha_3("")) == ("DEU", "NLD", None, None)
+    assert (alpha_2("DEU"), alpha_2("nl"), alpha_2("SWE"), alpha_2("ZZZ")) == ("DE", "NL", "SE", None)

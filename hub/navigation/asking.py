@@ -1,0 +1,174 @@
+"""What somebody asks of the map, read out of the parameters of a request. Pure; what cannot be meant is a ReadingFault."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+
+import msgspec
+import polyline
+
+from hub.navigation.geometry import Box
+from hub.navigation.problems import ReadingFault, wrong
+
+BOX_MAX_DEGREES = 20.0
+RADIUS_MAX_METRES = 100_000.0
+CORRIDOR_MAX_METRES = 20_000.0
+CORRIDOR_METRES = 2_000.0
+ROUTE_MAX_POINTS = 20_000
+ROUTE_MAX_DEGREES = 60.0
+POLYLINE_MAX_CHARACTERS = 16_000
+LIMIT_MAX = 1000
+LIMIT = 100
+OFFSET_MAX = 100_000
+IDS_MAX = 500
+LIST_MAX_WORDS = 50
+
+Track = tuple[tuple[float, float], ...]
+"""Points of a route: longitude and latitude."""
+
+
+def read_box(text: str) -> Box:
+    """``west,south,east,north`` in degrees of WGS 84; where west is more than east it lies over the 180th meridian."""
+    box = read_any_box(text)
+    if box.unwrapped_east - box.west > BOX_MAX_DEGREES or box.north - box.south > BOX_MAX_DEGREES:
+        raise wrong(
+            "bbox",
+            f"is more than {BOX_MAX_DEGREES:g} degrees wide or high: use /nav/v1/tiles, or /nav/v1/changes for everything",
+            "BOX_TOO_LARGE",
+        )
+    return box
+
+
+def read_any_box(text: str) -> Box:
+    """A box of any size."""
+    west, south, east, north = _numbers("bbox", text, 4)
+    try:
+        return Box(west, south, east, north)
+    except ValueError as exc:
+        raise wrong("bbox", f"{exc}; it is west,south,east,north") from exc
+
+
+def read_near(text: str) -> tuple[float, float]:
+    """``latitude,longitude`` in degrees of WGS 84."""
+    latitude, longitude = _numbers("near", text, 2)
+    if abs(latitude) > 90 or abs(longitude) > 180:
+        raise wrong("near", "is latitude,longitude, from -90 to 90 and from -180 to 180")
+    return latitude, longitude
+
+
+def read_metres(parameter: str, text: str, most: float) -> float:
+    """A distance in metres, more than nothing and not more than `most`."""
+    (metres,) = _numbers(parameter, text, 1)
+    if not 0 < metres <= most:
+        raise wrong(parameter, f"is metres, more than 0 and at most {most:g}")
+    return metres
+
+
+def read_number(parameter: str, text: str, least: float = 0.0) -> float:
+    """Any number from `least` on."""
+    (number,) = _numbers(parameter, text, 1)
+    if number < least:
+        raise wrong(parameter, f"is at least {least:g}")
+    return number
+
+
+def read_count(parameter: str, text: str, least: int, most: int) -> int:
+    """A whole number in bounds."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 12 and least <= int(text) <= most):
+        raise wrong(parameter, f"is a whole number from {least} to {most}")
+    return int(text)
+
+
+def read_flag(parameter: str, text: str) -> bool:
+    """true or false."""
+    if text.lower() in {"true", "1", "yes"}:
+        return True
+    if text.lower() in {"false", "0", "no"}:
+        return False
+    raise wrong(parameter, "is true or false")
+
+
+def read_words(parameter: str, text: str, known: Sequence[str] = ()) -> tuple[str, ...]:
+    """Words divided by commas; where `known` words are given, only those, whatever their case."""
+    words = tuple(word.strip() for word in text.split(",") if word.strip())
+    if not 1 <= len(words) <= LIST_MAX_WORDS:
+        raise wrong(parameter, f"is a list of 1 to {LIST_MAX_WORDS} words, divided by commas")
+    if not known:
+        return words
+    by_fold = {word.casefold(): word for word in known}
+    if unknown := [word for word in words if word.casefold() not in by_fold]:
+        raise wrong(parameter, f"{unknown[0][:40]!r} is none of {', '.join(known)}")
+    return tuple(by_fold[word.casefold()] for word in words)
+
+
+def read_polyline(text: str) -> Track:
+    """A route as an encoded polyline with five decimals."""
+    if len(text) > POLYLINE_MAX_CHARACTERS:
+        raise wrong(
+            "route", f"is longer than {POLYLINE_MAX_CHARACTERS} characters: POST it as GeoJSON", "ROUTE_TOO_LONG"
+        )
+    try:
+        points = polyline.decode(text, geojson=True)
+    except (ValueError, IndexError) as exc:
+        raise wrong("route", "is not an encoded polyline (five decimals)") from exc
+    return checked_track(points)
+
+
+def read_line(body: bytes) -> Track:
+    """A route as a GeoJSON LineString, or a Feature of one."""
+    try:
+        said = msgspec.json.decode(body, type=_Line)
+    except msgspec.MsgspecError as exc:
+        raise wrong("route", f"is not a GeoJSON LineString: {exc}") from exc
+    line = said.geometry or said
+    if line.type != "LineString" or line.coordinates is None:
+        raise wrong("route", "is not a GeoJSON LineString, or a Feature of one")
+    if any(len(point) < 2 for point in line.coordinates):
+        raise wrong("route", "has a point without longitude and latitude")
+    return checked_track([(point[0], point[1]) for point in line.coordinates])
+
+
+class _Line(msgspec.Struct, gc=False):
+    type: str
+    coordinates: list[list[float]] | None = None
+    geometry: _Line | None = None
+
+
+def checked_track(points: Sequence[tuple[float, float]]) -> Track:
+    """A route that can be followed."""
+    if not 2 <= len(points) <= ROUTE_MAX_POINTS:
+        raise wrong("route", f"has {len(points)} points; 2 to {ROUTE_MAX_POINTS} are possible")
+    if not all(isfinite(x) and isfinite(y) and abs(x) <= 180 and abs(y) <= 90 for x, y in points):
+        raise wrong("route", "leaves the globe; GeoJSON has longitude first, polylines latitude")
+    longitudes, latitudes = [x for x, _ in points], [y for _, y in points]
+    if max(latitudes) - min(latitudes) > ROUTE_MAX_DEGREES or max(longitudes) - min(longitudes) > ROUTE_MAX_DEGREES:
+        raise wrong("route", f"spans more than {ROUTE_MAX_DEGREES:g} degrees: ask for a part of it", "ROUTE_TOO_LONG")
+    return tuple((float(x), float(y)) for x, y in points)
+
+
+def read_cursor(text: str) -> int:
+    """Where a reader of changes stands: what a page before said."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise wrong("cursor", "is not one that /nav/v1/changes or /nav/v1/stream gave", "BAD_CURSOR")
+    return int(text)
+
+
+def gone_cursor(horizon: int) -> ReadingFault:
+    """410: not all that happened since then is known any more."""
+    return ReadingFault(
+        410, "CURSOR_TOO_OLD", f"what happened before {horizon} is forgotten: begin again without a cursor", "cursor"
+    )
+
+
+def _numbers(parameter: str, text: str, how_many: int) -> list[float]:
+    parts = text.split(",")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError as exc:
+        raise wrong(
+            parameter, f"is not {how_many} numbers divided by commas" if how_many > 1 else "is not a number"
+        ) from exc
+    if len(numbers) != how_many or not all(map(isfinite, numbers)):
+        raise wrong(parameter, f"is {how_many} numbers divided by commas" if how_many > 1 else "is one number")
+    return numbers

@@ -1,0 +1,22 @@
+"""What the routes of maps and open formats want of prices."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+from hub.navigation.formats.publishing import AdHocPrice, TariffKey
+
+
+class PricePort(Protocol):
+    """Prices of those who come without a contract."""
+
+    @property
+    def stamp(self) -> str:
+        """Tells apart how prices are now."""
+
+    async def of_features(self, wanted: Mapping[int, tuple[str, Sequence[str]]]) -> Mapping[int, Any]:
+        """What is to be shown as the price of Locations, by number; asked with the owner and the ids of the tariffs of each."""
+
+    async def adhoc(self, wanted: Collection[TariffKey]) -> Mapping[TariffKey, AdHocPrice]:
+        """The ad-hoc prices among some tariffs."""

@@ -1,0 +1,149 @@
+"""What every answer to maps and open formats has in common: who may ask, from which pages, how answers are pressed, and the licence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette_compress import CompressMiddleware
+
+from hub.navigation.doorkeeper import Doorkeeper
+from hub.navigation.problems import ReadingFault
+from ocpi_modules.envelope import write_envelope
+
+PUBLIC_PATHS = ("/nav/", "/open/", "/ocm/", "/map")
+OCPI_PATH = "/open/ocpi/"
+INVALID = 2001
+STREAM_PATH = "/nav/v1/stream"
+PREFLIGHT_SECONDS = 86_400
+COMPRESSED_MIN_BYTES = 500
+VISITOR = "visitor"
+"""Where in the state of a request the visitor is."""
+
+_EXPOSED = ["ETag", "Last-Modified", "Link", "Retry-After", "X-Total-Count", "X-Limit", "RateLimit-Limit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """Under which licence the data may be used, where its text is, and whom to name."""
+
+    name: str
+    url: str
+    attribution: str
+
+    def as_json(self) -> dict[str, str]:
+        """The line in every answer that has room for one."""
+        return {"licence": self.name, "licence_url": self.url, "attribution": self.attribution}
+
+
+def is_public(path: str) -> bool:
+    """Whether a path is one of those that everybody may read."""
+    return path.startswith(PUBLIC_PATHS[:3]) or path == "/map" or path.startswith("/map/")
+
+
+def front(app: ASGIApp, doorkeeper: Doorkeeper, licence: Licence) -> ASGIApp:
+    """The application behind the door."""
+    guarded = Door(app, doorkeeper)
+    pressed = CompressMiddleware(guarded, minimum_size=COMPRESSED_MIN_BYTES)
+    shared = CORSMiddleware(
+        Unpressed(pressed, guarded),
+        allow_origins=["*"],
+        allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
+        allow_headers=[
+            "Authorization",
+            "X-API-Key",
+            "If-None-Match",
+            "If-Modified-Since",
+            "Last-Event-ID",
+            "Content-Type",
+            "Range",
+        ],
+        expose_headers=_EXPOSED,
+        max_age=PREFLIGHT_SECONDS,
+    )
+    return Licensed(shared, licence)
+
+
+class Unpressed:
+    """Presses answers, but not streams (each event has to leave at once) nor parts of files (their bytes are numbered)."""
+
+    def __init__(self, pressed: ASGIApp, plain: ASGIApp) -> None:
+        self._pressed, self._plain = pressed, plain
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_plain = scope["path"] == STREAM_PATH or scope["path"].endswith(".pmtiles")
+        await (self._plain if is_plain else self._pressed)(scope, receive, send)
+
+
+class Licensed:
+    """Names the licence in the head of every answer."""
+
+    def __init__(self, app: ASGIApp, licence: Licence) -> None:
+        self._app = app
+        self._link = f'<{licence.url}>; rel="license"'
+        self._attribution = licence.attribution
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def licensed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.append("Link", self._link)
+                headers["X-Attribution"] = self._attribution.encode("ascii", "replace").decode()
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+            await send(message)
+
+        await self._app(scope, receive, licensed)
+
+
+class Door:
+    """Asks the doorkeeper before every request; the map page and its files are for everybody."""
+
+    def __init__(self, app: ASGIApp, doorkeeper: Doorkeeper) -> None:
+        self._app, self._doorkeeper = app, doorkeeper
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith("/map"):
+            await self._app(scope, receive, send)
+            return
+        try:
+            visitor = await self._doorkeeper.let_in(_address(scope), _key(scope))
+        except ReadingFault as fault:
+            await problem(fault, scope["path"])(scope, receive, send)
+            return
+        scope.setdefault("state", {})[VISITOR] = visitor
+        await self._app(scope, receive, send)
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else "unknown"
+
+
+def _key(scope: Scope) -> str | None:
+    """The key of a request: as a bearer token, in X-API-Key, or, for links and players that set no header, as `key` in the query."""
+    headers = Headers(scope=scope)
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return token.strip()
+    return headers.get("x-api-key") or Request(scope).query_params.get("key")
+
+
+def problem(fault: ReadingFault, path: str) -> Response:
+    """A fault as an answer: in OCPI's envelope where OCPI is spoken, else a problem document (RFC 9457)."""
+    headers = {"Cache-Control": "no-store", **fault.headers}
+    if path.startswith(OCPI_PATH):
+        body = write_envelope(datetime.now(UTC), INVALID, fault.detail)
+        return Response(body, fault.status, headers, "application/json")
+    return Response(msgspec.json.encode(fault.as_json()), fault.status, headers, "application/problem+json")
+
+
+async def on_reading_fault(request: Request, error: Exception) -> Response:
+    """The handler of the application."""
+    assert isinstance(error, ReadingFault)
+    return problem(error, request.url.path)

@@ -1,0 +1,276 @@
+"""Open data in the formats of others: OCPI without a handshake, DATEX II, the German AFIR profile, IRVE and Open Charge Map."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import numpy as np
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response, StreamingResponse
+
+from hub.clock import Clock
+from hub.navigation.asking import read_any_box, read_count, read_words
+from hub.navigation.filters import Filter
+from hub.navigation.follower import Follower, Memory
+from hub.navigation.formats import afir, datex2, irve
+from hub.navigation.formats.energy import Edition, NothingToPublish
+from hub.navigation.formats.openocpi import location_json, locations_json
+from hub.navigation.formats.publishing import Prices as KnownPrices
+from hub.navigation.formats.publishing import Publisher
+from hub.navigation.gathering import Gathering
+from hub.navigation.location import PublicLocation
+from hub.navigation.prices import Prices, TariffQuery
+from hub.navigation.problems import ReadingFault, missing, wrong
+from hub.navigation.routes.answers import Made, cached, known_already
+from hub.navigation.routes.readiness import when_ready
+from hub.store.publicplaces import OpenQuery, PublicPlaces
+from ocpi_modules.envelope import write_envelope
+from ocpi_modules.parties import Party
+from ocpi_modules.types import parse_datetime
+
+OPEN_LIMIT = 100
+OPEN_LIMIT_MAX = 1000
+OFFSET_MAX = 10_000_000
+XML, JSON, CSV = "application/xml", "application/json", "text/csv; charset=utf-8"
+
+Offset = Annotated[str | None, Query(description="how many come before")]
+Limit = Annotated[str | None, Query(description=f"{OPEN_LIMIT} where it is not said, {OPEN_LIMIT_MAX} at most")]
+DateFrom = Annotated[str | None, Query(description="last updated then or later (UTC)")]
+DateTo = Annotated[str | None, Query(description="last updated before (UTC)")]
+
+Written = Callable[[Iterable[PublicLocation], Edition, KnownPrices], Iterator[bytes]]
+"""A format: what is written of Locations in an edition, with prices that are filled in as they are read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDesk:
+    """What open formats are made with."""
+
+    memory: Memory
+    follower: Follower
+    places: PublicPlaces
+    prices: Prices
+    clock: Clock
+    publisher: Publisher
+    base_url: str
+
+    @property
+    def stamp(self) -> str:
+        """Tells apart all that is published now."""
+        return f"{self.follower.seq}-{self.prices.stamp}"
+
+    def gathering(self) -> Gathering:
+        """Something to read Locations with."""
+        return Gathering(self.places, self.prices)
+
+    def edition(self) -> Edition:
+        """The publication of now; the version of the table is the number of the last change of more than statuses (N8)."""
+        return Edition(self.publisher, self.clock.now(), max(1, self.follower.static_seq))
+
+    def numbers(self, bbox: str | None, operator: str | None) -> list[int]:
+        """The Locations that are asked for, by number."""
+        when_ready(self.follower)
+        index = self.memory.index
+        found = (
+            np.sort(index.places.number[index.rows()]).astype(np.int64)
+            if bbox is None
+            else index.within(read_any_box(bbox))
+        )
+        if operator is not None:
+            wanted = Filter(operators=frozenset(read_words("operator", operator)))
+            found = found[index.matching(found, wanted, self.clock.now())]
+        numbers: list[int] = found.tolist()
+        return numbers
+
+
+def open_routers(desk: OpenDesk) -> list[APIRouter]:
+    """`/open/…`."""
+    return [_ocpi_router(desk), _format_router(desk)]
+
+
+# --- OCPI without a handshake -----------------------------------------------------------------
+
+
+def _ocpi_router(desk: OpenDesk) -> APIRouter:
+    router = APIRouter(prefix="/open/ocpi/2.2.1", tags=["open data"])
+
+    @router.get("/locations")
+    async def locations(
+        request: Request,
+        offset: Offset = None,
+        limit: Limit = None,
+        date_from: DateFrom = None,
+        date_to: DateTo = None,
+    ) -> Response:
+        """All public Locations as OCPI 2.2.1 lists them, page by page, without a handshake."""
+        query = _read_query(offset, limit, date_from, date_to)
+        numbers, total = await _page(desk, query)
+        headers = _page_headers(desk, request, query, total)
+
+        async def make() -> Made:
+            found = await desk.gathering().read(numbers)
+            changed_at = max((one.last_updated for one in found), default=None)
+            return b"".join(locations_json(found, desk.clock.now())), changed_at
+
+        return await cached(request, f"{desk.stamp}-{total}", make, JSON, headers)
+
+    @router.get("/locations/{country_code}/{party_id}/{location_id}")
+    async def location(country_code: str, party_id: str, location_id: str) -> Response:
+        """One of them."""
+        number = await desk.places.number_of(_party(country_code, party_id), location_id)
+        found = await desk.gathering().read([number]) if number is not None else []
+        if not found:
+            raise missing("Location of that name")
+        return Response(write_envelope(desk.clock.now(), data=location_json(found[0])), media_type=JSON)
+
+    _add_tariffs(router, desk)
+    return router
+
+
+def _add_tariffs(router: APIRouter, desk: OpenDesk) -> None:
+    @router.get("/tariffs")
+    async def tariffs(
+        request: Request,
+        offset: Offset = None,
+        limit: Limit = None,
+        date_from: DateFrom = None,
+        date_to: DateTo = None,
+    ) -> Response:
+        """The tariffs of drivers without contract (AD_HOC_PAYMENT) as their owners sent them, page by page, without a handshake."""
+        query = _read_query(offset, limit, date_from, date_to)
+        asked = TariffQuery(date_from=query.date_from, date_to=query.date_to, offset=query.offset, limit=query.limit)
+        page = await desk.prices.page(asked)
+        headers = _page_headers(desk, request, query, page.total)
+
+        async def make() -> Made:
+            data = b"[" + b",".join(page.texts) + b"]"
+            return write_envelope(desk.clock.now(), data=data), page.changed_at
+
+        return await cached(request, f"{desk.prices.stamp}-{page.total}", make, JSON, headers)
+
+
+def _read_query(offset: str | None, limit: str | None, date_from: str | None, date_to: str | None) -> OpenQuery:
+    return OpenQuery(
+        date_from=_read_date("date_from", date_from),
+        date_to=_read_date("date_to", date_to),
+        offset=0 if offset is None else read_count("offset", offset, 0, OFFSET_MAX),
+        limit=_read_limit(limit),
+    )
+
+
+async def _page(desk: OpenDesk, query: OpenQuery) -> tuple[list[int], int]:
+    """The numbers of a page: out of memory, unless they are asked for by date."""
+    if query.date_from or query.date_to:
+        page = await desk.places.page(query)
+        return page.numbers, page.total
+    numbers = desk.numbers(None, None)
+    return numbers[query.offset : query.offset + query.limit], len(numbers)
+
+
+def _page_headers(desk: OpenDesk, request: Request, query: OpenQuery, total: int) -> dict[str, str]:
+    headers = {"X-Total-Count": str(total), "X-Limit": str(OPEN_LIMIT_MAX)}
+    after = query.offset + query.limit
+    if after < total:
+        parameters = urlencode({**request.query_params, "offset": str(after), "limit": str(query.limit)})
+        headers["Link"] = f'<{desk.base_url}{request.url.path}?{parameters}>; rel="next"'
+    return headers
+
+
+def _read_limit(text: str | None) -> int:
+    """More than the most is answered with the most, as everywhere in OCPI (P-05)."""
+    return OPEN_LIMIT if text is None else min(OPEN_LIMIT_MAX, read_count("limit", text, 1, OFFSET_MAX))
+
+
+def _read_date(parameter: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return parse_datetime(text)
+    except ValueError as exc:
+        raise wrong(parameter, "is not a time like 2026-11-01T00:00:00Z") from exc
+
+
+def _party(country_code: str, party_id: str) -> Party:
+    try:
+        return Party.of(country_code, party_id)
+    except ValueError as exc:
+        raise missing("Location of that name") from exc
+
+
+# --- other formats ----------------------------------------------------------------------------
+
+
+def _without_prices(write: Callable[[Iterable[PublicLocation], Edition], Iterator[bytes]]) -> Written:
+    return lambda locations, edition, _: write(locations, edition)
+
+
+def _lines(lines: Iterator[str]) -> Iterator[bytes]:
+    return (line.encode() for line in lines)
+
+
+FORMATS: Mapping[str, tuple[str, Written]] = {
+    "/datex2/v3.7/table": (XML, datex2.table_xml),
+    "/datex2/v3.7/status": (XML, _without_prices(datex2.status_xml)),
+    "/datex2/de-afir-01-00-00/static": (JSON, afir.static_json),
+    "/datex2/de-afir-01-00-00/dynamic": (JSON, _without_prices(afir.dynamic_json)),
+    "/irve/statique.csv": (
+        CSV,
+        lambda found, edition, prices: _lines(irve.static_lines(found, edition.publisher, prices)),
+    ),
+    "/irve/dynamique.csv": (CSV, lambda found, edition, prices: _lines(irve.dynamic_lines(found))),
+}
+
+
+def _format_router(desk: OpenDesk) -> APIRouter:
+    router = APIRouter(prefix="/open", tags=["open data"])
+    for path, (media_type, write) in FORMATS.items():
+        router.add_api_route(path, _format(desk, media_type, write), methods=["GET"], name=path.strip("/"))
+    return router
+
+
+def _format(desk: OpenDesk, media_type: str, write: Written) -> Callable[..., Any]:
+    async def publication(
+        request: Request,
+        bbox: Annotated[str | None, Query(description="west,south,east,north in degrees")] = None,
+        operator: Annotated[
+            str | None, Query(description="owners (CC/PID) or names of operators, divided by commas")
+        ] = None,
+    ) -> Response:
+        """All that is public, or a part of it, in one document."""
+        numbers = desk.numbers(bbox, operator)
+        common = known_already(request, desk.stamp)
+        if common.is_known:
+            return Response(None, 304, common.headers)
+        pieces = await _begun(desk, numbers, write)
+        return StreamingResponse(pieces, headers=common.headers, media_type=media_type)
+
+    return publication
+
+
+async def _begun(desk: OpenDesk, numbers: Sequence[int], write: Written) -> Iterator[bytes]:
+    """The document in pieces; what cannot be written at all is said before the first."""
+    gathering = desk.gathering()
+    locations = gathering.stream(numbers, asyncio.get_running_loop())
+    edition = desk.edition()
+
+    def begin() -> tuple[bytes, Iterator[bytes]]:
+        pieces = iter(write(locations, edition, gathering.known_prices))
+        return next(pieces, b""), pieces
+
+    try:
+        first, rest = await asyncio.to_thread(begin)
+    except NothingToPublish as exc:
+        raise ReadingFault(
+            404, "NOTHING_TO_PUBLISH", "nothing of what is asked for can be published in this format"
+        ) from exc
+    return _joined(first, rest)
+
+
+def _joined(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
