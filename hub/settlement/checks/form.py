@@ -88,7 +88,7 @@ def a01_a02_right_by_ocpi(case: Case) -> Iterable[Finding]:
     cdr = case.cdr
     if cdr.index in case.relations.copies:
         return
-    faults = [] if _is_right(case) else faults_in(cdr.content)
+    faults = [] if cdr.is_judged or _is_right(case) else faults_in(cdr.content)
     told = sorted((fault for fault in faults if not fault.is_length), key=lambda fault: not fault.is_grave)
     fields = [fault.field for fault in faults]
     if told:
@@ -103,7 +103,7 @@ def a01_a02_right_by_ocpi(case: Case) -> Iterable[Finding]:
 def faults_in(content: Object) -> list[Fault]:
     """What OCPI has against a CDR (CD-08, CD-09, Y-09), in the order of its fields.
 
-    The costly part of A01: nothing but a validation, and needless for what the hub has validated at its door.
+    The costly part of A01: nothing but a validation, which what the hub has judged at its door is spared.
     """
     try:
         CDR.model_validate(content)

@@ -268,7 +268,8 @@ class _Reading:
 
 
 def _fact(index: int, received: ReceivedCdr) -> CdrFact:
-    return read_cdr(index, received.received_at, received.debtor, decode_json(received.text), received.text)
+    text, debtor = received.text, received.debtor
+    return read_cdr(index, received.received_at, debtor, decode_json(text), text, is_judged=received.is_judged)
 
 
 def _versions(said: Iterable[Said]) -> Iterable[Version]:
