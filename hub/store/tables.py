@@ -223,7 +223,8 @@ class CopyCountRow(SQLModel, table=True):
 class ClaimRow(SQLModel, table=True):
     """What a CDR claims: the index from which a statement is made. Amounts in `currency`; `incl_vat` may be missing.
 
-    `examined_at` is empty until settlement has looked at it, `failures` how often it tried to in vain.
+    `examined_at` is empty until settlement has looked at it, `failures` how often it tried to in vain. `is_judged`: the hub found the
+    whole CDR valid when it came.
     """
 
     __tablename__ = "claim"
@@ -243,6 +244,7 @@ class ClaimRow(SQLModel, table=True):
     accepted_at: datetime = Field(sa_column=_moment())
     examined_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     failures: int = 0
+    is_judged: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
 
 
 class DueRow(SQLModel, table=True):
