@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 
+from hub.navigation.dirty import AHEAD_MAX
 from hub.navigation.entry import entry_of, pack_entry
 from hub.navigation.feature import feature_text
 from hub.navigation.location import PublicLocation, decode_location, encode_location
@@ -44,9 +45,11 @@ def looked(due: DuePlace, standing: Standing, now: datetime) -> Looked:
 def kept_text(due: DuePlace, now: datetime) -> KeptText:
     """The copy as the gate takes it; one that is not there is one that says nothing.
 
-    What is newer than the last push was heard otherwise: it was pulled since.
+    What is newer than the last push, by more than clocks differ, was heard otherwise: it was pulled since.
     """
-    is_pushed = due.pushed_at is not None and (due.last_updated is None or due.last_updated <= due.pushed_at)
+    is_pushed = due.pushed_at is not None and (
+        due.last_updated is None or due.last_updated - due.pushed_at <= AHEAD_MAX
+    )
     pushed_at = due.pushed_at if is_pushed else None
     return KeptText(
         audience=due.audience,
