@@ -36,6 +36,7 @@ from hub.console.periods import PeriodDesks
 from hub.console.rendering import STATIC_PATH, Pages
 from hub.console.routes import Console
 from hub.console.sign_on import SignOn
+from hub.console.stepping import Steps
 from hub.console.telling import Teller
 from hub.console.wiring import Desks, console_routers, static_files
 from hub.navigation.desk import Navigation, open_navigation
@@ -96,6 +97,7 @@ from hub.store.disputes import DisputeBook
 from hub.store.exchanges import Exchanges
 from hub.store.feeds import Feeds
 from hub.store.forgetting import Forgetting
+from hub.store.glance import Glance
 from hub.store.handshakes import HandshakeSteps, KeptStep
 from hub.store.health import DatabaseHealth
 from hub.store.leader import Leadership, key_mark
@@ -114,6 +116,7 @@ from hub.store.scorecards import Scorecards
 from hub.store.searches import Searches
 from hub.store.secrets import Safe, SealKey
 from hub.store.statements import Statements
+from hub.store.stepfailures import StepFailures
 from hub.store.views import EmspViews
 from hub.web.admin import Desk, admin_router
 from hub.web.agreements import AgreementsDesk, agreements_router
@@ -310,7 +313,7 @@ class Hub:
             )
         )
         self.navigation = self._open_navigation(settings, database_url)
-        self.period_desks = PeriodDesks(self._periods_desk(), Cockpit(self.database.direct), clock)
+        self.period_steps = Steps(clock, StepFailures(self.database.direct))
         self.app = self._application(settings, endpoint, url)
 
     def _open_navigation(self, settings: Settings, database_url: str) -> Navigation | None:
@@ -436,7 +439,7 @@ class Hub:
             books=books,
             decisions=decisions,
             proof=proof,
-            periods=self.period_desks,
+            periods=PeriodDesks(console, self._periods_desk(), Cockpit(direct), self.period_steps),
             statements=StatementsDesk(self.closing, Statements(self.database.direct)),
             missing=self._missing_desk(),
             disputes=DisputeDesks(disputes, proof, links),
@@ -448,6 +451,7 @@ class Hub:
             network=self._network_desks(url),
             alerts=self.alerts,
             places=PlaceDesks(places=Places(direct), copies=self.copies, roster=self.roster),
+            glance=Glance(direct),
             messages=self._messages_desk(),
             lanes=self._lanes_desk(),
         )
@@ -492,7 +496,7 @@ class Hub:
             if self.navigation is not None:
                 await self.navigation.close()
             await self.errands.close()
-            await self.period_desks.close()
+            await self.period_steps.close()
             await self.console.close()
             await ended(dates)
             await self.leadership.close()
@@ -695,6 +699,7 @@ class Hub:
             missing=self._missing_sessions,
             periods=self.books.periods.load,
             backlog=self.database_health.backlog,
+            failures=StepFailures(self.database.direct).all,
             lane_max=lane_max,
         )
 

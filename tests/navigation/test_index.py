@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.navigation import grid
@@ -35,6 +35,7 @@ from tests.navigation.worlds import (
     latitudes,
     location,
     longitudes,
+    often,
 )
 
 EVERYWHERE = Box(-180, -90, 180, 90)
@@ -67,6 +68,7 @@ def boxes(draw: st.DrawFn) -> Box:
 
 
 @WAYS
+@often
 @given(spots=clustered_spots(), box=boxes())
 def test_a_box_holds_what_a_loop_finds(made: Callable[[Sequence[Spot]], Index], spots: list[Spot], box: Box) -> None:
     expected = naive.within(dict(enumerate(spots)), box.west, box.south, box.east, box.north)
@@ -74,6 +76,7 @@ def test_a_box_holds_what_a_loop_finds(made: Callable[[Sequence[Spot]], Index], 
 
 
 @WAYS
+@often
 @given(
     spots=clustered_spots(), radius_m=st.sampled_from((0.0, 50.0, 5_000.0, 40_000.0, 2_000_000.0, 3e7)), data=st.data()
 )
@@ -139,7 +142,7 @@ def routes(draw: st.DrawFn, start: Spot) -> list[Spot]:
 
 
 @WAYS
-@settings(deadline=None)
+@often
 @given(spots=clustered_spots(latitude_max=84), corridor_m=st.sampled_from((30.0, 2_000.0, 25_000.0)), data=st.data())
 def test_along_a_route_is_what_a_loop_over_all_segments_finds(
     made: Callable[[Sequence[Spot]], Index], spots: list[Spot], corridor_m: float, data: st.DataObject
@@ -250,6 +253,7 @@ steps = st.one_of(
 )
 
 
+@often
 @given(history=st.lists(steps, max_size=40), box=boxes())
 def test_after_any_mixture_of_changes_all_is_found_where_it_is(history: list[tuple[Any, ...]], box: Box) -> None:
     """An order may be adopted long after it was looked at (as another thread does)."""
@@ -372,6 +376,7 @@ def test_a_stamp_stays_as_long_as_all_are_as_they_were() -> None:
 # --- what a Location comes to -------------------------------------------------------------------
 
 
+@often
 @given(place=any_location())
 def test_an_entry_survives_being_packed_loaded_and_read(place: PublicLocation) -> None:
     entry = entry_of(place)
@@ -411,6 +416,7 @@ filters = st.builds(
 )
 
 
+@often
 @given(places=st.lists(any_location(), max_size=8), wanted=filters)
 def test_filters_let_through_what_a_loop_lets_through(places: list[PublicLocation], wanted: Filter) -> None:
     index = Index()

@@ -73,7 +73,7 @@ class House:
         ):
             await self.push(module, content)
 
-    async def push(self, module_id: str, content: Content, at: datetime = NOW) -> None:
+    async def push(self, module_id: str, content: Content, at: datetime = NOW, *, is_judged: bool = False) -> None:
         module, text = MODULES[module_id], encode_json(content)
         decoded = decode_json(text)
         payer = Party.of(**_party(decoded["cdr_token"])) if module.is_addressed else None
@@ -88,6 +88,7 @@ class House:
             at=at,
             addressee=payer,
             debtor=payer,
+            is_judged=is_judged,
         )
         await self.copies.keep(change)
 
@@ -166,6 +167,20 @@ async def test_a_clean_month_settles_as_claimed(house: House) -> None:
         (cdr()["id"], "2026-10", Decimal("9"), Decimal("10.71")),
         (dc_cdr()["id"], "2026-10", Decimal("28"), Decimal("33.32")),
     ]
+
+
+@pytest.mark.parametrize(
+    ("is_judged", "kinds"),
+    [
+        pytest.param(False, [("INVALID_CDR",)], id="a forwarded one, or of a lenient partner"),
+        pytest.param(True, [], id="found valid at the door"),
+    ],
+)
+async def test_a_cdr_is_validated_once(house: House, is_judged: bool, kinds: list[tuple[str]]) -> None:
+    """A01: by the hub's door or by settlement; this one could not have come through the door."""
+    await house.push("cdrs", cdr(auth_method="whitelist"), is_judged=is_judged)
+    await house.settle_all()
+    assert await house.rows("select kind from finding where check_id = 'A01'") == kinds
 
 
 async def test_what_a_cdr_was_matched_with_is_kept(house: House) -> None:

@@ -4,6 +4,7 @@ const RELOAD_MILLISECONDS_MIN = 3000;
 const RELOAD_MILLISECONDS_MAX = 60000;
 const CLUSTERED_TO_ZOOM = 14;
 const LISTED_MAX = 12;
+const REACHED_MAX = 100;  // single dots that Tab goes through
 const place = document.getElementById("map");
 const says = document.getElementById("map-says");
 const sums = Object.fromEntries(["places", ...STATES].map((name) => [name, ["+", ["get", name]]]));
@@ -210,16 +211,45 @@ async function closer(feature) {
   map.easeTo({ center, zoom, animate: !matchMedia("(prefers-reduced-motion: reduce)").matches });
 }
 
-function drawClusters(Marker) {
-  const wanted = new Map();
+// Dots are drawn, and drawings cannot be reached by Tab: over each lies a button that a pointer does not see.
+function reached(feature) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "reached";
+  button.addEventListener("click", async () => { await open(feature, feature.geometry.coordinates); popup.from = button; });
+  return button;
+}
+
+const wordsOf = ({ name, party, state }) => `${name} (${party}): ${state.replaceAll("_", " ")}. Show it.`;
+
+function wantedMarkers() {
+  const clusters = new Map(), dots = new Map();
   for (const feature of map.querySourceFeatures("places")) {
-    if (feature.properties.places > 1) wanted.set(`${feature.geometry.coordinates.map((one) => one.toFixed(4))}|${["places", ...STATES].map((name) => feature.properties[name])}`, feature);
+    const said = feature.properties;
+    if (said.places > 1) clusters.set(`${feature.geometry.coordinates.map((one) => one.toFixed(4))}|${["places", ...STATES].map((name) => said[name])}`, feature);
+    else if (inView(feature)) dots.set(said.key, feature);
   }
+  return dots.size > REACHED_MAX ? clusters : new Map([...clusters, ...dots]);
+}
+
+function drawMarkers(Marker) {
+  const wanted = wantedMarkers();
   for (const [key, one] of markers) if (!wanted.has(key)) { one.remove(); markers.delete(key); }
   for (const [key, feature] of wanted) {
-    if (markers.has(key)) continue;
-    markers.set(key, new Marker({ element: marker(feature) }).setLngLat(feature.geometry.coordinates).addTo(map));
+    const isDot = feature.properties.places === 1;
+    if (!markers.has(key)) {
+      const element = isDot ? reached(feature) : marker(feature);
+      markers.set(key, new Marker({ element }).setLngLat(feature.geometry.coordinates).addTo(map));
+    }
+    const button = markers.get(key).getElement();
+    if (isDot && button.getAttribute("aria-label") !== wordsOf(feature.properties)) button.setAttribute("aria-label", wordsOf(feature.properties));
   }
+}
+
+function onEscape(event) {
+  if (event.key !== "Escape" || !popup.isOpen()) return;
+  popup.remove();
+  popup.from?.focus();
 }
 
 // --- one of them ---
@@ -235,6 +265,7 @@ async function open(feature, at) {
 
 function show(said, at, path) {
   popup.of = path;
+  popup.from = null;
   popup.setLngLat(at).setDOMContent(said);
   if (!popup.isOpen()) popup.addTo(map);
 }
@@ -289,8 +320,9 @@ async function begin() {
   map.on("load", () => {
     dress();
     document.addEventListener("hub:theme", dress);
-    map.on("render", () => map.isSourceLoaded("places") && drawClusters(library.Marker));
+    map.on("render", () => map.isSourceLoaded("places") && drawMarkers(library.Marker));
     map.on("moveend", load);
+    place.addEventListener("keydown", onEscape);
     map.on("click", "dots", onClick);
     map.on("mouseenter", "dots", () => { map.getCanvas().style.cursor = "pointer"; });
     map.on("mouseleave", "dots", () => { map.getCanvas().style.cursor = ""; });
