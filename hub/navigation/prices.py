@@ -179,9 +179,8 @@ class Prices:
     async def _see_changes(self) -> None:
         marks = await self._tariffs.marks()
         new = self._tail.take(await self._changes(self._tail.floor), marks.top, time.monotonic())
-        self._due.update(
-            change.name for change in new
-        )  # what is not read now for want of a database is read at the next look
+        # what cannot be read now for want of a database is read at the next look
+        self._due.update(change.name for change in new)
         for batch in _batches([*self._due]):
             rows = await self._tariffs.shared(batch)
             self._register.put(await asyncio.to_thread(_list_all, rows), gone=batch)
