@@ -33,7 +33,7 @@ from hub.console.locations import PlaceDesks
 from hub.console.network import NetworkDesks
 from hub.console.pairs import PairDesks
 from hub.console.periods import PeriodDesks
-from hub.console.rendering import STATIC_PATH, Pages
+from hub.console.rendering import STATIC_PATH, Pages, asset
 from hub.console.routes import Console
 from hub.console.sign_on import SignOn
 from hub.console.stepping import Steps
@@ -45,6 +45,7 @@ from hub.navigation.formats.publishing import Publisher
 from hub.navigation.problems import ReadingFault
 from hub.navigation.routes.door import Licence, front, is_public, on_reading_fault
 from hub.navigation.routes.wiring import Published, navigation_routers
+from hub.navigation.snapshotting import Shelf
 from hub.navigation.standings import standings
 from hub.partners.client import PartnerClient
 from hub.partners.clientinfo import ClientInfoNews
@@ -156,6 +157,7 @@ from ocpi_modules.parties import Party
 LANE_DRAIN_SECONDS = 5.0
 PROVIDER_WAIT_SECONDS = 10.0
 JOURNAL_DRAIN_SECONDS = 3.0
+SNAPSHOTS_FOLDER = "snapshots"
 SHARES, LANES = "shares", "lanes"
 PERIOD_LOOK_ROUNDS = 60
 """Whole periods are looked at once in so many rounds of settlement."""
@@ -325,6 +327,7 @@ class Hub:
             self._clock,
             lambda: standings(self.roster.directory, self._clock.now(), silent_after),
             MapTerms(anonymous_per_second=settings.map_anonymous_per_second),
+            Shelf(settings.data_dir / SNAPSHOTS_FOLDER, licence_of(settings).line),
         )
 
     def _make_recorder(self, settings: Settings, database_url: str) -> Recorder:
@@ -460,7 +463,7 @@ class Hub:
             app.include_router(router)
 
     def _add_navigation(self, app: HubApplication, navigation: Navigation, settings: Settings) -> None:
-        licence = Licence(settings.data_licence, settings.data_licence_url, settings.data_attribution or settings.name)
+        licence = licence_of(settings)
         publisher = Publisher(
             name=settings.name,
             country=settings.country_code,
@@ -468,7 +471,7 @@ class Hub:
             website=settings.website,
             licence=settings.data_licence,
         )
-        published = Published(publisher, licence, settings.base_url, lambda: self.roster.directory)
+        published = Published(publisher, licence, settings.base_url, lambda: self.roster.directory, asset)
         for router in navigation_routers(navigation, self._clock, published):
             app.include_router(router)
         app.include_router(readers_router(navigation.doorkeeper, settings.admin_token_text()))
@@ -779,6 +782,11 @@ class HubApplication(FastAPI):
             await self._public(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+
+def licence_of(settings: Settings) -> Licence:
+    """Under which licence everybody may use what is public."""
+    return Licence(settings.data_licence, settings.data_licence_url, settings.data_attribution or settings.name)
 
 
 def single_sign_on(settings: Settings, clock: Clock, url: str) -> SignOn | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +65,10 @@ def write_snapshot(index: Index, path: Path, attribution: str) -> Written:
     return Written(len(index), tiles, path.stat().st_size)
 
 
-def writing(index: Index, path: Path, attribution: str) -> Iterator[int]:
+def writing(index: Index, path: Path, attribution: str, planned: Sequence[Address] | None = None) -> Iterator[int]:
     """The same in steps of a tile, each a fraction of a millisecond: yields how many tiles there are so far.
+
+    `planned` are its `addresses`: for a million Locations they take a second to find, which another thread can do (`addresses_of`).
 
     Whoever shares a thread with the index lets others work in between; what changes meanwhile is in the file or not. One tile is in
     memory at a time, and some hundred bytes for each that there is.
@@ -74,7 +76,7 @@ def writing(index: Index, path: Path, attribution: str) -> Iterator[int]:
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
     try:
         with unfinished.open("wb") as file, _writer(file) as writer:
-            for count, address in enumerate(addresses(index), 1):
+            for count, address in enumerate(addresses(index) if planned is None else planned, 1):
                 content = tile_of(index, address, is_live=False)
                 compressed = gzip.compress(content, _COMPRESSION_LEVEL, mtime=0)
                 writer.write_tile(zxy_to_tileid(address.zoom, address.x, address.y), compressed)
@@ -97,7 +99,17 @@ def _writer(file: IO[bytes]) -> Iterator[Writer]:
 
 def addresses(index: Index) -> list[Address]:
     """The tiles that hold anything, in the order of the file; the one of the whole world always."""
-    x, y = (column[index.rows()].astype(np.int64) for column in (index.places.x, index.places.y))
+    return addresses_of(*positions(index))
+
+
+def positions(index: Index) -> tuple[Ints, Ints]:
+    """Where the Locations are now, in units of the world: copies, that any thread may work with."""
+    rows = index.rows()
+    return index.places.x[rows].astype(np.int64), index.places.y[rows].astype(np.int64)
+
+
+def addresses_of(x: Ints, y: Ints) -> list[Address]:
+    """The tiles that hold any of some positions."""
     found = {(0, 0, 0)}
     for zoom in range(LOCATIONS_ZOOM + 1):
         reach = (BUFFER << (WORLD_BITS - zoom)) // EXTENT if zoom == LOCATIONS_ZOOM else 0
