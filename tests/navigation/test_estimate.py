@@ -175,6 +175,17 @@ FAST = {"max_electric_power": 50_000, "power_type": "DC", "max_voltage": 500}
             id="9.2 kW at 230 V are 40 A over all phases, and that is not below 40 A",
         ),
         pytest.param(
+            ad_hoc(
+                element(component("ENERGY", "0.60", vat="0"), min_power=11),
+                element(component("ENERGY", "0.30", vat="0")),
+            ),
+            {"kwh": "10"},
+            {},
+            "6.00",
+            "6.00",
+            id="11 kW are 11 kW, though 10 kWh take no whole number of microseconds",
+        ),
+        pytest.param(
             ad_hoc(element(ENERGY)), {"minutes": "30"}, {}, "2.75", "3.30", id="half an hour at 11 kW are 5.5 kWh"
         ),
         pytest.param(

@@ -87,7 +87,9 @@ class QueryDesk:
         if text is None:
             raise missing("Location of that name")
         one = features[number]
-        body = with_properties(priced[number], full_text(decode_location(text)) | self.licence.as_json())
+        location = decode_location(text)
+        full = full_text(location, await self.prices.of_location(location))
+        body = with_properties(priced[number], full | self.licence.as_json())
         return f"{one.seq}-{self.prices.stamp}", (body, one.changed_at)
 
 
