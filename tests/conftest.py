@@ -110,7 +110,7 @@ class World:
     database_url: str
     admin: httpx.AsyncClient
     stack: AsyncExitStack
-    app: FastAPI
+    app: FastAPI = field(default_factory=FastAPI)
     platforms: dict[str, DemoPlatform] = field(default_factory=dict)
 
     @property
