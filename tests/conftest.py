@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import ssl
@@ -14,10 +15,13 @@ from typing import Any
 import httpx
 import pytest
 import structlog
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 from pydantic import SecretStr
 
 from hub.app import create_app
 from hub.clock import Clock
+from hub.console import passwords
 from hub.demo.party import DemoPlatform, role
 from hub.demo.server import LoopbackServer
 from hub.partners.natsserver import running_server as running_nats
@@ -41,6 +45,11 @@ structlog.configure(
     ]
 )
 
+# a password costs a tenth of a second on purpose: tests/console/test_signing_in.py looks at that, all others need not pay it
+SHIPPED_HASHER = passwords.hasher
+passwords.hasher = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+
+YOUNG_OBJECTS_MAX = 20_000
 HUB = Party("NL", "HUB")
 ADMIN_TOKEN = "the-admin-token-of-the-tests"
 LOOPBACK_WAIT_SECONDS = 30.0
@@ -50,6 +59,13 @@ OBJECTS = Path(__file__).parent.parent / "fixtures" / "objects"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Where pictures of the console go (tests/browser)."""
     parser.addoption("--screenshots", default="build/screenshots", help="the folder for pictures of every page")
+
+
+def pytest_collection_finish() -> None:
+    """Ten thousand tests stay in memory to the end: the search for garbage leaves them out, and looks as seldom as in a hub that serves."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS_MAX)
 
 
 @pytest.fixture(scope="session")
