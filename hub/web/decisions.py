@@ -18,7 +18,7 @@ from hub.settlement.people import is_same_person
 from hub.settlement.refused import is_of_refused
 from hub.store.decisions import Asked as DecisionsAsked
 from hub.store.decisions import Decisions, KeptDecision, NewDecision, Target, Weight
-from hub.web.admin import Asked
+from hub.web.asked import Asked
 from hub.web.listing import PAGE_ROWS, Actor, After, Limit, Page, Text, page_of, read_cursor, settlement_routes
 from hub.web.told import told
 from ocpi_modules.errors import InvalidParameters, UnknownPath
