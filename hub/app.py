@@ -43,7 +43,7 @@ from hub.navigation.desk import Navigation, open_navigation
 from hub.navigation.doorkeeper import Terms as MapTerms
 from hub.navigation.formats.publishing import Publisher
 from hub.navigation.problems import ReadingFault
-from hub.navigation.routes.door import Licence, front, is_public, on_reading_fault
+from hub.navigation.routes.door import Licence, front, is_public, on_reading_fault, told_to_readers
 from hub.navigation.routes.wiring import Published, navigation_routers
 from hub.navigation.snapshotting import Shelf
 from hub.navigation.standings import standings
@@ -423,9 +423,9 @@ class Hub:
         describe_ocpi(app)
         add_docs(app)
         app.add_exception_handler(OcpiError, on_ocpi_error)
-        app.add_exception_handler(RequestValidationError, on_validation_error)
-        app.add_exception_handler(HTTPException, on_http_exception)
-        app.add_exception_handler(Exception, on_unexpected)
+        app.add_exception_handler(RequestValidationError, told_to_readers(on_validation_error))
+        app.add_exception_handler(HTTPException, told_to_readers(on_http_exception))
+        app.add_exception_handler(Exception, told_to_readers(on_unexpected))
         return app
 
     def _add_console(self, app: FastAPI, settings: Settings, url: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import structlog
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from hub.app import create_app
@@ -109,6 +110,7 @@ class World:
     database_url: str
     admin: httpx.AsyncClient
     stack: AsyncExitStack
+    app: FastAPI = field(default_factory=FastAPI)
     platforms: dict[str, DemoPlatform] = field(default_factory=dict)
 
     @property
@@ -191,7 +193,7 @@ class running_hub:
         self._stack.push_async_callback(server.stop)
         admin = loopback_client(base_url=url, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
         await self._stack.enter_async_context(admin)
-        return World(url, self._database_url, admin, self._stack)
+        return World(url, self._database_url, admin, self._stack, app)
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()

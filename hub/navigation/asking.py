@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import isfinite
 
 import msgspec
@@ -119,7 +120,7 @@ def read_line(body: bytes) -> Track:
     """A route as a GeoJSON LineString, or a Feature of one."""
     try:
         said = msgspec.json.decode(body, type=_Line)
-    except msgspec.MsgspecError as exc:
+    except (msgspec.MsgspecError, RecursionError) as exc:
         raise wrong("route", f"is not a GeoJSON LineString: {exc}") from exc
     line = said.geometry or said
     if line.type != "LineString" or line.coordinates is None:
@@ -141,10 +142,18 @@ def checked_track(points: Sequence[tuple[float, float]]) -> Track:
         raise wrong("route", f"has {len(points)} points; 2 to {ROUTE_MAX_POINTS} are possible")
     if not all(isfinite(x) and isfinite(y) and abs(x) <= 180 and abs(y) <= 90 for x, y in points):
         raise wrong("route", "leaves the globe; GeoJSON has longitude first, polylines latitude")
-    longitudes, latitudes = [x for x, _ in points], [y for _, y in points]
-    if max(latitudes) - min(latitudes) > ROUTE_MAX_DEGREES or max(longitudes) - min(longitudes) > ROUTE_MAX_DEGREES:
+    if max(_span([x for x, _ in points]), _span([y for _, y in points])) > ROUTE_MAX_DEGREES:
         raise wrong("route", f"spans more than {ROUTE_MAX_DEGREES:g} degrees: ask for a part of it", "ROUTE_TOO_LONG")
     return tuple((float(x), float(y)) for x, y in points)
+
+
+def _span(degrees: Sequence[float]) -> float:
+    """From one end to the other, over the 180th meridian where that is the shorter way from point to point."""
+    at = least = most = 0.0
+    for before, after in pairwise(degrees):
+        at += (after - before + 180) % 360 - 180
+        least, most = min(least, at), max(most, at)
+    return most - least
 
 
 def read_cursor(text: str) -> int:
@@ -154,17 +163,15 @@ def read_cursor(text: str) -> int:
     return int(text)
 
 
-def gone_cursor(horizon: int) -> ReadingFault:
-    """410: not all that happened since then is known any more."""
-    return ReadingFault(
-        410, "CURSOR_TOO_OLD", f"what happened before {horizon} is forgotten: begin again without a cursor", "cursor"
-    )
+def gone_cursor(horizon: int, cursor: int) -> ReadingFault:
+    """410: not all that happened since then is known any more, or the hub knows nothing of then (its data came out of a backup)."""
+    why = f"what happened before {horizon} is forgotten" if cursor < horizon else "it is not one of this hub's"
+    return ReadingFault(410, "CURSOR_TOO_OLD", f"{why}: begin again without a cursor", "cursor")
 
 
 def _numbers(parameter: str, text: str, how_many: int) -> list[float]:
-    parts = text.split(",")
     try:
-        numbers = [float(part) for part in parts]
+        numbers = [float(part) for part in text.split(",") if "_" not in text]
     except ValueError as exc:
         raise wrong(
             parameter, f"is not {how_many} numbers divided by commas" if how_many > 1 else "is not a number"

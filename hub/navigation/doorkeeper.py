@@ -22,6 +22,8 @@ KEPT_MAX_READERS = 10_000
 KNOWN_FOR_SECONDS = 10.0
 COUNTED_EVERY_SECONDS = 5.0
 BURST_SECONDS = 5
+GUESSES_PER_SECOND = 2
+"""Keys that nobody has, from one address: each is looked for in the database."""
 
 _log = structlog.get_logger()
 
@@ -51,12 +53,16 @@ class Bucket:
 
     def take(self, now: float) -> float:
         """Take one request; returns how many seconds too early that is, 0 where it is not."""
+        early = self.early(now)
+        if early == 0:
+            self.left -= 1
+        return early
+
+    def early(self, now: float) -> float:
+        """How many seconds too early a request is, 0 where it is not."""
         self.left = min(self.per_second * BURST_SECONDS, self.left + (now - self.at) * self.per_second)
         self.at = now
-        if self.left < 1:
-            return (1 - self.left) / self.per_second
-        self.left -= 1
-        return 0.0
+        return (1 - self.left) / self.per_second if self.left < 1 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ class Doorkeeper:
 
     async def let_in(self, address: str, key: str | None) -> Visitor:
         """Who asks. Raises ReadingFault where that is nobody who may, or who may not ask again so soon."""
-        visitor = Visitor(address, await self._reader(key) if key else None)
+        visitor = Visitor(address, await self._reader(address, key) if key else None)
         if visitor.reader is None and self._terms.anonymous_per_second == 0:
             raise ReadingFault(401, "KEY_REQUIRED", "a key is required", headers={"WWW-Authenticate": "Bearer"})
         self._pace(visitor)
@@ -151,29 +157,38 @@ class Doorkeeper:
 
     # --- one request ---
 
-    async def _reader(self, key: str) -> Reader:
+    async def _reader(self, address: str, key: str) -> Reader:
         hashed = key_hash(key)
         now = asyncio.get_running_loop().time()
         asked_at, reader = self._known.get(hashed, (-math.inf, None))
         if now - asked_at > KNOWN_FOR_SECONDS:
+            self._refuse_guesses(address, now)
             reader = await self._readers.by_key(hashed)
             self._known[hashed] = (now, reader)
             _shorten(self._known)
         if reader is None:
+            self._bucket(f"guesses/{address}", GUESSES_PER_SECOND).take(now)
             raise ReadingFault(401, "UNKNOWN_KEY", "nobody has this key", headers={"WWW-Authenticate": "Bearer"})
         return reader
 
+    def _refuse_guesses(self, address: str, now: float) -> None:
+        if (early := self._bucket(f"guesses/{address}", GUESSES_PER_SECOND).early(now)) > 0:
+            headers = {"Retry-After": str(math.ceil(early))}
+            raise ReadingFault(429, "TOO_FAST", "too many keys that nobody has came from this address", headers=headers)
+
     def _pace(self, visitor: Visitor) -> None:
-        now = asyncio.get_running_loop().time()
         per_second = visitor.reader.per_second if visitor.reader else self._terms.anonymous_per_second
-        bucket = self._buckets.get(visitor.name)
-        if bucket is None or bucket.per_second != per_second:
-            bucket = self._buckets[visitor.name] = Bucket.full(per_second, now)
-            _shorten(self._buckets)
-        self._buckets.move_to_end(visitor.name)
-        if (early := bucket.take(now)) > 0:
+        if (early := self._bucket(visitor.name, per_second).take(asyncio.get_running_loop().time())) > 0:
             headers = {"Retry-After": str(math.ceil(early)), "RateLimit-Limit": str(per_second)}
             raise ReadingFault(429, "TOO_FAST", f"{per_second} requests a second are allowed", headers=headers)
+
+    def _bucket(self, name: str, per_second: float) -> Bucket:
+        bucket = self._buckets.get(name)
+        if bucket is None or bucket.per_second != per_second:
+            bucket = self._buckets[name] = Bucket.full(per_second, asyncio.get_running_loop().time())
+            _shorten(self._buckets)
+        self._buckets.move_to_end(name)
+        return bucket
 
     def _count(self, reader: Reader) -> None:
         used = self._used.get(reader.id, 0) + self._new[reader.id]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import datetime
 from queue import Queue
 
 import msgspec
@@ -21,6 +22,8 @@ LOOK_MILLISECONDS = 200
 LOAD_PAGE_ROWS = 5_000
 LOAD_AHEAD_PAGES = 4
 CHANGES_PAGE_ROWS = 2_000
+TOLD_AT_ONCE_MAX = 250
+"""Far fewer than may wait for one who listens: between them everybody gets to send."""
 RETRY_SECONDS = 2.0
 
 _log = structlog.get_logger()
@@ -76,6 +79,7 @@ class Follower:
     def __init__(self, places: PublicPlaces, memory: Memory, broadcast: Broadcast) -> None:
         self._places, self._memory, self._broadcast = places, memory, broadcast
         self._seq = self._static_seq = 0
+        self._changed_at: datetime | None = None
         self._ready = asyncio.Event()
         self._hint = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -90,6 +94,11 @@ class Follower:
     def static_seq(self) -> int:
         """The last change of more than statuses: the version of all that is published but them."""
         return self._static_seq
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """When the last change was (UTC), as far as the log tells; the same in every process."""
+        return self._changed_at
 
     @property
     def is_ready(self) -> bool:
@@ -150,6 +159,8 @@ class Follower:
             self._memory.index = await loading
         self._seq = self._broadcast.seq = counters.seq
         self._static_seq = counters.static_seq
+        for last in await self._places.changes(counters.seq - 1, 1):
+            self._changed_at = last.at
         self._ready.set()
         _log.info(
             "public_locations_loaded", locations=len(self._memory.index), seconds=round(time.monotonic() - began, 1)
@@ -168,8 +179,11 @@ class Follower:
             if not known:  # forgotten: it was too long ago
                 self._broadcast.seq = self._seq
                 return
-            self._broadcast.tell([told for change in known if (told := told_of(change)) is not None])
-            self._broadcast.seq = known[-1].seq
+            for some in _in_parts(known):
+                self._broadcast.tell([told for change in some if (told := told_of(change)) is not None])
+                self._broadcast.seq = some[-1].seq
+                await asyncio.sleep(0)
+            self._changed_at = known[-1].at
 
     async def _pause(self) -> None:
         try:
@@ -178,6 +192,10 @@ class Follower:
         except TimeoutError:
             pass
         self._hint.clear()
+
+
+def _in_parts(changes: Sequence[PublicChange]) -> Iterator[Sequence[PublicChange]]:
+    return (changes[start : start + TOLD_AT_ONCE_MAX] for start in range(0, len(changes), TOLD_AT_ONCE_MAX))
 
 
 def _numbered(pages: Queue[Sequence[Entry]]) -> Iterator[tuple[int, int, bytes]]:

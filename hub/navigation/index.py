@@ -239,6 +239,11 @@ class Index:
         digest.update(self.places.seq[self._rows(numbers)].tobytes())
         return digest.hexdigest()
 
+    def seq_of(self, number: int) -> int | None:
+        """The last change of one Location; None where it is not public."""
+        row = self._row_or_nowhere(number)
+        return None if row == NOWHERE else int(self.places.seq[row])
+
     def entry(self, number: int) -> Entry:
         """What is known of one Location."""
         row, places = int(self._rows(np.array([number]))[0]), self.places

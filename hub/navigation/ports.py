@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from hub.navigation.formats.publishing import AdHocPrice, TariffKey
@@ -15,6 +16,10 @@ class PricePort(Protocol):
     @property
     def stamp(self) -> str:
         """Tells apart how prices are now."""
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """When that changed last (UTC), as far as this process saw it."""
 
     async def of_features(self, wanted: Mapping[int, tuple[str, Sequence[str]]]) -> Mapping[int, Any]:
         """What is to be shown as the price of Locations, by number; asked with the owner and the ids of the tariffs of each."""

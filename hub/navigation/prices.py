@@ -78,6 +78,7 @@ class Prices:
         self._kept: OrderedDict[Name, tuple[float, Tariff | None]] = OrderedDict()
         self._looking = asyncio.Lock()
         self._looked_at: float | None = None
+        self._seen_at: datetime | None = None
         self._tail = Tail(0, 0)
         self._marks = Marks(0, 0, None, frozenset())
         self._due: set[Name] = set()
@@ -91,6 +92,12 @@ class Prices:
         moments = [0 if moment is None else int(moment.timestamp() * 1000) for moment in (marks.stale_at, turn)]
         strangers = zlib.crc32(" ".join(sorted(marks.strangers)).encode())
         return "-".join(f"{part:x}" for part in (self._tail.changes, marks.stale, strangers, *moments))
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """When they changed last (UTC), as far as this process saw it; None before it looked."""
+        turn = self._register.last_turn(self._clock.now())
+        return self._seen_at if self._seen_at is None or turn is None else max(self._seen_at, turn)
 
     async def of_features(self, wanted: Mapping[int, tuple[str, Sequence[str]]]) -> dict[int, dict[str, Any]]:
         """The property `price` of Features by their numbers, from the owner of each and the ids of its tariffs."""
@@ -170,10 +177,13 @@ class Prices:
         if self._is_younger_than(LOOK_SECONDS):
             return
         async with self._looking:
+            before = self.stamp
             if self._looked_at is None:
                 await self._load()
             elif not self._is_younger_than(LOOK_SECONDS):
                 await self._see_changes()
+            if self._looked_at is None or self.stamp != before:
+                self._seen_at = self._clock.now()
             self._looked_at = time.monotonic()
 
     async def _be_ready(self) -> None:

@@ -42,6 +42,7 @@ class Listener:
     wanted: Wanted
     waiting: asyncio.Queue[Told | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_MAX_EVENTS))
     is_slow: bool = False
+    is_ended: bool = False
 
     def offer(self, told: Told) -> None:
         """Queue a change; who has too many waiting is told to begin again and gets no more."""
@@ -56,10 +57,11 @@ class Listener:
             self.waiting.put_nowait(told)
 
     def end(self) -> None:
-        """Nothing more will come."""
-        self.is_slow = True
-        if not self.waiting.full():
-            self.waiting.put_nowait(None)
+        """Nothing more will come; what waits is not sent any more: whoever comes back says where it stands."""
+        self.is_ended = self.is_slow = True
+        while not self.waiting.empty():
+            self.waiting.get_nowait()
+        self.waiting.put_nowait(None)
 
 
 class Broadcast:
@@ -131,7 +133,7 @@ class Replay:
 
     async def _missed(self, after: int, until: int) -> AsyncIterator[Told | None]:
         """What is in the log between two numbers; None where the log does not reach back so far, or is to be read for too long."""
-        if not 0 <= until - after <= BACKLOG_MAX_EVENTS:
+        if until - after > BACKLOG_MAX_EVENTS or (after > until and not await self._is_told(after)):
             yield None
             return
         while after < until:
@@ -144,22 +146,32 @@ class Replay:
                     yield told
             after = changes[-1].seq
 
+    async def _is_told(self, seq: int) -> bool:
+        """Whether a change was told that this process has not read yet: another one was quicker."""
+        return [change.seq for change in await self._backlog(seq - 1, 1)] == [seq]
+
     async def _live(self, listener: Listener, sent: int) -> AsyncIterator[bytes]:
         while True:
             try:
                 async with asyncio.timeout(PING_SECONDS):
                     told = await listener.waiting.get()
             except TimeoutError:
-                yield PING
+                yield still_here(self._broadcast.seq if listener.waiting.empty() else None)
                 continue
             if told is None:
-                yield reset(self._broadcast.seq)
+                if not listener.is_ended:
+                    yield reset(self._broadcast.seq)
                 return
             if told.seq > sent:
                 yield told.frame
 
 
-PING = b": still here\n\n"
+def still_here(seq: int | None) -> bytes:
+    """A comment, so that nobody takes the connection for dead; with where the listener stands when all it wants was sent.
+
+    An id without data is no event, but a browser comes back with it: whoever listens to a quiet place misses nothing.
+    """
+    return b": still here\n\n" if seq is None else b": still here\nid: %d\n\n" % seq
 
 
 def hello(seq: int | None) -> bytes:

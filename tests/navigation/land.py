@@ -44,9 +44,23 @@ class Land:
         heard = await self.cpo.patch("locations", CPO, (location_id, evse), change, receiver=None)
         assert heard.status_code == 1000, heard
 
+    async def turn(self) -> None:
+        """EVSE E1 of LOC1 becomes occupied, or free again."""
+        before = (await self.get("/nav/v1/locations/DE/ABC/LOC1")).json()["properties"]
+        is_free = before["evse_list"][0]["status"] == "AVAILABLE"
+        await self.says("CHARGING" if is_free else "AVAILABLE", "E1")
+
+    async def until_seen(self, path: str) -> None:
+        """Wait until something is there."""
+
+        async def is_so() -> bool:
+            return (await self.reader.get(path)).status_code == 200
+
+        await self.until(is_so)
+
     async def get(self, path: str, status: int = 200, **query: Any) -> httpx.Response:
         """What the reader gets."""
-        answer = await self.reader.get(path, params=query)
+        answer = await self.reader.get(path, params=query or None)
         assert answer.status_code == status, answer.text
         return answer
 
@@ -57,10 +71,7 @@ class Land:
 
     async def until(self, is_so: Callable[[], Awaitable[bool]]) -> None:
         """Wait until something is seen."""
-        ends_at = time.monotonic() + SEEN_WAIT_SECONDS
-        while not await is_so():
-            assert time.monotonic() < ends_at, "it was never seen"
-            await asyncio.sleep(0.05)
+        await until(is_so)
 
     async def until_found(self, *refs: str, **query: Any) -> None:
         """Wait until exactly these are found."""
@@ -69,6 +80,14 @@ class Land:
             return set(await self.features(**query)) == set(refs)
 
         await self.until(is_so)
+
+
+async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something is seen."""
+    ends_at = time.monotonic() + SEEN_WAIT_SECONDS
+    while not await is_so():
+        assert time.monotonic() < ends_at, "it was never seen"
+        await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

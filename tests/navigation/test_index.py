@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.navigation import grid
@@ -253,7 +253,7 @@ steps = st.one_of(
 )
 
 
-@often
+@settings(often, max_examples=150)
 @given(history=st.lists(steps, max_size=40), box=boxes())
 def test_after_any_mixture_of_changes_all_is_found_where_it_is(history: list[tuple[Any, ...]], box: Box) -> None:
     """An order may be adopted long after it was looked at (as another thread does)."""
@@ -276,6 +276,26 @@ def test_after_any_mixture_of_changes_all_is_found_where_it_is(history: list[tup
     counts = index.counts(index.within(EVERYWHERE))
     assert (counts.locations, counts.evses) == (len(known), 2 * len(known))
     assert counts.available == sum(entry.available for entry in known.values())
+
+
+def test_what_happens_between_a_look_and_its_order_is_not_lost() -> None:
+    """Another thread sorts while one moves, one goes, one comes in the row of that, and one comes in a row of its own."""
+    index = loaded([(10.0, 50.0), (20.0, 50.0), (30.0, 50.0)])
+    cells = index.cells()
+    index.put(0, 10, entry_at((40.0, 50.0)))
+    index.remove(1, 11)
+    index.put(7, 12, entry_at((50.0, 50.0)))
+    index.put(8, 13, entry_at((60.0, 50.0)))
+    index.adopt(arranged(cells))
+    places = {0: 40.0, 2: 30.0, 7: 50.0, 8: 60.0}
+    assert {number: index.within(Box(x, 50, x, 50)).tolist() for number, x in places.items()} == {
+        n: [n] for n in places
+    }
+    assert index.within(EVERYWHERE).tolist() == [0, 2, 7, 8]
+    index.put(0, 14, entry_at((10.0, 50.0)))
+    index.remove(8, 15)
+    assert index.within(EVERYWHERE).tolist() == [0, 2, 7]
+    assert index.within(Box(10, 50, 10, 50)).tolist() == [0]
 
 
 def test_what_is_not_newer_changes_nothing() -> None:

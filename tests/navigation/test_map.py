@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
-from tests.navigation.land import EMSP, Land, open_land
+from tests.navigation.land import EMSP, Land
 from tests.settlement.cases import location
 
 BERLIN = "13,52,14,53"
 LOC1 = "DE/ABC/LOC1"
-
-
-@pytest.fixture
-async def land(database_url: str, tmp_path: Path) -> AsyncIterator[Land]:
-    async with open_land(database_url, tmp_path) as made:
-        await made.until_found(LOC1, bbox=BERLIN)
-        yield made
 
 
 async def test_a_location_is_found_in_a_box_around_a_point_and_along_a_route(land: Land) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette_compress import CompressMiddleware
+from starlette_compress import CompressMiddleware, add_compress_type
 
 from hub.navigation.doorkeeper import Doorkeeper
 from hub.navigation.problems import ReadingFault
@@ -23,10 +24,23 @@ INVALID = 2001
 STREAM_PATH = "/nav/v1/stream"
 PREFLIGHT_SECONDS = 86_400
 COMPRESSED_MIN_BYTES = 500
+METHODS = ("GET", "HEAD", "POST", "OPTIONS")
+IS_HEAD = "hub.is_head"
 VISITOR = "visitor"
 """Where in the state of a request the visitor is."""
 
 _EXPOSED = ["ETag", "Last-Modified", "Link", "Retry-After", "X-Total-Count", "X-Limit", "RateLimit-Limit"]
+
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+"""Makes an answer of an error."""
+
+_CODES = {
+    404: ("NOT_FOUND", "there is nothing at this address"),
+    405: ("METHOD_NOT_ALLOWED", "this address is not for this method"),
+    422: ("INVALID_PARAMETER", "a parameter cannot be read"),
+    500: ("FAILED", "the hub made a mistake"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +68,13 @@ def is_public(path: str) -> bool:
 
 def front(app: ASGIApp, doorkeeper: Doorkeeper, licence: Licence) -> ASGIApp:
     """The application behind the door."""
-    guarded = Door(app, doorkeeper)
+    guarded = Methods(Door(app, doorkeeper))
+    add_compress_type("text/csv")
     pressed = CompressMiddleware(guarded, minimum_size=COMPRESSED_MIN_BYTES)
     shared = CORSMiddleware(
         Unpressed(pressed, guarded),
         allow_origins=["*"],
-        allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
+        allow_methods=METHODS,
         allow_headers=[
             "Authorization",
             "X-API-Key",
@@ -73,6 +88,26 @@ def front(app: ASGIApp, doorkeeper: Doorkeeper, licence: Licence) -> ASGIApp:
         max_age=PREFLIGHT_SECONDS,
     )
     return Licensed(shared, licence)
+
+
+class Methods:
+    """Answers HEAD as GET, whose body the server leaves away, and OPTIONS where no browser asks for another page."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "OPTIONS":
+            await Response(None, 204, {"Allow": ", ".join(METHODS)})(scope, receive, send)
+        elif scope["method"] == "HEAD":
+            await self._app({**scope, "method": "GET", IS_HEAD: True}, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def is_head(request: Request) -> bool:
+    """Whether only the head of the answer is wanted: what would be long, or never end, is not begun."""
+    return bool(request.scope.get(IS_HEAD))
 
 
 class Unpressed:
@@ -146,6 +181,21 @@ def problem(fault: ReadingFault, path: str) -> Response:
         body = write_envelope(datetime.now(UTC), INVALID, fault.detail)
         return Response(body, fault.status, headers, "application/json")
     return Response(msgspec.json.encode(fault.as_json()), fault.status, headers, "application/problem+json")
+
+
+def told_to_readers(otherwise: Handler) -> Handler:
+    """A handler of errors that tells readers of maps in their form (in OCPI's envelope where OCPI is spoken), and others as before."""
+
+    async def handler(request: Request, error: Exception) -> Response:
+        answer = await otherwise(request, error)
+        path = request.url.path
+        if not is_public(path) or path.startswith(OCPI_PATH):
+            return answer
+        code, detail = _CODES.get(answer.status_code, ("FAILED", "the hub cannot answer this"))
+        kept = {name: answer.headers[name] for name in ("Allow", "Retry-After") if name in answer.headers}
+        return problem(ReadingFault(answer.status_code, code, detail, headers=kept), path)
+
+    return handler
 
 
 async def on_reading_fault(request: Request, error: Exception) -> Response:

@@ -15,7 +15,7 @@ from hub.navigation.feature import split_feature
 from hub.navigation.follower import Follower, told_of
 from hub.navigation.geometry import Box
 from hub.navigation.problems import wrong
-from hub.navigation.routes.door import Licence
+from hub.navigation.routes.door import Licence, is_head
 from hub.navigation.routes.readiness import when_ready
 from hub.navigation.streams import Broadcast, Replay, Told, Wanted
 from hub.store.publicplaces import Feature, PublicPlaces
@@ -39,8 +39,8 @@ class FollowingDesk:
     async def changes(self, after: int, limit: int) -> bytes:
         """A page of changes after a number, in the order of commits."""
         counters = await self.places.counters()
-        if after and after < counters.horizon:
-            raise gone_cursor(counters.horizon)
+        if after and not counters.horizon <= after <= counters.seq:
+            raise gone_cursor(counters.horizon, after)
         found = await self.places.features_after(after, limit)
         last = found[-1].seq if found else max(after, 0)
         head = {**self.licence.as_json(), "next": str(last), "has_more": len(found) == limit}
@@ -98,7 +98,10 @@ def following_router(desk: FollowingDesk) -> APIRouter:
         when_ready(desk.follower)
         said = request.headers.get("last-event-id") or cursor
         after = None if said is None else read_cursor(said)
-        frames = replay.frames(read_wanted(bbox, ids), after)
+        wanted = read_wanted(bbox, ids)
+        if is_head(request):
+            return Response(None, headers=_STREAM_HEADERS, media_type="text/event-stream")
+        frames = replay.frames(wanted, after)
         first = await anext(frames)  # what cannot be had is said before the stream begins
 
         async def all_frames() -> Any:

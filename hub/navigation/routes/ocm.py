@@ -29,7 +29,7 @@ from hub.navigation.gathering import BATCH_MAX_LOCATIONS, tariff_keys
 from hub.navigation.geometry import Box, Floats, Ints
 from hub.navigation.location import PublicLocation
 from hub.navigation.problems import wrong
-from hub.navigation.routes.answers import Made, cached
+from hub.navigation.routes.answers import cached, known_already
 from hub.navigation.routes.open_formats import JSON, OpenDesk
 from hub.navigation.routes.readiness import when_ready
 from hub.settlement.countries import alpha_2
@@ -71,12 +71,11 @@ def ocm_router(desk: OpenDesk) -> APIRouter:
         `operatorid`, `countrycode`, `chargepointid`, `modifiedsince`, `maxresults`, `compact` and `verbose` as Open Charge Map has them.
         """
         said = {name.lower(): value for name, value in request.query_params.items()}
-        wanted = await _wanted(desk, said)
-
-        async def make() -> Made:
-            return await _pois(desk, said, wanted), None
-
-        return await cached(request, f"{desk.stamp}-{len(wanted.numbers)}", make, JSON)
+        common = known_already(request, desk.published)
+        if common.is_known:
+            return Response(None, 304, common.headers)
+        body = await _pois(desk, said, await _wanted(desk, said))
+        return Response(body, headers=common.headers, media_type=JSON)
 
     @router.get("/referencedata")
     @router.get("/referencedata/", include_in_schema=False)
@@ -91,10 +90,10 @@ def ocm_router(desk: OpenDesk) -> APIRouter:
         }
         operators = [(party[:2], party[3:], name) for party, name in sorted(names.items())]
 
-        async def make() -> Made:
-            return json_bytes(reference_data(desk.publisher, operators)), None
+        async def make() -> bytes:
+            return json_bytes(reference_data(desk.publisher, operators))
 
-        return await cached(request, desk.stamp, make, JSON)
+        return await cached(request, desk.published, make, JSON)
 
     return router
 
@@ -183,8 +182,8 @@ def _box(text: str) -> Box:
     corners = _CORNER.findall(text)
     if len(corners) != 2:
         raise wrong("boundingbox", "is (latitude,longitude),(latitude,longitude)")
-    (north, west), (south, east) = [(float(latitude), float(longitude)) for latitude, longitude in corners]
     try:
+        (north, west), (south, east) = [(float(latitude), float(longitude)) for latitude, longitude in corners]
         return Box(min(west, east), min(north, south), max(west, east), max(north, south))
     except ValueError as exc:
         raise wrong("boundingbox", str(exc)) from exc

@@ -26,8 +26,11 @@ from hub.navigation.gathering import Gathering
 from hub.navigation.location import PublicLocation
 from hub.navigation.prices import Prices, TariffQuery
 from hub.navigation.problems import ReadingFault, missing, wrong
-from hub.navigation.routes.answers import Made, cached, known_already
-from hub.navigation.routes.readiness import when_ready
+from hub.navigation.routes.answers import Edition as Published
+from hub.navigation.routes.answers import known_already, unchanged
+from hub.navigation.routes.door import is_head
+from hub.navigation.routes.readiness import published_at, when_ready
+from hub.navigation.routes.single import Single, edition_of, is_current
 from hub.store.publicplaces import OpenQuery, PublicPlaces
 from ocpi_modules.envelope import write_envelope
 from ocpi_modules.parties import Party
@@ -60,9 +63,11 @@ class OpenDesk:
     base_url: str
 
     @property
-    def stamp(self) -> str:
-        """Tells apart all that is published now."""
-        return f"{self.follower.seq}-{self.prices.stamp}"
+    def published(self) -> Published:
+        """Tells apart all that is published now. What is read of the database may be newer, never older."""
+        when_ready(self.follower)
+        changed_at = published_at(self.follower, self.prices, self.clock.now())
+        return Published(f"{self.follower.seq}-{self.prices.stamp}", changed_at)
 
     def gathering(self) -> Gathering:
         """Something to read Locations with."""
@@ -108,25 +113,29 @@ def _ocpi_router(desk: OpenDesk) -> APIRouter:
         date_to: DateTo = None,
     ) -> Response:
         """All public Locations as OCPI 2.2.1 lists them, page by page, without a handshake."""
-        query = _read_query(offset, limit, date_from, date_to)
+        query, common = _read_query(offset, limit, date_from, date_to), known_already(request, desk.published)
+        if common.is_known:
+            return Response(None, 304, common.headers)
         numbers, total = await _page(desk, query)
-        headers = _page_headers(desk, request, query, total)
-
-        async def make() -> Made:
-            found = await desk.gathering().read(numbers)
-            changed_at = max((one.last_updated for one in found), default=None)
-            return b"".join(locations_json(found, desk.clock.now())), changed_at
-
-        return await cached(request, f"{desk.stamp}-{total}", make, JSON, headers)
+        found = await desk.gathering().read(numbers)
+        headers = {**common.headers, **_page_headers(desk, request, query, total)}
+        return Response(b"".join(locations_json(found, desk.clock.now())), headers=headers, media_type=JSON)
 
     @router.get("/locations/{country_code}/{party_id}/{location_id}")
-    async def location(country_code: str, party_id: str, location_id: str) -> Response:
+    async def location(request: Request, country_code: str, party_id: str, location_id: str) -> Response:
         """One of them."""
+        when_ready(desk.follower)
+        if (tag := is_current(request, desk.memory.index, "")) is not None:
+            return unchanged(tag)
         number = await desk.places.number_of(_party(country_code, party_id), location_id)
+        seq = None if number is None else desk.memory.index.seq_of(number)
         found = await desk.gathering().read([number]) if number is not None else []
-        if not found:
+        if number is None or not found:
             raise missing("Location of that name")
-        return Response(write_envelope(desk.clock.now(), data=location_json(found[0])), media_type=JSON)
+        headers = {} if seq is None else known_already(request, edition_of(request, Single(number, seq), "")).headers
+        return Response(
+            write_envelope(desk.clock.now(), data=location_json(found[0])), headers=headers, media_type=JSON
+        )
 
     _add_tariffs(router, desk)
     return router
@@ -143,15 +152,14 @@ def _add_tariffs(router: APIRouter, desk: OpenDesk) -> None:
     ) -> Response:
         """The tariffs of drivers without contract (AD_HOC_PAYMENT) as their owners sent them, page by page, without a handshake."""
         query = _read_query(offset, limit, date_from, date_to)
+        common = known_already(request, desk.published)
+        if common.is_known:
+            return Response(None, 304, common.headers)
         asked = TariffQuery(date_from=query.date_from, date_to=query.date_to, offset=query.offset, limit=query.limit)
         page = await desk.prices.page(asked)
-        headers = _page_headers(desk, request, query, page.total)
-
-        async def make() -> Made:
-            data = b"[" + b",".join(page.texts) + b"]"
-            return write_envelope(desk.clock.now(), data=data), page.changed_at
-
-        return await cached(request, f"{desk.prices.stamp}-{page.total}", make, JSON, headers)
+        headers = {**common.headers, **_page_headers(desk, request, query, page.total)}
+        data = b"[" + b",".join(page.texts) + b"]"
+        return Response(write_envelope(desk.clock.now(), data=data), headers=headers, media_type=JSON)
 
 
 def _read_query(offset: str | None, limit: str | None, date_from: str | None, date_to: str | None) -> OpenQuery:
@@ -243,9 +251,11 @@ def _format(desk: OpenDesk, media_type: str, write: Written) -> Callable[..., An
     ) -> Response:
         """All that is public, or a part of it, in one document."""
         numbers = desk.numbers(bbox, operator)
-        common = known_already(request, desk.stamp)
+        common = known_already(request, desk.published)
         if common.is_known:
             return Response(None, 304, common.headers)
+        if is_head(request):
+            return Response(None, headers=common.headers, media_type=media_type)
         pieces = await _begun(desk, numbers, write)
         return StreamingResponse(pieces, headers=common.headers, media_type=media_type)
 

@@ -20,10 +20,11 @@ from hub.navigation.full import full_text
 from hub.navigation.location import decode_location
 from hub.navigation.ports import PricePort
 from hub.navigation.problems import ReadingFault, missing
-from hub.navigation.routes.answers import Made, cached
+from hub.navigation.routes.answers import Edition, cached, known_already, unchanged
 from hub.navigation.routes.door import Licence
 from hub.navigation.routes.following import with_items
-from hub.navigation.routes.readiness import when_ready
+from hub.navigation.routes.readiness import published_at, when_ready
+from hub.navigation.routes.single import Single, edition_of, is_current
 from hub.store.publicplaces import Feature, PublicPlaces
 from ocpi_modules.parties import Party
 
@@ -49,8 +50,13 @@ class QueryDesk:
         when_ready(self.follower)
         return find(self.memory.index, question, self.clock.now())
 
-    async def collection(self, found: Found, more: Mapping[str, Any]) -> Made:
-        """The FeatureCollection, and when one of them changed last."""
+    def edition(self, question: Question, found: Found) -> Edition:
+        """What tells the answer apart; what is open changes with the clock alone."""
+        changed_at = None if question.wanted.is_open_now else published_at(self.follower, self.prices, self.clock.now())
+        return Edition(f"{found.stamp}-{self.prices.stamp}", changed_at)
+
+    async def collection(self, found: Found, more: Mapping[str, Any]) -> bytes:
+        """The FeatureCollection."""
         numbers: list[int] = found.numbers.tolist()
         features = await self.places.features(numbers)
         priced = await self._priced(features)
@@ -67,7 +73,7 @@ class QueryDesk:
             "returned": len(texts),
             **more,
         }
-        return with_items(head, "features", texts), max((one.changed_at for one in features.values()), default=None)
+        return with_items(head, "features", texts)
 
     async def _priced(self, features: Mapping[int, Feature]) -> dict[int, bytes]:
         split = {number: (one, *split_feature(one.text)) for number, one in features.items() if one.text is not None}
@@ -76,8 +82,8 @@ class QueryDesk:
         )
         return {number: with_properties(text, {"price": prices[number]}) for number, (_, _, text) in split.items()}
 
-    async def whole(self, owner: Party, location_id: str) -> tuple[str, Made]:
-        """One Location in full, with what tells it apart. Raises ReadingFault (404)."""
+    async def whole(self, owner: Party, location_id: str) -> tuple[Single, bytes]:
+        """One Location in full, and which state of it. Raises ReadingFault (404)."""
         number = await self.places.number_of(owner, location_id)
         features = await self.places.features([number]) if number is not None else {}
         if number is None or number not in features:
@@ -89,8 +95,7 @@ class QueryDesk:
         one = features[number]
         location = decode_location(text)
         full = full_text(location, await self.prices.of_location(location))
-        body = with_properties(priced[number], full | self.licence.as_json())
-        return f"{one.seq}-{self.prices.stamp}", (body, one.changed_at)
+        return Single(number, one.seq), with_properties(priced[number], full | self.licence.as_json())
 
 
 def query_router(desk: QueryDesk) -> APIRouter:
@@ -139,12 +144,12 @@ def query_router(desk: QueryDesk) -> APIRouter:
             owner = Party.of(country_code, party_id)
         except ValueError as exc:
             raise missing("Location of that name") from exc
-        stamp, made = await desk.whole(owner, location_id)
-
-        async def make() -> Made:
-            return made
-
-        return await cached(request, stamp, make, GEOJSON)
+        when_ready(desk.follower)
+        prices = desk.prices.stamp
+        if (tag := is_current(request, desk.memory.index, prices)) is not None:
+            return unchanged(tag)
+        single, body = await desk.whole(owner, location_id)
+        return Response(body, 200, known_already(request, edition_of(request, single, prices)).headers, GEOJSON)
 
     return router
 
@@ -160,8 +165,8 @@ async def _read_track(request: Request) -> Track:
 
 async def _answer(request: Request, desk: QueryDesk, question: Question) -> Response:
     found = desk.found(question)
-    stamp = f"{found.stamp}-{desk.prices.stamp}"
-    return await cached(request, stamp, lambda: desk.collection(found, _links(request, question, found)), GEOJSON)
+    edition = desk.edition(question, found)
+    return await cached(request, edition, lambda: desk.collection(found, _links(request, question, found)), GEOJSON)
 
 
 def _links(request: Request, question: Question, found: Found) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, Response
 from hub.navigation.follower import Follower, Memory
 from hub.navigation.index import Index
 from hub.navigation.problems import ReadingFault, wrong
-from hub.navigation.routes.answers import known_already
+from hub.navigation.routes.answers import Edition, known_already
 from hub.navigation.routes.readiness import when_ready
 from hub.navigation.snapshotting import Snapshots
 from hub.navigation.tiles import ZOOM_MAX, Address, Tile, TileCache
@@ -48,7 +48,7 @@ def tile_router(desk: TileDesk) -> APIRouter:
     async def tile(request: Request, z: str, x: str, y: str) -> Response:
         """A vector tile (MVT 2.1): layer `locations` from zoom 10, `clusters` below it. Empty where nothing is."""
         made = desk.tile(read_address(z, x, y))
-        common = known_already(request, made.digest)
+        common = known_already(request, Edition(made.digest))
         if common.is_known:
             return Response(None, 304, common.headers)
         return Response(made.content, 200, common.headers, TILE_TYPE)
