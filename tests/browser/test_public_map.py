@@ -13,6 +13,7 @@ from playwright.async_api import Page, Route, expect
 from tests.browser.test_map import DRAWN_MILLISECONDS_MAX
 from tests.browser.test_pages import THEMES, look_at
 from tests.browser.windows import DESKTOP, PHONE, Watch, Windows
+from tests.settlement.cases import tariff
 from tests.web.clearing import Clearing
 
 PLACE = {"longitude": 13.383068, "latitude": 52.530644}
@@ -95,6 +96,8 @@ async def test_a_dot_changes_its_colour_within_two_seconds_of_an_ocpi_patch(desk
 
 async def test_a_place_is_found_and_read_with_keys_alone(desk: Clearing, windows: Windows) -> None:
     await says(desk, "AVAILABLE", "CHARGING")
+    ad_hoc = tariff(type="AD_HOC_PAYMENT", last_updated="2027-03-01T00:00:00Z")
+    assert (await desk.push("tariffs", ad_hoc)).json()["status_code"] == 1000
     async with on_the_map(windows, AFAR, reduced_motion="reduce") as page:
         await page.keyboard.press("Tab")
         await page.keyboard.press("Enter")
@@ -112,7 +115,8 @@ async def test_a_place_is_found_and_read_with_keys_alone(desk: Clearing, windows
             "Mühlenweg 1, 10115 Berlin",
             "Live: ",
             "CCS (Type 2) 150 kW 0 of 1",
-            "Price without a contract unknown",
+            "Type 2, 22 kW: 0.476 EUR a kWh",
+            "CCS (Type 2), 150 kW: unknown",
         ):
             await expect(panel).to_contain_text(text, use_inner_text=True)
         await says(desk, "AVAILABLE", "AVAILABLE")

@@ -270,7 +270,7 @@ function show(said, isNew) {
     el("p", { text: `Operator: ${said.operator.name || said.operator.party}` }),
     freshness(said.freshness),
     el("h3", { text: "Plugs" }), plugsTable(said.summary),
-    el("h3", { text: "Price without a contract" }), price(said.price?.ad_hoc),
+    el("h3", { text: "Price without a contract" }), prices(said.evse_list),
     el("h3", { text: "Open" }), opening(said.opening),
     el("h3", { text: "Charging points" }), el("div", {}, ...said.evse_list.map(evse)),
     el("p", {}, el("a", { href: address(said.links.self), text: "All that is known, as JSON" })),
@@ -301,24 +301,44 @@ function plugsTable(groups) {
   return el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows));
 }
 
-function price(adHoc) {
-  if (!adHoc || adHoc === "unknown") return el("p", { text: "unknown" });
+function grouped(pairs) {
+  const groups = new Map();
+  for (const [name, member] of pairs) groups.set(name, [...(groups.get(name) ?? []), member]);
+  return groups;
+}
+
+function prices(evses) {
+  const groups = grouped(evses.flatMap((one) => one.connectors).map((connector) => [priced(connector.price?.ad_hoc), withPower(connector)]));
+  if (groups.size < 2) return el("p", { text: [...groups.keys()][0] ?? "unknown" });
+  return el("ul", {}, ...[...groups].map(([text, plugs]) => el("li", { text: `${[...new Set(plugs)].join("; ")}: ${text}` })));
+}
+
+function priced(adHoc) {
+  if (!adHoc || adHoc === "unknown") return "unknown";
   const units = { kwh: "a kWh", minute: "a minute", session: "once", parking_minute: "a minute of parking" };
   const parts = Object.entries(units).filter(([name]) => adHoc[name] != null).map(([name, unit]) => `${adHoc[name]} ${adHoc.currency} ${unit}`);
   const notes = [adHoc.incl_vat ? "with VAT" : "VAT not known", adHoc.varies ? "it may vary with time and power" : ""].filter(Boolean).join("; ");
-  return el("p", { text: `${parts.join(" + ") || "free of charge"} (${notes})` });
+  return `${parts.join(" + ") || "free of charge"} (${notes})`;
 }
 
 function opening(said) {
   if (said?.twentyfourseven) return el("p", { text: "around the clock" });
   if (!said?.regular_hours?.length) return el("p", { text: "unknown" });
-  return el("ul", {}, ...said.regular_hours.map((hours) => el("li", { text: `${DAYS[hours.weekday]} ${hours.period_begin}–${hours.period_end}` })));
+  const groups = grouped(said.regular_hours.map((hours) => [`${hours.period_begin}–${hours.period_end}`, hours.weekday]));
+  return el("ul", {}, ...[...groups].map(([hours, days]) => el("li", { text: `${daysText(days)} ${hours}` })));
 }
+
+function daysText(days) {
+  const isRow = days.length > 2 && days.every((day, place) => day === days[0] + place);
+  return isRow ? `${DAYS[days[0]]}–${DAYS[days.at(-1)]}` : days.map((day) => DAYS[day]).join(", ");
+}
+
+const withPower = (connector) => `${plug(connector.standard)}${connector.max_electric_power ? `, ${power(connector.max_electric_power / 1000)}` : ""}`;
 
 function evse(one) {
   const state = STATUS_STATES[one.status] ?? "unknown";
   const said = one.status === one.said ? "" : `, said ${one.said.toLowerCase()} before`;
-  const plugs = one.connectors.map((connector) => `${plug(connector.standard)}${connector.max_electric_power ? `, ${power(connector.max_electric_power / 1000)}` : ""}`).join("; ");
+  const plugs = one.connectors.map(withPower).join("; ");
   return el("div", { class: "evse" }, mark(state),
     el("span", { text: `${one.evse_id ?? one.uid}${one.physical_reference ? ` (${one.physical_reference})` : ""}: ${one.status.toLowerCase()}${said} since ${moment(one.happened_at)} · ${plugs}` }));
 }
