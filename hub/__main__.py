@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # each command imports what it needs: not every one is worth 
     from hub.commands.erase import Driver
     from hub.partners.probe import Report
     from hub.store.database import Database
-    from hub.web.admin import InvitationMade, InvitationShown, InvitedRole, PartnerShown, RoleShown
+    from hub.web.asked import InvitationMade, InvitationShown, InvitedRole, PartnerShown, RoleShown
 
 Result = TypeVar("Result")
 
@@ -245,10 +245,10 @@ def _demo(options: argparse.Namespace, settings: Settings) -> int:
 
 def _invite(options: argparse.Namespace, settings: Settings) -> int:
     from hub.clock import SystemClock
-    from hub.server import address
     from hub.store.partners import Partners
-    from hub.web.admin import InvitationAsked, make_invitation
+    from hub.web.asked import InvitationAsked, make_invitation
     from hub.web.registration import versions_url
+    from hub.whereabouts import address
 
     asked = InvitationAsked(roles=read_roles(options.roles))
 
@@ -270,7 +270,7 @@ def _invite(options: argparse.Namespace, settings: Settings) -> int:
 def _invitations(options: argparse.Namespace, settings: Settings) -> int:
     from hub.clock import SystemClock
     from hub.store.partners import Partners
-    from hub.web.admin import show_invitation
+    from hub.web.asked import show_invitation
 
     async def work(database: Database, _: Settings) -> list[InvitationShown]:
         now = SystemClock().now()
@@ -285,7 +285,7 @@ def _invitations(options: argparse.Namespace, settings: Settings) -> int:
 
 def _partners(options: argparse.Namespace, settings: Settings) -> int:
     from hub.store.partners import LEFT, Partners
-    from hub.web.admin import show_partner
+    from hub.web.asked import show_partner
 
     async def work(database: Database, _: Settings) -> list[PartnerShown]:
         rows = await Partners(database).load()
@@ -405,7 +405,7 @@ def _erase(options: argparse.Namespace, settings: Settings) -> int:
 def _backup(options: argparse.Namespace, settings: Settings) -> int:
     from hub.clock import SystemClock
     from hub.commands.backup import BackupAsked, run_backup
-    from hub.server import database_url
+    from hub.whereabouts import database_url
 
     asked = BackupAsked(options.file, _keys(settings), has_keys=options.with_keys)
     return run_backup(lambda: database_url(settings, is_shared=True), asked, SystemClock().now())
@@ -413,7 +413,7 @@ def _backup(options: argparse.Namespace, settings: Settings) -> int:
 
 def _restore(options: argparse.Namespace, settings: Settings) -> int:
     from hub.commands.backup import RestoreAsked, run_restore
-    from hub.server import database_url
+    from hub.whereabouts import database_url
 
     asked = RestoreAsked(options.file, _keys(settings), empties=options.force_empty)
     return run_restore(lambda: database_url(settings, is_shared=False), asked)
@@ -429,8 +429,8 @@ def _account(options: argparse.Namespace, settings: Settings) -> int:
     from hub.clock import SystemClock
     from hub.commands.account import account_link
     from hub.console.gate import Gate
-    from hub.server import address
     from hub.store.accounts import Accounts
+    from hub.whereabouts import address
 
     async def work(database: Database, settings: Settings) -> str:
         base_url = address(settings)
@@ -442,8 +442,8 @@ def _account(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _rotate_secret(options: argparse.Namespace, settings: Settings) -> int:
-    from hub.server import database_url
     from hub.store.rotation import adopt_key, prepare_key, read_key, reseal_tokens, resealing
+    from hub.whereabouts import database_url
 
     key_file = settings.secret_key_file
     if settings.secret_key is not None and options.old_key_file is None:
@@ -463,7 +463,7 @@ def _rotate_secret(options: argparse.Namespace, settings: Settings) -> int:
 def read_roles(words: list[str]) -> list[InvitedRole]:
     """`["CPO", "DE/ABC", …]` as roles. Raises ValueError for anything else."""
     from hub.store.partners import PartyRole
-    from hub.web.admin import InvitedRole
+    from hub.web.asked import InvitedRole
 
     if len(words) % 2:
         raise ValueError("roles and parties come in pairs: CPO DE/ABC")
@@ -500,7 +500,7 @@ def _heard(partner: PartnerShown) -> str:
 
 def _with_database(work: Callable[[Database, Settings], Awaitable[Result]], settings: Settings) -> Result:
     """Do something with the database: the outside one, the running hub's, or an embedded one for as long as it takes."""
-    from hub.server import database_url
+    from hub.whereabouts import database_url
 
     with database_url(settings, is_shared=True) as url:
         return asyncio.run(_use(url, lambda database: work(database, settings)))

@@ -33,9 +33,10 @@ from hub.console.locations import PlaceDesks
 from hub.console.network import NetworkDesks
 from hub.console.pairs import PairDesks
 from hub.console.periods import PeriodDesks
-from hub.console.rendering import STATIC_PATH, Pages
+from hub.console.rendering import STATIC_PATH, Pages, asset
 from hub.console.routes import Console
 from hub.console.sign_on import SignOn
+from hub.console.stepping import Steps
 from hub.console.telling import Teller
 from hub.console.wiring import Desks, console_routers, static_files
 from hub.navigation.desk import Navigation, open_navigation
@@ -44,6 +45,7 @@ from hub.navigation.formats.publishing import Publisher
 from hub.navigation.problems import ReadingFault
 from hub.navigation.routes.door import Licence, front, is_public, on_reading_fault, told_to_readers
 from hub.navigation.routes.wiring import Published, navigation_routers
+from hub.navigation.snapshotting import Shelf
 from hub.navigation.standings import standings
 from hub.partners.client import PartnerClient
 from hub.partners.clientinfo import ClientInfoNews
@@ -96,6 +98,7 @@ from hub.store.disputes import DisputeBook
 from hub.store.exchanges import Exchanges
 from hub.store.feeds import Feeds
 from hub.store.forgetting import Forgetting
+from hub.store.glance import Glance
 from hub.store.handshakes import HandshakeSteps, KeptStep
 from hub.store.health import DatabaseHealth
 from hub.store.leader import Leadership, key_mark
@@ -114,6 +117,7 @@ from hub.store.scorecards import Scorecards
 from hub.store.searches import Searches
 from hub.store.secrets import Safe, SealKey
 from hub.store.statements import Statements
+from hub.store.stepfailures import StepFailures
 from hub.store.views import EmspViews
 from hub.web.admin import Desk, admin_router
 from hub.web.agreements import AgreementsDesk, agreements_router
@@ -153,6 +157,7 @@ from ocpi_modules.parties import Party
 LANE_DRAIN_SECONDS = 5.0
 PROVIDER_WAIT_SECONDS = 10.0
 JOURNAL_DRAIN_SECONDS = 3.0
+SNAPSHOTS_FOLDER = "snapshots"
 SHARES, LANES = "shares", "lanes"
 PERIOD_LOOK_ROUNDS = 60
 """Whole periods are looked at once in so many rounds of settlement."""
@@ -310,7 +315,7 @@ class Hub:
             )
         )
         self.navigation = self._open_navigation(settings, database_url)
-        self.period_desks = PeriodDesks(self._periods_desk(), Cockpit(self.database.direct), clock)
+        self.period_steps = Steps(clock, StepFailures(self.database.direct))
         self.app = self._application(settings, endpoint, url)
 
     def _open_navigation(self, settings: Settings, database_url: str) -> Navigation | None:
@@ -322,6 +327,7 @@ class Hub:
             self._clock,
             lambda: standings(self.roster.directory, self._clock.now(), silent_after),
             MapTerms(anonymous_per_second=settings.map_anonymous_per_second),
+            Shelf(settings.data_dir / SNAPSHOTS_FOLDER, licence_of(settings).line),
         )
 
     def _make_recorder(self, settings: Settings, database_url: str) -> Recorder:
@@ -436,7 +442,7 @@ class Hub:
             books=books,
             decisions=decisions,
             proof=proof,
-            periods=self.period_desks,
+            periods=PeriodDesks(console, self._periods_desk(), Cockpit(direct), self.period_steps),
             statements=StatementsDesk(self.closing, Statements(self.database.direct)),
             missing=self._missing_desk(),
             disputes=DisputeDesks(disputes, proof, links),
@@ -448,6 +454,7 @@ class Hub:
             network=self._network_desks(url),
             alerts=self.alerts,
             places=PlaceDesks(places=Places(direct), copies=self.copies, roster=self.roster),
+            glance=Glance(direct),
             messages=self._messages_desk(),
             lanes=self._lanes_desk(),
         )
@@ -456,7 +463,7 @@ class Hub:
             app.include_router(router)
 
     def _add_navigation(self, app: HubApplication, navigation: Navigation, settings: Settings) -> None:
-        licence = Licence(settings.data_licence, settings.data_licence_url, settings.data_attribution or settings.name)
+        licence = licence_of(settings)
         publisher = Publisher(
             name=settings.name,
             country=settings.country_code,
@@ -464,7 +471,7 @@ class Hub:
             website=settings.website,
             licence=settings.data_licence,
         )
-        published = Published(publisher, licence, settings.base_url, lambda: self.roster.directory)
+        published = Published(publisher, licence, settings.base_url, lambda: self.roster.directory, asset)
         for router in navigation_routers(navigation, self._clock, published):
             app.include_router(router)
         app.include_router(readers_router(navigation.doorkeeper, settings.admin_token_text()))
@@ -492,7 +499,7 @@ class Hub:
             if self.navigation is not None:
                 await self.navigation.close()
             await self.errands.close()
-            await self.period_desks.close()
+            await self.period_steps.close()
             await self.console.close()
             await ended(dates)
             await self.leadership.close()
@@ -695,6 +702,7 @@ class Hub:
             missing=self._missing_sessions,
             periods=self.books.periods.load,
             backlog=self.database_health.backlog,
+            failures=StepFailures(self.database.direct).all,
             lane_max=lane_max,
         )
 
@@ -774,6 +782,11 @@ class HubApplication(FastAPI):
             await self._public(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+
+def licence_of(settings: Settings) -> Licence:
+    """Under which licence everybody may use what is public."""
+    return Licence(settings.data_licence, settings.data_licence_url, settings.data_attribution or settings.name)
 
 
 def single_sign_on(settings: Settings, clock: Clock, url: str) -> SignOn | None:

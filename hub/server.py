@@ -28,17 +28,16 @@ from hub.partners.natsserver import running_server
 from hub.settings import Settings, environment_with
 from hub.store.accounts import Accounts
 from hub.store.database import Database
-from hub.store.embedded import attach_or_start, start
 from hub.store.leader import key_mark, require_one_key
 from hub.store.rotation import require_key
 from hub.web.protocol import EnvelopeProtocol
+from hub.whereabouts import database_url, told_address
 from hub.workers import Plan, Supervisor, worker_command
 
 GRACE_SECONDS = 10
 KEPT_ALIVE_SECONDS = 30
 YOUNG_OBJECTS_MAX = 20_000
 END_WAIT_SECONDS = 25  # longer than GRACE_SECONDS and all that is waited for afterwards
-ADDRESS_FILE = "public-url"
 
 _log = structlog.get_logger()
 
@@ -163,37 +162,6 @@ def _with_address(settings: Settings, host: str, port: int) -> Settings:
     if is_any:
         _log.warning("no_public_url", advice="set HUB_PUBLIC_URL to the address under which partners reach this hub")
     return settings.model_copy(update={"public_url": f"http://{reachable}:{port}"})
-
-
-@contextmanager
-def told_address(settings: Settings) -> Iterator[None]:
-    """While the hub runs, its address stands in the data folder, where other commands find it."""
-    file = settings.data_dir / ADDRESS_FILE
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(settings.base_url)
-    try:
-        yield
-    finally:
-        file.unlink(missing_ok=True)
-
-
-def address(settings: Settings) -> str:
-    """The address of the hub: the setting, else that of the running hub, else where it listens by default."""
-    file = settings.data_dir / ADDRESS_FILE
-    if settings.public_url is None and file.exists():
-        return file.read_text().strip()
-    return settings.base_url
-
-
-@contextmanager
-def database_url(settings: Settings, *, is_shared: bool) -> Iterator[str]:
-    """The outside database, else the embedded one for as long as the block lasts: ours alone, or shared with a hub that runs."""
-    if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
-        return
-    open_server = attach_or_start if is_shared else start
-    with open_server(settings.data_dir, settings.pg_bin) as running:
-        yield running.server.url
 
 
 def _config(app: Any) -> uvicorn.Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import ssl
@@ -15,10 +16,13 @@ import httpx
 import pytest
 import structlog
 from fastapi import FastAPI
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 from pydantic import SecretStr
 
 from hub.app import create_app
 from hub.clock import Clock
+from hub.console import passwords
 from hub.demo.party import DemoPlatform, role
 from hub.demo.server import LoopbackServer
 from hub.partners.natsserver import running_server as running_nats
@@ -42,6 +46,11 @@ structlog.configure(
     ]
 )
 
+# a password costs a tenth of a second on purpose: tests/console/test_signing_in.py looks at that, all others need not pay it
+SHIPPED_HASHER = passwords.hasher
+passwords.hasher = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+
+YOUNG_OBJECTS_MAX = 20_000
 HUB = Party("NL", "HUB")
 ADMIN_TOKEN = "the-admin-token-of-the-tests"
 LOOPBACK_WAIT_SECONDS = 30.0
@@ -51,6 +60,13 @@ OBJECTS = Path(__file__).parent.parent / "fixtures" / "objects"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Where pictures of the console go (tests/browser)."""
     parser.addoption("--screenshots", default="build/screenshots", help="the folder for pictures of every page")
+
+
+def pytest_collection_finish() -> None:
+    """Ten thousand tests stay in memory to the end: the search for garbage leaves them out, and looks as seldom as in a hub that serves."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS_MAX)
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +126,7 @@ class World:
     database_url: str
     admin: httpx.AsyncClient
     stack: AsyncExitStack
-    app: FastAPI
+    app: FastAPI = field(default_factory=FastAPI)
     platforms: dict[str, DemoPlatform] = field(default_factory=dict)
 
     @property
@@ -185,7 +201,8 @@ class running_hub:
             admin_token=SecretStr(ADMIN_TOKEN),
             allow_private_partner_urls=True,
             public_url=url,
-            **{"forward_timeout_seconds": 3.0, "still_alive_seconds": 60.0, **self._settings},
+            # hubs whose map nobody looks at have none: its readers look at the database several times a second
+            **{"forward_timeout_seconds": 3.0, "still_alive_seconds": 60.0, "navigation": False, **self._settings},
         )
         late.inner = app = create_app(settings, self._database_url, self._clock)
         await self._stack.enter_async_context(app.router.lifespan_context(app))

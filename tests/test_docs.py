@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hub.app import create_app
+from hub.navigation.routes.door import is_public
 from hub.pricing.policy import settings as policy_settings
 from hub.settings import Settings
 from hub.settlement.catalogue import CATALOGUE
@@ -158,6 +159,7 @@ def test_every_operation_of_the_operators_api_stands_in_its_table(tmp_path: Path
         f"{method.upper()} | `{path}`"
         for path, operations in app.openapi()["paths"].items()
         if not path.startswith("/ocpi/")  # those are the modules, which have a page of their own
+        if not is_public(path)  # and so has what everybody may read
         for method in operations
     }
     page = (DOCS / "reference" / "admin.md").read_text(encoding="utf-8")
@@ -165,6 +167,14 @@ def test_every_operation_of_the_operators_api_stands_in_its_table(tmp_path: Path
     assert "POST | `/admin/invitations`" in offered
     written = set(re.findall(r"^\| ([A-Z]+ \| `/admin[^`]*`) \|", page, re.MULTILINE))
     assert written == {row for row in offered if "/admin" in row}
+
+
+def test_everything_that_everybody_may_read_stands_in_its_table(tmp_path: Path) -> None:
+    app = create_app(Settings(data_dir=tmp_path), "postgresql://nowhere.invalid/hub")
+    offered = {path for path in app.openapi()["paths"] if is_public(path)}
+    page = (DOCS / "howto" / "read-the-map.md").read_text(encoding="utf-8")
+    assert "/nav/v1/locations" in offered
+    assert {path for path in offered if f"| `{path}` |" not in page} == set()
 
 
 def _commands() -> list[str]:

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     HELD = "held"
     MISSING = "missing"
     CLOSE = "overdue_close"
+    STEP = "failed_step"
     UNEXAMINED = "unexamined"
     SECOND = "second_person"
 
@@ -59,6 +60,7 @@ WATCHED: Mapping[Kind, Watched] = {
     Kind.HELD: Watched(title="CDRs on hold", unit="", threshold=Decimal(10_000), is_money=True),
     Kind.MISSING: Watched(title="Missing CDRs", unit="sessions", threshold=Decimal(100)),
     Kind.CLOSE: Watched(title="A period is not closed", unit="hours after its date", threshold=Decimal(72)),
+    Kind.STEP: Watched(title="A step of a closing failed", unit="times in a row", threshold=Decimal(1)),
     Kind.UNEXAMINED: Watched(title="CDRs wait to be examined", unit="minutes", threshold=Decimal(15)),
     Kind.SECOND: Watched(title="Decisions wait for a second person", unit="hours", threshold=Decimal(24)),
 }
@@ -113,6 +115,18 @@ class Month:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """A step of a period that came to nothing while nobody waited for it, the last time at a moment (UTC)."""
+
+    period: str
+    step: str
+    actor: str
+    said: str
+    at: datetime
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     """How many wait, and since when the first does (UTC)."""
 
@@ -131,6 +145,7 @@ class Situation:
     held: Mapping[str, Sum] = field(default_factory=dict)
     missing: Mapping[str, int] = field(default_factory=dict)
     periods: Sequence[Month] = ()
+    failed: Sequence[Failed] = ()
     unexamined: Queue = Queue(0, None)
     undecided: Queue = Queue(0, None)
 
@@ -211,7 +226,7 @@ def _full(at: Situation, rule: Rule, opened: Collection[tuple[str, str, str]]) -
 def _held(at: Situation, rule: Rule, opened: Collection[tuple[str, str, str]]) -> Iterator[Condition]:
     held = at.held.get(rule.currency)
     if held and _is_over(held.amount, rule, (rule.kind.value, rule.currency, "") in opened):
-        said = f"{_many(held.cdrs, 'CDR is', 'CDRs are')} on hold: {formats.money(held.amount, rule.currency)}"
+        said = f"{formats.many(held.cdrs, 'CDR is', 'CDRs are')} on hold: {formats.money(held.amount, rule.currency)}"
         yield Condition(
             kind=rule.kind, currency=rule.currency, said=said, path="/console/cdrs?disposition=HOLD", since=at.now
         )
@@ -221,7 +236,7 @@ def _missing(at: Situation, rule: Rule, opened: Collection[tuple[str, str, str]]
     total = sum(at.missing.values())
     if total and _is_over(Decimal(total), rule, (rule.kind.value, "", "") in opened):
         worst = max(sorted(at.missing), key=lambda name: at.missing[name])
-        said = f"{_many(total, 'session has', 'sessions have')} no CDR, {formats.number(at.missing[worst])} of them of {worst}"
+        said = f"{formats.many(total, 'session has', 'sessions have')} no CDR, {formats.number(at.missing[worst])} of them of {worst}"
         yield Condition(kind=rule.kind, said=said, path="/console/missing", since=at.now)
 
 
@@ -234,18 +249,27 @@ def _overdue(at: Situation, rule: Rule, opened: Collection[tuple[str, str, str]]
             yield Condition(kind=rule.kind, subject=one.id, said=said, path=path, since=one.closes_at)
 
 
+def _failed(at: Situation, rule: Rule, opened: Collection[tuple[str, str, str]]) -> Iterator[Condition]:
+    for one in at.failed:
+        if one.times >= rule.threshold:
+            said = f"{one.step} of {one.period}, taken by {one.actor}, came to nothing: {one.said}"
+            yield Condition(
+                kind=rule.kind, subject=one.period, said=said, path=f"/console/periods/{one.period}", since=one.at
+            )
+
+
 def _unexamined(at: Situation, rule: Rule, opened: Collection[tuple[str, str, str]]) -> Iterator[Condition]:
     since = at.unexamined.oldest_at
     if since is not None and at.now - since >= _span(rule, "minutes"):
-        said = f"{_many(at.unexamined.count, 'CDR waits', 'CDRs wait')} to be examined"
+        said = f"{formats.many(at.unexamined.count, 'CDR waits', 'CDRs wait')} to be examined"
         yield Condition(kind=rule.kind, said=said, path="/console/health", since=since)
 
 
 def _undecided(at: Situation, rule: Rule, opened: Collection[tuple[str, str, str]]) -> Iterator[Condition]:
     since = at.undecided.oldest_at
     if since is not None and at.now - since >= _span(rule, "hours"):
-        said = f"{_many(at.undecided.count, 'decision waits', 'decisions wait')} for a second person"
-        yield Condition(kind=rule.kind, said=said, path="/console/decisions?state=proposed", since=since)
+        said = f"{formats.many(at.undecided.count, 'decision waits', 'decisions wait')} for a second person"
+        yield Condition(kind=rule.kind, said=said, path="/console/decisions?state=waiting", since=since)
 
 
 _LOOKS = {
@@ -254,6 +278,7 @@ _LOOKS = {
     Kind.HELD: _held,
     Kind.MISSING: _missing,
     Kind.CLOSE: _overdue,
+    Kind.STEP: _failed,
     Kind.UNEXAMINED: _unexamined,
     Kind.SECOND: _undecided,
 }
@@ -265,10 +290,6 @@ def _is_over(figure: Decimal, rule: Rule, is_open: bool) -> bool:
 
 def _span(rule: Rule, unit: str) -> timedelta:
     return timedelta(**{unit: float(rule.threshold)})
-
-
-def _many(count: int, one: str, several: str) -> str:
-    return f"{formats.number(count)} {one if count == 1 else several}"
 
 
 def _named(names: Sequence[str]) -> str:

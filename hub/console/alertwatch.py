@@ -17,6 +17,7 @@ from hub.console.alerting import (
     Alert,
     Channel,
     Condition,
+    Failed,
     Kind,
     Letter,
     Month,
@@ -43,6 +44,7 @@ from hub.store.alerts import AlertBook, KeptAlert, KeptChannel, KeptRule, KeptTe
 from hub.store.health import Backlog
 from hub.store.periods import KeptPeriod
 from hub.store.secrets import Safe
+from hub.store.stepfailures import StepFailure
 
 LOOK_SECONDS = 30.0
 MISSING_FRESH_SECONDS = 300.0
@@ -62,6 +64,7 @@ class Sources:
     missing: Callable[[], Awaitable[dict[str, int]]]
     periods: Callable[[], Awaitable[list[KeptPeriod]]]
     backlog: Callable[[], Awaitable[Backlog]]
+    failures: Callable[[], Awaitable[list[StepFailure]]]
     lane_max: int
 
 
@@ -148,6 +151,7 @@ class AlertWatch(Rounds):
             held={currency: Sum(*held) for currency, held in (await book.held()).items()},
             missing=await self._missing(),
             periods=[Month(one.id, one.closes_at, one.state) for one in await self._sources.periods()],
+            failed=[*map(failed_step, await self._sources.failures())],
             unexamined=Queue(backlog.cdrs, backlog.oldest_at),
             undecided=Queue(*undecided),
         )
@@ -185,6 +189,11 @@ def silent_partners(directory: Directory) -> list[Silent]:
         for partner_id, members in sorted(found.items())
         if partner_id is not None
     ]
+
+
+def failed_step(kept: StepFailure) -> Failed:
+    """A step that failed out of its row."""
+    return Failed(kept.period, kept.step, kept.actor, kept.said, kept.failed_at, kept.times)
 
 
 def tellings_of(letter: Letter, said: str, clock: Clock) -> Iterable[KeptTelling]:

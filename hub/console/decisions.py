@@ -12,7 +12,7 @@ from hub.console.accounts import Permission
 from hub.console.listing import Column, FilterField, Listing, add_listing
 from hub.console.routes import Console, done
 from hub.store.decisions import Asked as DecisionsAsked
-from hub.web.decisions import DecisionsDesk, DecisionShown, State, read_place, show_decision
+from hub.web.decisions import DecisionsDesk, DecisionShown, StateAsked, read_place, show_decision
 from hub.web.listing import Filters, Page, Text
 from ocpi_modules.types import INT_MAX
 
@@ -69,7 +69,7 @@ class DecisionFilters(Filters):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    state: State | None = None
+    state: StateAsked | None = None
     actor: Text | None = None
     target: Text | None = None
 
@@ -113,7 +113,12 @@ def _decisions(desk: DecisionsDesk) -> Listing[DecisionShown, DecisionFilters]:
             FilterField(
                 name="state",
                 label="State",
-                choices=(("proposed", "waits for a second person"), ("standing", "stands"), ("revoked", "taken back")),
+                choices=(
+                    ("waiting", "waits for a second person"),
+                    ("exceeded", "more came than it covers"),
+                    ("standing", "stands"),
+                    ("revoked", "taken back"),
+                ),
             ),
             FilterField(name="actor", label="Who"),
         ),

@@ -9,7 +9,7 @@ import structlog
 from hub.partners.handshake import Handshake
 from hub.partners.progress import Note, Step, Tell, of_errand
 from hub.store.secrets import new_token
-from hub.web.admin import PartnerAsked
+from hub.web.asked import PartnerAsked
 from ocpi_modules.errors import ClientFault, OcpiError
 
 AT_ONCE_MAX = 10

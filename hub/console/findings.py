@@ -59,7 +59,7 @@ def _findings(desk: BooksDesk) -> Listing[FindingShown, FindingFilters]:
         columns=(
             Column(key="kind", label="Kind", value=lambda row: row.kind, kind="tag"),
             Column(key="sentence", label="What is wrong", value=lambda row: row.sentence, link=_cause, is_wide=True),
-            Column(key="severity", label="Severity", value=lambda row: row.severity, kind="tag", is_minor=True),
+            Column(key="severity", label="Severity", value=lambda row: row.severity, kind="tag", is_rare=True),
             Column(key="disposition", label="Verdict", value=lambda row: row.disposition, kind="tag"),
             Column(
                 key="party",
@@ -84,9 +84,9 @@ def _findings(desk: BooksDesk) -> Listing[FindingShown, FindingFilters]:
                 value=lambda row: row.raised_at,
                 kind="moment",
                 sort="since",
-                is_minor=True,
+                is_rare=True,
             ),
-            Column(key="cleared_at", label="Until", value=lambda row: row.cleared_at, kind="moment", is_minor=True),
+            Column(key="cleared_at", label="Until", value=lambda row: row.cleared_at, kind="moment", is_rare=True),
         ),
         filters=(
             FilterField(name="period", label="Period", placeholder="2026-10"),

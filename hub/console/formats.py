@@ -30,6 +30,11 @@ def number(value: Decimal | int | str) -> str:
     return f"{MINUS}{text}" if Decimal(value) < 0 else text
 
 
+def many(count: int, one: str, several: str) -> str:
+    """A number with its words: ``1 CDR is``, ``1 204 CDRs are``."""
+    return f"{number(count)} {one if count == 1 else several}"
+
+
 def exact(amount: Decimal | str, currency: str) -> str:
     """All digits of an amount."""
     return f"{amount_text(Decimal(amount))} {currency}"

@@ -16,7 +16,7 @@ from hub.console.network import NetworkDesks
 from hub.console.routes import Console, done
 from hub.partners.progress import Step, of_errand, of_invitation
 from hub.store.handshakes import KeptStep
-from hub.web.admin import (
+from hub.web.asked import (
     INVITATION_LIFE_DAYS,
     InvitationAsked,
     InvitationMade,

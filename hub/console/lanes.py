@@ -9,7 +9,7 @@ from hub.console.routes import Console
 from hub.web.lanes import LanesDesk, total
 
 LANES_PATH = "/console/lanes"
-LOOK_AGAIN_SECONDS = 5
+LANES_EVERY_SECONDS = 5
 
 
 def lanes_router(console: Console, desk: LanesDesk) -> APIRouter:
@@ -20,7 +20,7 @@ def lanes_router(console: Console, desk: LanesDesk) -> APIRouter:
     async def lanes(request: Request) -> Response:
         console.person(request, Permission.OPERATE)
         shown = await desk.shown()
-        values = {"lanes": shown, "total": total(shown), "again_seconds": LOOK_AGAIN_SECONDS}
+        values = {"lanes": shown, "total": total(shown), "again_seconds": LANES_EVERY_SECONDS}
         return await console.page(request, "lanes.html", values)
 
     return router

@@ -44,7 +44,7 @@ class Column(Generic[Row]):
     is_minor: bool = False
     """Left out on narrow screens."""
     is_rare: bool = False
-    """Left out on all but wide screens."""
+    """Left out on all but wide screens (from 1600 pixels on)."""
     is_wide: bool = False
     """Holds sentences."""
 
@@ -56,8 +56,9 @@ class Column(Generic[Row]):
     @property
     def shown_from(self) -> str:
         """The classes that leave it out on screens that are too narrow for it."""
-        widths = {"xxl": self.is_rare, "lg": self.is_minor}
-        return next((f"d-none d-{width}-table-cell" for width, is_so in widths.items() if is_so), "")
+        if self.is_rare:
+            return "from-wide"
+        return "d-none d-lg-table-cell" if self.is_minor else ""
 
     @property
     def orders(self) -> tuple[tuple[str, str], ...]:

@@ -27,6 +27,7 @@ class Group:
 
 
 NAVIGATION: tuple[Group, ...] = (
+    Group("The hub", (Item("Overview", "/console/overview", "activity", "0"),)),
     Group(
         "Clearing",
         (

@@ -25,7 +25,7 @@ from hub.partners.progress import of_partner
 from hub.partners.quirks import Quirks
 from hub.store.partners import JOINED
 from hub.store.pulls import PullMode
-from hub.web.admin import PartnerShown
+from hub.web.asked import PartnerShown
 from hub.web.listing import Filters, Page, Text
 from hub.web.upkeep import show_defects
 from ocpi_modules.catalog import MODULES

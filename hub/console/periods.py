@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request, Response
 from pydantic import ConfigDict
 
-from hub.clock import Clock
 from hub.console.accounts import Permission
 from hub.console.exports import attachment
 from hub.console.kept import Kept
@@ -100,22 +99,15 @@ Place = tuple[str, State, str, int]
 class PeriodDesks:
     """What the pages of periods work with; `counts` and `nets` are added up out of all rows of a month."""
 
-    def __init__(self, periods: PeriodsDesk, cockpit: Cockpit, clock: Clock) -> None:
-        self.periods, self.cockpit = periods, cockpit
-        self.steps = Steps(clock)
-        self.counts: Kept[Place, CountsShown] = Kept(self._count, clock)
-        self.nets: Kept[Place, Mapping[str, Any]] = Kept(self._net, clock)
+    def __init__(self, console: Console, periods: PeriodsDesk, cockpit: Cockpit, steps: Steps) -> None:
+        self.periods, self.cockpit, self.steps = periods, cockpit, steps
+        self.counts: Kept[Place, CountsShown] = console.keep(self._count)
+        self.nets: Kept[Place, Mapping[str, Any]] = console.keep(self._net)
 
     @property
     def closing(self) -> Closing:
         """What takes the steps."""
         return self.periods.closing
-
-    async def close(self) -> None:
-        """Stop what is under way."""
-        await self.steps.close()
-        await self.counts.close()
-        await self.nets.close()
 
     async def _count(self, place: Place) -> CountsShown:
         return show_counts(await self.closing.counts(await self.periods.head(place[0])))
@@ -150,7 +142,7 @@ def live_periods_router(console: Console, desks: PeriodDesks) -> APIRouter:
             values = {
                 "period": desks.periods.show(head),
                 "counted": await desks.counts.of(_place(head)),
-                "underway": desks.steps.of(period_id),
+                "underway": await desks.steps.of(period_id),
             }
             return console.part(request, "period_now.html", values)
 
@@ -168,7 +160,7 @@ def _add_period(router: APIRouter, console: Console, desks: PeriodDesks) -> None
         values = {
             "period": period,
             "counted": await desks.counts.of(_place(head)),
-            "underway": desks.steps.of(period_id),
+            "underway": await desks.steps.of(period_id),
             "pairs": await desks.cockpit.pairs(period_id),
             "stages": [*ORDER],
             "place": ORDER.index(period.state),

@@ -182,7 +182,7 @@ def _listing(places: Places, *, is_map: bool) -> Listing[Place, PlaceFilters]:
         extra=around if is_map else None,
         columns=_columns(),
         filters=(
-            FilterField(name="text", label="Name, id or place"),
+            FilterField(name="text", label="Name, id, EVSE or place"),
             FilterField(name="party", label="Party", placeholder="DE/ABC"),
             FilterField(
                 name="status",
@@ -218,10 +218,10 @@ def _columns() -> tuple[Column[Place], ...]:
         Column(key="city", label="City", value=lambda row: row.city),
         Column(key="country", label="Country", value=lambda row: row.country),
         Column(key="published", label="Published", value=lambda row: YES if row.is_published else NO),
-        Column(key="only_for", label="Only for", value=lambda row: row.audience, is_minor=True),
-        Column(key="changed", label="Changed", value=lambda row: row.changed_at, kind="moment", is_minor=True),
-        Column(key="latitude", label="Latitude", value=lambda row: _degrees(row.latitude), is_minor=True),
-        Column(key="longitude", label="Longitude", value=lambda row: _degrees(row.longitude), is_minor=True),
+        Column(key="only_for", label="Only for", value=lambda row: row.audience, is_rare=True),
+        Column(key="changed", label="Changed", value=lambda row: row.changed_at, kind="moment", is_rare=True),
+        Column(key="latitude", label="Latitude", value=lambda row: _degrees(row.latitude), is_rare=True),
+        Column(key="longitude", label="Longitude", value=lambda row: _degrees(row.longitude), is_rare=True),
     )
 
 

@@ -24,7 +24,7 @@ from ocpi_modules.errors import OcpiError
 
 SIGN_IN_PATH = "/console/sign-in"
 HOME_PATH = "/console/causes"
-LOOK_AGAIN_SECONDS = 2
+COUNTED_AGAIN_SECONDS = 2
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -106,7 +106,7 @@ def done(path: str, sentence: str, *, is_good: bool = True) -> Response:
 
 def look_again(answer: Response) -> Response:
     """A page that the browser asks for again by itself: something on it is still being added up."""
-    answer.headers["refresh"] = str(LOOK_AGAIN_SECONDS)
+    answer.headers["refresh"] = str(COUNTED_AGAIN_SECONDS)
     return answer
 
 

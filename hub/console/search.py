@@ -1,4 +1,7 @@
-"""One box for everything: CDRs, sessions, tokens, parties, statements, causes. What is hit exactly, and alone, is opened at once."""
+"""One box for everything: CDRs, sessions, tokens, parties, locations, statements, causes.
+
+What is hit exactly, and alone, is opened at once.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,10 @@ from hub.console.causes import cause_path
 from hub.console.cdrs import CDRS_PATH, cdr_path
 from hub.console.formats import money
 from hub.console.missing import MISSING_PATH
+from hub.console.places import location_path
 from hub.console.routes import Console
 from hub.console.statements import STATEMENTS_PATH
+from hub.store.places import PlaceHit, Places
 from hub.store.searches import (
     RESULTS_MAX,
     CauseHit,
@@ -63,7 +68,7 @@ class Results:
         return len(self.hits) > RESULTS_MAX
 
 
-def search_router(console: Console, searches: Searches) -> APIRouter:
+def search_router(console: Console, searches: Searches, places: Places) -> APIRouter:
     """The page of results."""
     router = console.router()
 
@@ -72,7 +77,7 @@ def search_router(console: Console, searches: Searches) -> APIRouter:
         console.person(request)
         word = q.replace("\x00", "").strip()
         is_long = len(word) >= WORD_MIN_CHARACTERS
-        results = await look_for(searches, word) if is_long else []
+        results = await look_for(searches, places, word) if is_long else []
         only = only_exact(results)
         if only is not None:
             return RedirectResponse(only.path, 303)
@@ -87,7 +92,7 @@ def search_router(console: Console, searches: Searches) -> APIRouter:
     return router
 
 
-async def look_for(searches: Searches, word: str) -> list[Results]:
+async def look_for(searches: Searches, places: Places, word: str) -> list[Results]:
     """All that a word finds, by kind."""
     key = fold(word)
     of_session = await searches.of_session(key)
@@ -99,6 +104,7 @@ async def look_for(searches: Searches, word: str) -> list[Results]:
         Results("Sessions without CDR", [*map(_session, missing)]),
         Results("Tokens", [*map(_token, await searches.tokens(key))]),
         Results("Parties", [_party(one, key) for one in await searches.parties(word)]),
+        Results("Locations", [*map(_location, await places.named(word, RESULTS_MAX + 1))]),
         Results("Statements", [_statement(one, key) for one in await searches.statements(word)]),
         Results("Causes", [_cause(one, key) for one in await searches.causes(word)]),
     ]
@@ -131,6 +137,12 @@ def _party(one: PartyHit, key: str) -> Hit:
     is_exact = key in {one.party, one.party.replace("/", "-"), one.party.replace("/", "")}
     more = f"{one.name}, {one.roles}: its CDRs".strip(", ")
     return Hit(title=one.party, path=f"{CDRS_PATH}?{seat}={one.party}", more=more, is_exact=is_exact)
+
+
+def _location(one: PlaceHit) -> Hit:
+    where = ", ".join(part for part in (one.name, one.address, one.city) if part)
+    path = location_path(one.owner, one.id)
+    return Hit(title=one.id, path=path, more=f"{where} of {one.owner}", is_exact=one.is_exact)
 
 
 def _statement(one: StatementHit, key: str) -> Hit:

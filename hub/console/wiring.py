@@ -30,6 +30,7 @@ from hub.console.messages import messages_router
 from hub.console.meterkeys import meterkeys_router
 from hub.console.missing import missing_router
 from hub.console.network import NetworkDesks
+from hub.console.overview import OverviewDesks, overview_routers
 from hub.console.pairs import PairDesks, pairs_router
 from hub.console.parties import parties_router
 from hub.console.partners import partners_router
@@ -44,6 +45,7 @@ from hub.console.signing_in import ShownAccount, sign_in_router
 from hub.console.statements import statements_router
 from hub.settlement.engine.corrections import CorrectionDesk
 from hub.settlement.engine.proof import ProofRoom
+from hub.store.glance import Glance
 from hub.store.searches import Searches
 from hub.web.agreements import AgreementsDesk
 from hub.web.books import BooksDesk
@@ -77,6 +79,7 @@ class Desks:
     network: NetworkDesks
     alerts: AlertsDesk
     places: PlaceDesks
+    glance: Glance
     messages: MessagesDesk
     lanes: LanesDesk
 
@@ -91,6 +94,7 @@ def console_routers(
         people_router(console, sign_on),
         room_router(console, desks.guests),
         links_router(console, desks.guests),
+        *overview_routers(console, _overview(desks)),
         causes_router(console, desks.causes),
         cdrs_router(console, desks.books, desks.proof),
         periods_router(console, desks.periods),
@@ -104,7 +108,7 @@ def console_routers(
         findings_router(console, desks.books),
         ledger_router(console, desks.books),
         corrections_router(console, desks.corrections),
-        search_router(console, desks.searches),
+        search_router(console, desks.searches, desks.places.places),
         watching_router(console, desks.network),
         inviting_router(console, desks.network),
         partners_router(console, desks.network),
@@ -119,6 +123,16 @@ def console_routers(
         lanes_router(console, desks.lanes),
         _elsewhere(console),
     ]
+
+
+def _overview(desks: Desks) -> OverviewDesks:
+    return OverviewDesks(
+        vitals=desks.network.vitals,
+        alerts=desks.alerts.book,
+        places=desks.places.places,
+        books=desks.books,
+        glance=desks.glance,
+    )
 
 
 def _elsewhere(console: Console) -> APIRouter:

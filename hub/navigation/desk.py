@@ -9,6 +9,7 @@ from hub.navigation.doorkeeper import Doorkeeper, Terms
 from hub.navigation.follower import Follower, Memory
 from hub.navigation.prices import Prices
 from hub.navigation.projector import Projecting, Projector, Standings
+from hub.navigation.snapshotting import Shelf, Snapshots
 from hub.navigation.streams import Broadcast
 from hub.store.direct import Direct
 from hub.store.publicplaces import PublicPlaces
@@ -28,6 +29,7 @@ class Navigation:
     projector: Projector
     doorkeeper: Doorkeeper
     prices: Prices
+    snapshots: Snapshots
 
     def start(self) -> None:
         """Begin to follow what changes."""
@@ -39,10 +41,11 @@ class Navigation:
         await self.projector.close()
         await self.follower.close()
         await self.doorkeeper.close()
+        await self.snapshots.close()
         await self.direct.close()
 
 
-def open_navigation(direct: Direct, clock: Clock, standings: Standings, terms: Terms) -> Navigation:
+def open_navigation(direct: Direct, clock: Clock, standings: Standings, terms: Terms, shelf: Shelf) -> Navigation:
     """On connections of its own, so that many readers of maps do not keep partners waiting."""
     places, memory, broadcast = PublicPlaces(direct), Memory(), Broadcast()
     follower, prices = Follower(places, memory, broadcast), Prices(PublicTariffs(direct), clock)
@@ -57,4 +60,5 @@ def open_navigation(direct: Direct, clock: Clock, standings: Standings, terms: T
         projector=Projector(means),
         doorkeeper=Doorkeeper(Readers(direct), clock, terms),
         prices=prices,
+        snapshots=Snapshots(memory, shelf),
     )

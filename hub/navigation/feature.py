@@ -10,13 +10,14 @@ from urllib.parse import quote
 
 import msgspec
 
+from hub.navigation.entry import OUT_OF_SERVICE
 from hub.navigation.location import Connector, Evse, PublicLocation
+from hub.navigation.state import State, state_of
 from ocpi_modules.locations import Status
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[str]).decode
 
-OUT_OF_SERVICE = frozenset({Status.INOPERATIVE, Status.OUTOFORDER})
 OCCUPIED = frozenset({Status.CHARGING, Status.BLOCKED, Status.RESERVED})
 PAYMENTS = (
     "CHIP_CARD_SUPPORT",
@@ -62,11 +63,13 @@ def feature_of(location: PublicLocation) -> dict[str, Any]:
 
 
 def _properties(location: PublicLocation) -> dict[str, Any]:
+    counts = counts_of(location.evses)
     return {
         "ref": location.ref,
         **_named(location, ("name", "address", "postal_code", "city", "country", "parking_type")),
         "operator": {"name": location.operator_name, "party": location.party},
-        "evses": counts_of(location.evses),
+        "evses": counts,
+        "state": state_in(counts),
         "summary": [*map(_group_json, groups_of(location.evses))],
         "freshness": freshness_of(location),
         "opening": _opening(location),
@@ -105,6 +108,11 @@ def counts_of(evses: Sequence[Evse]) -> dict[str, int]:
         "out_of_service": broken,
         "unknown": unknown,
     }
+
+
+def state_in(counts: dict[str, int]) -> State:
+    """The state that counts come to."""
+    return state_of(**{name: counts[name] for name in ("available", "occupied", "unknown", "total")})
 
 
 class Group(NamedTuple):

@@ -34,12 +34,15 @@ class Memory:
 
     def __init__(self) -> None:
         self.index = Index()
+        self.gone = 0
+        """How many were taken back since this process began."""
 
     def take(self, entries: Sequence[Entry]) -> None:
         """Locations as they are now, in the order of their changes."""
         for one in entries:
             if one.entry is None:
                 self.index.remove(one.number, one.seq)
+                self.gone += 1
             else:
                 self.index.put(one.number, one.seq, unpack_entry(one.entry))
 

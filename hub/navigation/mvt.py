@@ -142,8 +142,17 @@ def _value(value: Value) -> bytes:
 
 
 def _number(field: int, number: int) -> bytes:
-    return bytes((field,)) + varints(np.array([number], np.uint64))
+    return bytes((field,)) + _varint(number)
 
 
 def _message(field: int, content: bytes) -> bytes:
-    return bytes((field,)) + varints(np.array([len(content)], np.uint64)) + content
+    return bytes((field,)) + _varint(len(content)) + content
+
+
+def _varint(number: int) -> bytes:
+    written = bytearray()
+    while number > 0x7F:
+        written.append(number & 0x7F | 0x80)
+        number >>= 7
+    written.append(number)
+    return bytes(written)

@@ -10,7 +10,9 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from hub.navigation.feature import counts_of, state_in
 from hub.navigation.location import Evse, PublicLocation, Source
+from hub.navigation.state import State
 from ocpi_modules.locations import Status
 
 
@@ -178,7 +180,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """One change of one Location (``CC/PID/id``). Of one that is gone nothing else is told.
 
     `coordinates` are longitude and latitude, as in GeoJSON. `evses` are those whose status changed, `removed` the uids of those that are
-    gone; `available` and `total` count all of its EVSEs. `is_static`: more than statuses changed, so that it has to be read anew.
+    gone; `available` and `total` count all of its EVSEs, `state` is what they come to. `is_static`: more than statuses changed, so that
+    it has to be read anew.
     """
 
     kind: EventKind
@@ -189,6 +192,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     silent_since: datetime | None = None
     available: int | None = None
     total: int | None = None
+    state: State | None = None
     is_static: bool | None = None
     static_version: int | None = None
     status_version: int | None = None
@@ -207,6 +211,7 @@ def event_of(before: PublicLocation | None, after: Step) -> Event | None:
         return Event(EventKind.GONE, before.ref, before.number) if before else None
     if not difference.is_news:
         return None
+    counts = counts_of(location.evses)
     return Event(
         EventKind.UPSERT,
         location.ref,
@@ -214,8 +219,9 @@ def event_of(before: PublicLocation | None, after: Step) -> Event | None:
         coordinates=(location.longitude, location.latitude),
         is_reachable=location.is_reachable,
         silent_since=location.silent_since,
-        available=sum(evse.status is Status.AVAILABLE for evse in location.evses),
-        total=len(location.evses),
+        available=counts["available"],
+        total=counts["total"],
+        state=state_in(counts),
         is_static=difference.is_static,
         static_version=location.static_version,
         status_version=location.status_version,

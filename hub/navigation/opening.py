@@ -26,7 +26,7 @@ def is_open(schedule: Schedule, moment: datetime) -> bool | None:
     try:
         local = moment.astimezone(ZoneInfo(schedule.time_zone))
         return any(_holds(hours_of_day, local) for hours_of_day in hours.regular_hours)
-    except (ValueError, OSError):  # a zone that is none can be anything, even a folder
+    except (ValueError, KeyError, OSError):  # a zone that is none can be anything, even a folder
         return None
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from hub.navigation.formats.publishing import AdHocPrice, TariffKey
+from hub.navigation.location import PublicLocation
 
 
 class PricePort(Protocol):
@@ -22,6 +23,9 @@ class PricePort(Protocol):
 
     async def of_features(self, wanted: Mapping[int, tuple[str, Sequence[str]]]) -> Mapping[int, Any]:
         """What is to be shown as the price of Locations, by number; asked with the owner and the ids of the tariffs of each."""
+
+    async def of_location(self, location: PublicLocation) -> Mapping[str, Any]:
+        """What is to be shown as the price of each connector of a Location, by ``EVSE uid/connector id``."""
 
     async def adhoc(self, wanted: Collection[TariffKey]) -> Mapping[TariffKey, AdHocPrice]:
         """The ad-hoc prices among some tariffs."""

@@ -72,7 +72,7 @@ def read_ref(text: str) -> Ref:
     country_code, _, rest = text.partition("/")
     party_id, _, location_id = rest.partition("/")
     party = Party.of(country_code[:3], party_id[:4])
-    if not party.is_well_formed or not location_id or len(text) > REF_MAX_CHARACTERS:
+    if not party.is_well_formed or not location_id or not text.isprintable() or len(text) > REF_MAX_CHARACTERS:
         raise wrong("location", "is CC/PID/id, or the number of a Location")
     return party, location_id
 

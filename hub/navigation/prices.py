@@ -19,9 +19,20 @@ from typing import Any, TypeVar
 
 from hub.clock import Clock
 from hub.navigation.formats.publishing import AdHocPrice, TariffKey
+from hub.navigation.location import PublicLocation
 from hub.navigation.register import Listed, Register, is_still_public, listed
 from hub.navigation.tail import Tail
-from hub.navigation.tariffs import Name, Tariff, brief_of, headline_of, is_public, name_of, plain, read_tariff
+from hub.navigation.tariffs import (
+    Name,
+    Tariff,
+    brief_of,
+    briefs_at,
+    headline_of,
+    is_public,
+    name_of,
+    plain,
+    read_tariff,
+)
 from hub.store.publictariffs import Marks, PublicTariffs, SharedTariff, TariffChange
 from ocpi_modules.parties import Party
 
@@ -99,6 +110,12 @@ class Prices:
         known, now = await self.public({name_of(*key) for key in wanted}), self._clock.now()
         prices = {name: _adhoc_price(tariff, now) for name, tariff in known.items()}
         return {key: price for key in wanted if (price := prices.get(name_of(*key))) is not None}
+
+    async def of_location(self, location: PublicLocation) -> dict[str, dict[str, Any]]:
+        """The property `price` of each connector of a Location, by ``EVSE uid/connector id``."""
+        connectors = (connector for evse in location.evses for connector in evse.connectors)
+        names = {name_of(location.party, id_) for connector in connectors for id_ in connector.tariff_ids}
+        return briefs_at(location, await self.public(names), self._clock.now())
 
     async def public(self, names: Collection[Name], moment: datetime | None = None) -> dict[Name, Tariff]:
         """Those of some tariffs that are public now, or at another moment."""
@@ -189,9 +206,8 @@ class Prices:
     async def _see_changes(self) -> None:
         marks = await self._tariffs.marks()
         new = self._tail.take(await self._changes(self._tail.floor), marks.top, time.monotonic())
-        self._due.update(
-            change.name for change in new
-        )  # what is not read now for want of a database is read at the next look
+        # what cannot be read now for want of a database is read at the next look
+        self._due.update(change.name for change in new)
         for batch in _batches([*self._due]):
             rows = await self._tariffs.shared(batch)
             self._register.put(await asyncio.to_thread(_list_all, rows), gone=batch)

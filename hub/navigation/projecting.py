@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import count
 
+from hub.navigation.dirty import AHEAD_MAX
 from hub.navigation.entry import entry_of, pack_entry
 from hub.navigation.feature import feature_text
 from hub.navigation.location import PublicLocation, decode_location, encode_location
@@ -15,8 +16,6 @@ from hub.navigation.public import KeptText, Reading, read_public
 from hub.navigation.public import Standing as Stands
 from hub.navigation.quality import encode_summary, summary_of
 from hub.store.publicplaces import Counters, DuePlace, PlaceQuality, PublicRow, Standing
-
-CLOCK_AHEAD_MAX = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def kept_text(due: DuePlace, now: datetime) -> KeptText:
     What is newer than the last push, by more than clocks differ, was heard otherwise: it was pulled since.
     """
     is_pushed = due.pushed_at is not None and (
-        due.last_updated is None or due.last_updated - due.pushed_at <= CLOCK_AHEAD_MAX
+        due.last_updated is None or due.last_updated - due.pushed_at <= AHEAD_MAX
     )
     pushed_at = due.pushed_at if is_pushed else None
     return KeptText(

@@ -68,6 +68,9 @@ class Projector:
             except (Unavailable, Overtaken, TimeoutError, OSError) as exc:
                 _log.warning("public_locations_wait", error=type(exc).__name__)
                 wait_seconds = RETRY_SECONDS
+            except Exception:
+                _log.exception("public_locations_failed")
+                wait_seconds = RETRY_SECONDS
 
     async def look(self) -> None:
         """Bring everything that is due up to date."""
@@ -81,8 +84,22 @@ class Projector:
         counters = await places.counters()
         due = await places.due(BATCH_MAX_PLACES)
         if due:
-            await self._write(counters, due)
+            await self._write_or_halve(counters, due)
         return len(due) == BATCH_MAX_PLACES
+
+    async def _write_or_halve(self, counters: Counters, due: Sequence[DuePlace]) -> None:
+        """Write some Locations; one with which that fails must not keep the others waiting, and stays as it was in public."""
+        try:
+            await self._write(counters, due)
+        except (Unavailable, Overtaken, TimeoutError, OSError):
+            raise
+        except Exception:
+            if len(due) == 1:
+                _log.exception("location_not_published", owner=str(due[0].owner), key=due[0].key)
+                await self._means.places.pass_over(due)
+                return
+            for half in (due[: len(due) // 2], due[len(due) // 2 :]):
+                await self._write_or_halve(await self._means.places.counters(), half)
 
     async def _write(self, counters: Counters, due: Sequence[DuePlace]) -> None:
         now = self._means.clock.now()

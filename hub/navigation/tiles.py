@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from enum import StrEnum
 from math import atan, degrees, pi, sinh
 from typing import Final
 
@@ -27,6 +26,7 @@ from hub.navigation.geometry import Box, Ints, Mask, wrapped
 from hub.navigation.index import Index
 from hub.navigation.mvt import EXTENT, Points, Property, layer, tile
 from hub.navigation.pyramid import CELL_BITS, CELLS, PYRAMID_ZOOM_MAX, WORLD_BITS, cell_shift
+from hub.navigation.state import STATES
 
 LOCATIONS_ZOOM: Final = 10
 ZOOM_MAX: Final = 20
@@ -38,22 +38,6 @@ CACHE_BYTES_MAX: Final = 64 * 1024 * 1024
 _OVERHEAD_BYTES: Final = 500
 
 _NAMES = ("count", "evses", "available")
-
-
-class State(StrEnum):
-    """How a Location is, in one word."""
-
-    AVAILABLE = "available"
-    """An EVSE is available."""
-    UNKNOWN = "unknown"
-    """None is known to be, and of some it is not known; also where there are no EVSEs."""
-    OCCUPIED = "occupied"
-    """None is; some work."""
-    OUT_OF_SERVICE = "out_of_service"
-    """None works."""
-
-
-STATES = tuple(State)
 
 
 @dataclass(frozen=True, slots=True)

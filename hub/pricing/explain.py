@@ -205,7 +205,10 @@ def _shifted(charge: Charge, by: timedelta) -> Charge:
 
 
 def _later(moment: datetime | None, by: timedelta) -> datetime | None:
-    return None if moment is None else moment + by
+    try:
+        return None if moment is None else moment + by
+    except OverflowError:  # at an end of the calendar: stated, but nobody's clock
+        return moment
 
 
 # --- steps, limits, VAT, FLATs ---------------------------------------------------------------

@@ -54,6 +54,7 @@ class Keeper:
             addressed_to=route.addressee,
             payer=route.addressee if message.module.is_final else None,
             is_lenient=caller.quirks.lenient,
+            is_judged=not caller.quirks.lenient,
             is_pulled=is_pulled,
         )
         kept = await self._keep(message, change, () if message.module.is_final else (route.addressee,))

@@ -16,6 +16,7 @@ from typing import Any
 
 from hub.settlement.amounts import EXACT
 from hub.settlement.bundle import party_text
+from hub.settlement.counting import counted
 from hub.settlement.facts import CdrFact, Cost, key_of, objects_in, periods_of
 from hub.settlement.findings import STRICTNESS, Check, Disposition, Family, Finding
 from hub.settlement.outputs import Content, amount_text, settled_price, subject_content
@@ -67,11 +68,10 @@ class Cause:
         """The cause in one sentence."""
         if not self.cdrs:
             return self.findings[0].sentence
-        count = "1 CDR" if len(self.cdrs) == 1 else f"{len(self.cdrs)} CDRs"
         about = f", {self.root.about[0]} {self.root.about[1]}" if self.root.about is not None else ""
         whose = f" of {party_text(self.root.party)}" if self.root.party is not None else ""
         risk = f" {amount_text(self.at_risk)} {self.root.currency} at risk." if self.at_risk else ""
-        return f"{count}{whose}{about}: {self.root.check.kind}.{risk} The rule: {self.root.check.rule}"
+        return f"{counted(len(self.cdrs), 'CDR', 'CDRs')}{whose}{about}: {self.root.check.kind}.{risk} The rule: {self.root.check.rule}"
 
 
 def causes_of(outcome: Outcome) -> tuple[Cause, ...]:

@@ -143,7 +143,7 @@ def closeness(claimed: Decimal | None, exact: Sum | None, scale: Scale) -> Close
     """How close a claimed amount is to the exact one; what is not known is right."""
     if claimed is None or exact is None or claimed == exact:
         return Closeness.RIGHT
-    if claimed in (settled(exact, scale), rounded(exact, scale.currency, exponent=STATED_DECIMALS)):
+    if claimed == settled(exact, scale) or claimed == rounded(exact, scale.currency, exponent=STATED_DECIMALS):
         return Closeness.RIGHT
     stated, due = Fraction(claimed), Fraction(exact)
     is_near = scale.is_near(stated, due) or abs(stated - due) <= scale.tolerance

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from hub.settlement.amounts import EXACT
+from hub.settlement.counting import counted
 from hub.settlement.findings import Disposition
 from hub.settlement.netting import Amount, Pair
 
@@ -89,11 +90,14 @@ _DISPOSITIONS = (Disposition.SETTLE, Disposition.HOLD, Disposition.DROP, Disposi
 
 
 def _nothing_waits(figures: Figures) -> Item:
-    return Item("nothing_waits", not figures.waiting, f"{figures.waiting} CDRs wait to be looked at.")
+    return Item(
+        "nothing_waits", not figures.waiting, f"{counted(figures.waiting, 'CDR waits', 'CDRs wait')} to be looked at."
+    )
 
 
 def _nothing_is_proposed(figures: Figures) -> Item:
-    return Item("nothing_is_proposed", not figures.proposed, f"{figures.proposed} decisions wait for a second person.")
+    waiting = counted(figures.proposed, "proposed decision waits", "proposed decisions wait")
+    return Item("nothing_is_proposed", not figures.proposed, f"{waiting} for a second person.")
 
 
 def _control_totals_agree(figures: Figures) -> Item:
@@ -104,7 +108,7 @@ def _control_totals_agree(figures: Figures) -> Item:
         if wrong
         else "all are settled, held, dropped, deferred or returned"
     )
-    return Item("control_totals", not wrong, f"{came_in} CDRs came in; {said}.")
+    return Item("control_totals", not wrong, f"{counted(came_in, 'CDR', 'CDRs')} came in; {said}.")
 
 
 def _adds_up(totals: Mapping[str, Count]) -> bool:
@@ -114,13 +118,19 @@ def _adds_up(totals: Mapping[str, Count]) -> bool:
 
 
 def _every_cdr_has_its_line(figures: Figures) -> Item:
-    sentence = f"{figures.unlined} settled CDRs are not on exactly one statement, {figures.astray} lines bill what is not settled."
+    unlined = counted(figures.unlined, "settled CDR is", "settled CDRs are")
+    astray = counted(figures.astray, "line bills", "lines bill")
+    sentence = f"{unlined} not on exactly one statement, {astray} what is not settled."
     return Item("lines", not figures.unlined and not figures.astray, sentence)
 
 
 def _statements_are_the_ledger(figures: Figures) -> Item:
     differing = _differing(figures.advised, figures.billed)
-    sentence = f"{len(figures.advised)} statements; the journal has other sums for {len(differing)} pairs."
+    statements, pairs = (
+        counted(len(figures.advised), "statement", "statements"),
+        counted(len(differing), "pair", "pairs"),
+    )
+    sentence = f"{statements}; the journal has other sums for {pairs}."
     return Item("statements_and_ledger", not differing, sentence)
 
 
@@ -130,7 +140,7 @@ def _differing(one: Mapping[Pair, Amount], other: Mapping[Pair, Amount]) -> Sequ
 
 
 def _all_is_billed(figures: Figures) -> Item:
-    sentence = f"{figures.unbilled_accounts} accounts hold what is not billed."
+    sentence = f"{counted(figures.unbilled_accounts, 'account holds', 'accounts hold')} what is not billed."
     return Item("nothing_unbilled", not figures.unbilled_accounts, sentence)
 
 
@@ -144,4 +154,5 @@ def _all_is_netted(figures: Figures) -> Item:
     wrong = sorted(currency for currency, sums in figures.positions.items() if not sums.is_nothing)
     said = f"positions do not add up to zero in {', '.join(wrong)}" if wrong else "positions add up to zero"
     is_met = not wrong and not figures.billed_accounts
-    return Item("netting", is_met, f"{figures.billed_accounts} accounts hold what is billed and not netted; {said}.")
+    accounts = counted(figures.billed_accounts, "account holds", "accounts hold")
+    return Item("netting", is_met, f"{accounts} what is billed and not netted; {said}.")

@@ -58,7 +58,7 @@ class CdrFact:
     """One CDR as it was received: `index` is its place in the input, `to` the party it was sent to.
 
     `start` and `end` are None where they cannot be read. `credit_of` is the folded id of the CDR that it credits. `text` is its JSON text
-    where that is kept: of a batch, not of a month.
+    where that is kept: of a batch, not of a month. `is_judged`: it was found valid by OCPI already, when it came.
     """
 
     index: int
@@ -82,6 +82,7 @@ class CdrFact:
     location_key: str
     plug: Plug
     text: bytes | None = None
+    is_judged: bool = False
 
     @property
     def order(self) -> tuple[datetime, Party, str, bytes, int]:
@@ -128,8 +129,10 @@ class Version:
     known_at: datetime | None = None
 
 
-def read_cdr(index: int, received_at: datetime, to: Party, content: Object, text: bytes | None = None) -> CdrFact:
-    """A CDR as a fact; `text` is its JSON text where that is at hand."""
+def read_cdr(
+    index: int, received_at: datetime, to: Party, content: Object, text: bytes | None = None, *, is_judged: bool = False
+) -> CdrFact:
+    """A CDR as a fact; `text` is its JSON text where that is at hand, `is_judged` as in `CdrFact`."""
     token, location = _mapping(content.get("cdr_token")), _mapping(content.get("cdr_location"))
     owner = party_of(content)
     return CdrFact(
@@ -154,6 +157,7 @@ def read_cdr(index: int, received_at: datetime, to: Party, content: Object, text
         location_key=key_of(location.get("id")),
         plug=Plug(owner, key_of(location.get("evse_uid")), key_of(location.get("connector_id"))),
         text=text,
+        is_judged=is_judged,
     )
 
 

@@ -10,9 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 CLOSES_AFTER = timedelta(days=4, hours=18)
 """How long after its end a month takes CDRs in, unless it is set otherwise: the fifth day, 18:00 UTC."""
+
+MONTHS_KEPT_MAX = 1024
 
 
 class State(StrEnum):
@@ -57,7 +60,13 @@ class Period:
 
 def month_of(moment: datetime) -> Period:
     """The month of a moment, open."""
-    start = moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    utc = moment.astimezone(UTC)
+    return _month(utc.year, utc.month)
+
+
+@lru_cache(maxsize=MONTHS_KEPT_MAX)
+def _month(year: int, month: int) -> Period:
+    start = datetime(year, month, 1, tzinfo=UTC)
     end = (start + timedelta(days=32)).replace(day=1)
     return Period(f"{start:%Y-%m}", start, end, end + CLOSES_AFTER)
 

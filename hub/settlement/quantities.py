@@ -24,6 +24,8 @@ HOURS_MIN_DECIMALS = 2
 """Zeros at the end are often left out, so hours are taken to be written with two decimals at least."""
 HOURS_MAX_DECIMALS = 7
 
+_MICROSECOND = timedelta(microseconds=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -65,7 +67,7 @@ def _start(period: Period) -> datetime | None:
 
 def span(start: datetime | None, end: datetime | None) -> int | None:
     """Microseconds from one moment to another; None where one is unknown."""
-    return None if start is None or end is None else (end - start) // timedelta(microseconds=1)
+    return None if start is None or end is None else (end - start) // _MICROSECOND
 
 
 def added(quantities: Iterable[Exact | None]) -> Exact | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from hub.store.decisions import IS_WAITING
 from hub.store.direct import Direct
 from hub.store.where import where
 
@@ -245,4 +246,7 @@ _HELD = (
     "select v.currency, sum(v.cdrs)::bigint as cdrs, sum(v.excl_vat) as amount from verdict_total v join period p on p.id = v.period "
     "where v.disposition = 'HOLD' and v.cdrs > 0 and p.state not in ('closed', 'sealed') group by v.currency"
 )
-_UNDECIDED = "select count(*) as count, min(decided_at) as oldest_at from decision where stands_since is null and revoked_at is null"
+_UNDECIDED = (
+    "select count(*) as count, min(case when stands_since is null then decided_at else (select min(known_at) from decision_limit l "
+    f"where l.decision = decision.id) end) as oldest_at from decision where {IS_WAITING}"
+)

@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from hub.store.decisions import IS_WAITING
 from hub.store.direct import Direct, Record
 from hub.store.ordering import Order, Part, Parts, Place, Placed, lowest_without, placed
 from hub.store.pack import unpack
@@ -26,14 +27,18 @@ CDRS_BY_NAME = Order(_CDR_NAME)
 CDR_SORTS: Mapping[str, Parts] = {
     "received": (Part("v.received_at", "timestamptz"), *_CDR_NAME),
     "ended": (lowest_without("v.ends_at", "timestamptz"), *_CDR_NAME),
-    "claimed": (Part("v.currency"), Part("v.excl_vat", "numeric"), *_CDR_NAME),
-    "difference": (Part("v.currency"), lowest_without("v.excl_vat - v.priced_excl_vat", "numeric"), *_CDR_NAME),
+    "claimed": (Part("v.currency", is_coarse=True), Part("v.excl_vat", "numeric"), *_CDR_NAME),
+    "difference": (
+        Part("v.currency", is_coarse=True),
+        lowest_without("v.excl_vat - v.priced_excl_vat", "numeric"),
+        *_CDR_NAME,
+    ),
     "kwh": (lowest_without("v.energy", "numeric"), *_CDR_NAME),
 }
 
 FINDINGS_BY_MONEY = Order((Part("f.at_risk", "numeric"), Part("f.key")), is_descending=True)
 FINDING_SORTS: Mapping[str, Parts] = {
-    "at_risk": (Part("f.currency"), Part("f.at_risk", "numeric"), Part("f.key")),
+    "at_risk": (Part("f.currency", is_coarse=True), Part("f.at_risk", "numeric"), Part("f.key")),
     "cdrs": (Part("(select count(*) from finding_cdr c where c.finding = f.key)", "bigint"), Part("f.key")),
     "since": (Part("f.raised_at", "timestamptz"), Part("f.key")),
 }
@@ -54,7 +59,7 @@ Line = TypeVar("Line", bound="CdrLine | FindingLine | CauseLine | BalanceLine")
 class CdrsAsked:
     """Which verdicts are wanted, None for all; `token`, `session` and `cdr` (the beginning of an id) are folded.
 
-    `after` is a place in their order.
+    CDRs came at `received_from` or later, and before `received_before` (UTC). `after` is a place in their order.
     """
 
     period: str | None = None
@@ -62,6 +67,8 @@ class CdrsAsked:
     debtor: str | None = None
     currency: str | None = None
     disposition: str | None = None
+    received_from: datetime | None = None
+    received_before: datetime | None = None
     kind: str | None = None
     cause: str | None = None
     token: str | None = None
@@ -360,11 +367,11 @@ def _few_or_all(asked: CdrsAsked) -> tuple[str, list[Any]]:
 def _chooses_few(asked: CdrsAsked) -> bool:
     """Whether CDRs are to be chosen before they are sorted.
 
-    Those that are held may all be of one currency, or all dear: whoever looked for them along the order would pass by all others first.
+    Those with a finding may all be of one currency, or all dear: whoever looked for them along the order would pass by all others first.
+    Those that do not settle have an index of their own for each order.
     """
     told = (asked.kind, asked.cause, asked.token, asked.session, asked.cdr, asked.statement)
-    is_rare = asked.disposition not in {None, "SETTLE"}
-    return bool(asked.order.name) and (is_rare or any(one is not None for one in told))
+    return bool(asked.order.name) and any(one is not None for one in told)
 
 
 def _cdr_clauses(asked: CdrsAsked) -> list[Clause]:
@@ -373,7 +380,9 @@ def _cdr_clauses(asked: CdrsAsked) -> list[Clause]:
         ("v.creditor = ?", asked.creditor),
         ("v.debtor = ?", asked.debtor),
         ("v.currency = ?", asked.currency),
-        ("v.disposition = ?", asked.disposition),
+        _of_disposition(asked.disposition),
+        ("v.received_at >= ?", asked.received_from),
+        ("v.received_at < ?", asked.received_before),
         ("v.session_key = ?", asked.session),
         ("v.statement = ?", asked.statement),
         ("starts_with(v.cdr_key, ?)", asked.cdr),
@@ -381,6 +390,11 @@ def _cdr_clauses(asked: CdrsAsked) -> list[Clause]:
         (_HAS.format("f.kind = ?"), asked.kind),
         (_HAS.format("f.cause = ?"), asked.cause),
     ]
+
+
+def _of_disposition(name: str | None) -> Clause:
+    """Written out, so that the indexes of what does not settle are found whatever the value is."""
+    return (f"v.disposition = '{name}' and ?", True) if name in _DISPOSITIONS else ("v.disposition = ?", name)
 
 
 def _finding_clauses(asked: FindingsAsked) -> list[Clause]:
@@ -419,6 +433,8 @@ def _cause_order(asked: CausesAsked) -> tuple[str, Clause]:
         return "r.rank", ("r.rank > (select rank from r where cause = ?)", asked.after)
     return asked.order.by, asked.order.behind(asked.after)
 
+
+_DISPOSITIONS = frozenset({"SETTLE", "HOLD", "DROP", "DEFER"})
 
 _HAS = (
     "exists (select 1 from finding_cdr c join finding f on f.key = c.finding where c.creditor = v.creditor and c.cdr_key = v.cdr_key "
@@ -484,5 +500,5 @@ _POSTINGS = (
 
 _STATUS = (
     "select (select count(*) from claim where examined_at is null) as waiting, (select max(looked_at) from settling) as looked_at, "
-    "(select count(*) from decision where stands_since is null and revoked_at is null) as proposed"
+    f"(select count(*) from decision where {IS_WAITING}) as proposed"
 )

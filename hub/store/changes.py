@@ -55,7 +55,7 @@ class Change:
     `ids` are the object's id and those of its parts; `audience` is None for everybody, or the one party it was sent to.
     `addressee` is the eMSP of a session or CDR, `debtor` the party in its `cdr_token`; `payer` is set when the hub itself has to
     deliver a CDR; `remote_url` is where the receiver says that it keeps it. `is_lenient`: an invalid result is kept all the same;
-    `is_pulled`: it was asked for, so it is news only where it differs.
+    `is_judged`: the hub found its object valid; `is_pulled`: it was asked for, so it is news only where it differs.
     """
 
     module: Module
@@ -72,6 +72,7 @@ class Change:
     payer: Party | None = None
     remote_url: str | None = None
     is_lenient: bool = False
+    is_judged: bool = False
     is_pulled: bool = False
 
     @property

@@ -417,9 +417,9 @@ _FOUND_AGAIN = _marking("null", f"stale_at is not null and {_SEEN}")
 _MISSING = _marking("$6", f"stale_at is null and not {_SEEN} and (pushed_at is null or pushed_at < $7::timestamptz)")
 
 _CLAIM = (
-    "insert into claim (creditor, cdr_key, cdr_id, debtor, currency, excl_vat, incl_vat, is_credit, end_date_time, accepted_at, failures) "
-    "select *, 0 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::numeric[], "
-    "$8::bool[], $9::timestamptz[], $10::timestamptz[]) on conflict do nothing"
+    "insert into claim (creditor, cdr_key, cdr_id, debtor, currency, excl_vat, incl_vat, is_credit, end_date_time, accepted_at, "
+    "is_judged, failures) select *, 0 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], "
+    "$7::numeric[], $8::bool[], $9::timestamptz[], $10::timestamptz[], $11::bool[]) on conflict do nothing"
 )
 
 _DUE = (
@@ -714,4 +714,5 @@ def _claim_row(change: Change) -> tuple[Any, ...] | None:
         claim.is_credit,
         claim.end_date_time,
         change.at,
+        change.is_judged,
     )

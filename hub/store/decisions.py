@@ -81,7 +81,10 @@ class Weight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """Which decisions are wanted, None for all: before an id, by target, and by whether they stand, wait, are exceeded or revoked."""
+    """Which decisions are wanted, None for all: before an id, by target, and by whether they stand, are proposed, exceeded or revoked.
+
+    The state ``waiting`` is both that wait for a second person: proposed and exceeded.
+    """
 
     scope: str | None = None
     target: str | None = None
@@ -135,7 +138,8 @@ class Decisions:
             ("scope = ?", asked.scope),
             ("target = ?", asked.target),
             ("lower(btrim(actor)) = lower(btrim(?))", asked.actor),
-            (f"{_STATE} = ?", asked.state),
+            (f"{_STATE} = ?", None if asked.state == WAITING else asked.state),
+            (f"{IS_WAITING} and ?", True if asked.state == WAITING else None),
             ("id < ?", asked.before),
         ]
         condition, values = where(clauses)
@@ -235,6 +239,10 @@ _COLUMNS = ", ".join(_COMPUTED.get(name, name) for name in KeptDecision.__datacl
 _SELECT = f"select {_COLUMNS} from decision"
 
 _IS_EXCEEDED = "most is not null and exists (select 1 from decision_limit l where l.decision = decision.id)"
+WAITING = "waiting"
+IS_WAITING = f"revoked_at is null and (stands_since is null or {_IS_EXCEEDED})"
+"""Whether a decision waits for a second person: as it was made, or for what came since and is beyond its limit."""
+
 _STATE = (
     "case when revoked_at is not null then 'revoked' when stands_since is null then 'proposed' "
     f"when {_IS_EXCEEDED} then 'exceeded' else 'standing' end"

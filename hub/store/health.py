@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from hub.store.decisions import IS_WAITING
 from hub.store.direct import Direct
 
 
@@ -51,6 +52,6 @@ _LOOK = (
 )
 _BACKLOG = (
     "select count(*) as cdrs, min(accepted_at) as oldest_at, "
-    "(select count(*) from decision where stands_since is null and revoked_at is null) as decisions "
+    f"(select count(*) from decision where {IS_WAITING}) as decisions "
     "from claim where examined_at is null"
 )

@@ -25,10 +25,14 @@ ENDLESS = frozenset({"-infinity", "infinity"})
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A value that rows are ordered by: an SQL expression that is never null, and its type."""
+    """A value that rows are ordered by: an SQL expression that is never null, and its type.
+
+    One that `is_coarse` is the same in most rows.
+    """
 
     value: str
     type: Type = "text"
+    is_coarse: bool = False
 
 
 Parts = tuple[Part, ...]
@@ -88,7 +92,9 @@ def order_of(sorts: Mapping[str, Parts], name: str | None, otherwise: Order) -> 
 
 
 def _mark(part: Part) -> str:
-    return "?" if part.type == "text" else f"?::text::{part.type}"
+    """PostgreSQL guesses by the first value alone how many rows are behind a place: of a coarse one it is not told which it is."""
+    mark = "?" if part.type == "text" else f"?::text::{part.type}"
+    return f"(select {mark}::{part.type})" if part.is_coarse else mark
 
 
 def _require(part: Part, text: str) -> None:

@@ -21,6 +21,7 @@ from ocpi_modules.parties import Party
 from ocpi_modules.types import fold
 
 TEXT_MAX_CHARACTERS = 255
+EVSE_NAMES_MAX_CHARACTERS = 16_000
 POINTS_MAX = 2000
 CELLS_MAX_PER_SIDE = 64
 CELL_HEIGHT_SHARE = 0.6  # a degree of longitude is shorter than one of latitude where most chargers are
@@ -107,6 +108,18 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceHit:
+    """A Location in which a word occurs; `is_exact` where its id, or that of one of its EVSEs, is called so."""
+
+    owner: str
+    id: str
+    name: str
+    address: str
+    city: str
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """Places that are close to each other: how many, where they are on average, and their EVSEs."""
 
@@ -165,6 +178,13 @@ class Places:
         order = "order by p.country_code, p.party_id, p.key, p.audience"
         rows = await self._direct.fetch(f"{_PLACES} {_shown(condition)} {order} limit {int(most)}", *values)
         return [*map(_place, rows)]
+
+    async def named(self, word: str, most: int) -> list[PlaceHit]:
+        """Locations with a word in their id, name, address or town, or in the id of an EVSE; those that are called so first."""
+        condition, values = where(_clauses(PlaceQuery(text=word)), fold(word))
+        order = "order by is_exact desc, p.country_code, p.party_id, p.key, p.audience"
+        rows = await self._direct.fetch(f"{_HITS} {_shown(condition)} {order} limit {int(most)}", *values)
+        return [PlaceHit(**row) for row in rows]
 
     async def within(self, query: PlaceQuery, box: Box) -> list[Place] | list[Cell]:
         """The places in a part of the map; where there are more than POINTS_MAX, cells of them, CELLS_MAX at most."""
@@ -259,6 +279,8 @@ class _Point(msgspec.Struct, gc=False):
 
 class _Evse(msgspec.Struct, gc=False):
     status: str = ""
+    uid: Any = None
+    evse_id: Any = None
 
 
 class _Said(msgspec.Struct, gc=False):
@@ -283,7 +305,8 @@ def place_values(key: str, text: bytes) -> tuple[Any, ...]:
         said = _Said()
     latitude, longitude = _coordinates(said.coordinates)
     names = (said.id or key, said.name, said.address, said.city, said.country)
-    return (*map(_text, names), latitude, longitude, said.publish, *_tally(said.evses or ()), _mark(text))
+    evses = said.evses or ()
+    return (*map(_text, names), latitude, longitude, said.publish, *_tally(evses), _evse_names(evses), _mark(text))
 
 
 def _mark(text: bytes) -> int:
@@ -309,6 +332,12 @@ def _text(said: str | None) -> str:
     return said.replace("\x00", "")[:TEXT_MAX_CHARACTERS] if said else ""
 
 
+def _evse_names(evses: Iterable[_Evse]) -> str:
+    """What EVSEs are called, folded, for somebody who looks for one."""
+    names = [name for evse in evses for name in (evse.uid, evse.evse_id) if type(name) is str]
+    return fold(" ".join(names)).replace("\x00", "")[:EVSE_NAMES_MAX_CHARACTERS]
+
+
 _LAST = len(PlaceState) - 1
 _PLACES_OF = {status: [*PlaceState].index(state) for status, state in STATES.items()}
 
@@ -326,12 +355,16 @@ def _tally(evses: Iterable[_Evse]) -> list[int]:
 
 _COUNTED = tuple(state.value for state in PlaceState)
 _SHOWN_COLUMNS = ("id", "name", "address", "city", "country", "latitude", "longitude", "is_published", *_COUNTED)
-PLACE_COLUMNS = (*_SHOWN_COLUMNS, "mark")
+PLACE_COLUMNS = (*_SHOWN_COLUMNS, "evse_names", "mark")
 
 _KEY = "country_code, party_id, key, audience"
 _PLACES = (
     f"select p.country_code || '/' || p.party_id as owner, p.key, p.audience, {', '.join(f'p.{name}' for name in _SHOWN_COLUMNS)}, "
     "p.changed_at from place p"
+)
+_HITS = (
+    "select p.country_code || '/' || p.party_id as owner, p.id, p.name, p.address, p.city, "
+    "p.key = $1 or strpos(' ' || p.evse_names || ' ', ' ' || $1 || ' ') > 0 as is_exact from place p"
 )
 _BOUNDS = "select min(p.longitude) as west, min(p.latitude) as south, max(p.longitude) as east, max(p.latitude) as north from place p"
 _MIDDLE = "avg(p.longitude) as longitude, avg(p.latitude) as latitude"
@@ -378,13 +411,19 @@ MARK_STALE = (
 """After a crawl: the places of an owner are as stale as its copies."""
 
 
+_NAMED = (
+    "(strpos(lower(p.id || ' ' || p.name || ' ' || p.address || ' ' || p.city), lower(?)) > 0 "
+    "or strpos(p.evse_names, upper(?)) > 0)"
+)
+
+
 def _clauses(query: PlaceQuery) -> list[Clause]:
     has_state = f"p.{query.state.value} > ?" if query.state else "?"
     return [
         ("p.country_code || '/' || p.party_id = ?", query.party),
         (has_state, 0 if query.state else None),
         ("p.country = ?", query.country),
-        ("strpos(lower(p.id || ' ' || p.name || ' ' || p.address || ' ' || p.city), lower(?)) > 0", query.text),
+        (_NAMED, None if query.text is None else (query.text, query.text)),
         ("p.is_published = ?", query.is_published),
     ]
 

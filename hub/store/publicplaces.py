@@ -223,6 +223,11 @@ class PublicPlaces:
                 raise Overtaken
             yield Pen(connection)
 
+    async def pass_over(self, dues: Sequence[DuePlace]) -> None:
+        """These are not due any more, though nothing was written of them."""
+        async with self._direct.transaction() as connection:
+            await Pen(connection).done(dues)
+
     async def standings(self) -> dict[Party, Standing]:
         """How owners stood when their Locations were looked at last."""
         rows = await self._direct.fetch("select country_code, party_id, is_member, silent_since from public_source")

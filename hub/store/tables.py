@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -165,8 +166,9 @@ class CopyRow(SQLModel, table=True):
 class PlaceRow(SQLModel, table=True):
     """Where the Location of a copy is, what it is called, and how many of its EVSEs are in which state (`hub.store.places`).
 
-    `latitude` and `longitude` are degrees of WGS 84; `changed_at` is when any of this changed last, by the clock of the database. `mark`
-    tells texts of the Location apart. `is_due`: what is public of it has to be found out anew (`hub.navigation`).
+    `latitude` and `longitude` are degrees of WGS 84; `evse_names` are the ids of its EVSEs, folded; `changed_at` is when any of what a map
+    shows changed last, by the clock of the database. `mark` tells texts of the Location apart. `is_due`: what is public of it has to be
+    found out anew (`hub.navigation`).
     """
 
     __tablename__ = "place"
@@ -193,6 +195,7 @@ class PlaceRow(SQLModel, table=True):
     blocked: int
     out_of_order: int
     unknown: int
+    evse_names: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
     changed_at: datetime = Field(sa_column=_moment())
     stale_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     mark: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
@@ -220,7 +223,8 @@ class CopyCountRow(SQLModel, table=True):
 class ClaimRow(SQLModel, table=True):
     """What a CDR claims: the index from which a statement is made. Amounts in `currency`; `incl_vat` may be missing.
 
-    `examined_at` is empty until settlement has looked at it, `failures` how often it tried to in vain.
+    `examined_at` is empty until settlement has looked at it, `failures` how often it tried to in vain. `is_judged`: the hub found the
+    whole CDR valid when it came.
     """
 
     __tablename__ = "claim"
@@ -240,6 +244,7 @@ class ClaimRow(SQLModel, table=True):
     accepted_at: datetime = Field(sa_column=_moment())
     examined_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     failures: int = 0
+    is_judged: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
 
 
 class DueRow(SQLModel, table=True):
@@ -523,6 +528,20 @@ class SealRow(SQLModel, table=True):
     sealed_at: datetime = Field(sa_column=_moment())
 
 
+_KEPT_OUT: dict[str, Any] = {"postgresql_where": text("disposition <> 'SETTLE'")}
+_KEPT_OUT_BY: dict[str, tuple[Any, ...]] = {
+    name: ("disposition", *parts, "creditor", "cdr_key")
+    for name, parts in (
+        ("", ()),
+        ("_received", ("received_at",)),
+        ("_ended", (text("coalesce(ends_at, '-infinity'::timestamptz)"),)),
+        ("_claimed", ("currency", "excl_vat")),
+        ("_difference", ("currency", text("coalesce(excl_vat - priced_excl_vat, '-infinity'::numeric)"))),
+        ("_energy", (text("coalesce(energy, '-infinity'::numeric)"),)),
+    )
+}
+
+
 class VerdictRow(SQLModel, table=True):
     """What settlement makes of a CDR: its period, disposition and price, and the values by which others are related to it.
 
@@ -550,7 +569,7 @@ class VerdictRow(SQLModel, table=True):
         ),
         Index("ix_verdict_key", "cdr_key", postgresql_ops={"cdr_key": "text_pattern_ops"}),
         # the orders of `CDR_SORTS`; most CDRs have the same difference, so that one goes on to the key
-        Index("ix_verdict_received", "received_at"),
+        Index("ix_verdict_received", "received_at", postgresql_include=["disposition"]),
         Index("ix_verdict_ended", text("coalesce(ends_at, '-infinity'::timestamptz)")),
         Index("ix_verdict_claimed", "currency", "excl_vat"),
         Index(
@@ -561,6 +580,8 @@ class VerdictRow(SQLModel, table=True):
             "cdr_key",
         ),
         Index("ix_verdict_energy", text("coalesce(energy, '-infinity'::numeric)")),
+        # the same orders of the few that do not settle, which lie far apart in those of all
+        *(Index(f"ix_verdict_kept_out{name}", *columns, **_KEPT_OUT) for name, columns in _KEPT_OUT_BY.items()),
     )
 
     creditor: str = Field(primary_key=True)
@@ -1178,6 +1199,19 @@ class AlertRow(SQLModel, table=True):
     acknowledged_by: str = ""
     acknowledged_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     note: str = Field(default="", sa_column=_text())
+
+
+class StepFailureRow(SQLModel, table=True):
+    """A step of a period that came to nothing while nobody waited for it: the last one, how often in a row, and why."""
+
+    __tablename__ = "step_failure"
+
+    period: str = Field(primary_key=True, foreign_key="period.id")
+    step: str
+    actor: str
+    said: str = Field(sa_column=_text())
+    failed_at: datetime = Field(sa_column=_moment())
+    times: int = Field(sa_column=_count())
 
 
 class AlertTellingRow(SQLModel, table=True):

@@ -31,7 +31,7 @@ __all__ = ["Name"]
 class ReceivedCdr:
     """A CDR that the hub accepted: its text, whom it is to be paid by, and when it came (UTC).
 
-    `seen` names the state of its row: who asks for another look changes it.
+    `seen` names the state of its row: who asks for another look changes it. `is_judged`: the hub found it valid when it came.
     """
 
     creditor: Party
@@ -40,6 +40,7 @@ class ReceivedCdr:
     received_at: datetime
     text: bytes = field(repr=False)
     seen: str = ""
+    is_judged: bool = False
 
     @property
     def name(self) -> Name:
@@ -337,7 +338,8 @@ def _name_columns(names: Collection[Name]) -> tuple[list[str], list[str]]:
 
 def _received(row: Record) -> ReceivedCdr:
     creditor, debtor = Party.parse(row["creditor"]), Party.parse(row["debtor"])
-    return ReceivedCdr(creditor, row["cdr_key"], debtor, row["accepted_at"], unpack(row["packed"]), row["seen"])
+    text, seen = unpack(row["packed"]), row["seen"]
+    return ReceivedCdr(creditor, row["cdr_key"], debtor, row["accepted_at"], text, seen, row["is_judged"])
 
 
 def _verdict(row: Record) -> Verdict:
@@ -357,15 +359,15 @@ _TEXT = (
     "and c.variant = '' and c.audience = '' limit 1) c"
 )
 
-_CDR = "claim.creditor, claim.cdr_key, claim.debtor, claim.accepted_at, claim.seen, c.packed"
+_CDR = "claim.creditor, claim.cdr_key, claim.debtor, claim.accepted_at, claim.seen, claim.is_judged, c.packed"
 
 _WAITING = (
-    "with claim as materialized (select creditor, cdr_key, debtor, accepted_at, failures, xmin::text as seen from claim "
+    "with claim as materialized (select creditor, cdr_key, debtor, accepted_at, failures, is_judged, xmin::text as seen from claim "
     "where examined_at is null and ($3::text[] is null or creditor = any($3)) "
     "order by failures, accepted_at, creditor, cdr_key limit $1), "
     f"w as (select {_CDR}, row_number() over o as n, sum(octet_length(c.packed)) over o as bytes from claim {_TEXT} "
     "window o as (order by claim.failures, claim.accepted_at, claim.creditor, claim.cdr_key)) "
-    "select creditor, cdr_key, debtor, accepted_at, seen, packed from w where n = 1 or bytes <= $2 order by n"
+    "select creditor, cdr_key, debtor, accepted_at, seen, is_judged, packed from w where n = 1 or bytes <= $2 order by n"
 )
 
 _WAITING_BY_CREDITOR = (
@@ -374,7 +376,7 @@ _WAITING_BY_CREDITOR = (
 )
 
 _CDRS = (
-    "with claim as (select creditor, cdr_key, debtor, accepted_at, claim.xmin::text as seen "
+    "with claim as (select creditor, cdr_key, debtor, accepted_at, is_judged, claim.xmin::text as seen "
     f"from claim join {_NAMES} using (creditor, cdr_key)) "
     f"select {_CDR} from claim {_TEXT} order by claim.accepted_at, claim.creditor, claim.cdr_key"
 )

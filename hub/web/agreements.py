@@ -17,7 +17,7 @@ from hub.settlement.engine.terms import TermsBook
 from hub.settlement.terms_file import AGREEMENTS_MAX_BYTES, AgreementText, NotAgreements, decode_terms
 from hub.store.agreements import KeptAgreement
 from hub.store.profiles import KeptProfile
-from hub.web.admin import Asked
+from hub.web.asked import Asked
 from hub.web.listing import (
     PAGE_ROWS,
     Actor,

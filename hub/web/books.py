@@ -447,7 +447,7 @@ CauseSort = Literal["at_risk", "-at_risk", "cdrs", "-cdrs", "held", "-held", "si
 class CdrFilters(Filters):
     """Which CDRs are wanted; `token` is the uid of a token, `cdr_id` the beginning of an id.
 
-    `difference` in `sort` is what is claimed minus what is priced.
+    They came at `received_from` or later, and before `received_before`. `difference` in `sort` is what is claimed minus what is priced.
     """
 
     period: Text | None = None
@@ -455,6 +455,8 @@ class CdrFilters(Filters):
     debtor: PartyText | None = None
     currency: Text | None = None
     disposition: Disposition | None = None
+    received_from: DateTime | None = None
+    received_before: DateTime | None = None
     kind: Text | None = None
     cause: Text | None = None
     token: Text | None = None
@@ -472,6 +474,8 @@ class CdrFilters(Filters):
             debtor=self.debtor,
             currency=_folded(self.currency),
             disposition=self.disposition,
+            received_from=self.received_from,
+            received_before=self.received_before,
             kind=self.kind,
             cause=self.cause,
             token=_folded(self.token),

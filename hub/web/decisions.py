@@ -18,7 +18,7 @@ from hub.settlement.people import is_same_person
 from hub.settlement.refused import is_of_refused
 from hub.store.decisions import Asked as DecisionsAsked
 from hub.store.decisions import Decisions, KeptDecision, NewDecision, Target, Weight
-from hub.web.admin import Asked
+from hub.web.asked import Asked
 from hub.web.listing import PAGE_ROWS, Actor, After, Limit, Page, Text, page_of, read_cursor, settlement_routes
 from hub.web.told import told
 from ocpi_modules.errors import InvalidParameters, UnknownPath
@@ -30,6 +30,8 @@ TARGET_MAX_CHARACTERS = 500
 CONFLICT = 409
 
 State = Literal["proposed", "standing", "exceeded", "revoked"]
+StateAsked = Literal["waiting", "proposed", "standing", "exceeded", "revoked"]
+"""A state, or both that wait for a second person."""
 DecisionId = Annotated[int, Path(ge=1, le=INT_MAX)]
 
 
@@ -208,11 +210,11 @@ def _add_reading(router: APIRouter, desk: DecisionsDesk) -> None:
         scope: Scope | None = None,
         target: Text | None = None,
         actor: Text | None = None,
-        state: State | None = None,
+        state: StateAsked | None = None,
         after: After = None,
         limit: Limit = PAGE_ROWS,
     ) -> Page[DecisionShown]:
-        """Decisions, the newest first; `proposed` and `exceeded` ones wait for a second person."""
+        """Decisions, the newest first; `proposed` and `exceeded` ones wait for a second person, `waiting` is both."""
         asked = DecisionsAsked(scope=scope, target=target, actor=actor, state=state, before=read_place(after))
         return await desk.page(asked, limit)
 

@@ -15,7 +15,7 @@ from hub.settlement.engine.disputes import read_dispute as dispute_in
 from hub.settlement.netting import Amount
 from hub.store.corrections import AdjustmentQuery, Correction, CorrectionQuery, KeptAdjustment
 from hub.store.disputes import DISPUTE_SORTS, DISPUTES_BY_NUMBER, DisputeQuery, KeptDispute
-from hub.web.admin import Asked
+from hub.web.asked import Asked
 from hub.web.listing import (
     PAGE_ROWS,
     Actor,

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from hub.clock import Clock
 from hub.metering import KEY_MAX_CHARACTERS, NotAKey, read_key
 from hub.store.meterkeys import AlreadyThere, KeptMeterKey, KeysAsked, MeterKeys
-from hub.web.admin import Asked
+from hub.web.asked import Asked
 from hub.web.decisions import CONFLICT, read_place
 from hub.web.listing import PAGE_ROWS, Actor, After, Limit, Page, PartyText, page_of, settlement_routes
 from ocpi_modules.errors import ClientFault, UnknownPath

@@ -15,7 +15,7 @@ from hub.clock import Clock
 from hub.settlement.engine.chasing import Missing, MissingBoard
 from hub.settlement.outputs import amount_text
 from hub.store.chases import Chase, Chases, MissingAsked, MissingOf
-from hub.web.admin import Asked
+from hub.web.asked import Asked
 from hub.web.books import Cost
 from hub.web.decisions import read_place
 from hub.web.listing import (

@@ -18,7 +18,7 @@ from hub.settlement.engine.settler import read_period
 from hub.settlement.periods import Period, State
 from hub.store.closing import ClosingBook, KeptSeal
 from hub.store.statements import StepMade
-from hub.web.admin import Asked
+from hub.web.asked import Asked
 from hub.web.listing import (
     PAGE_ROWS,
     Actor,

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 from hub.navigation.doorkeeper import Doorkeeper
 from hub.store.readers import Reader
-from hub.web.admin import Asked, admin_routes
+from hub.web.admin import admin_routes
+from hub.web.asked import Asked
 from hub.web.listing import PartyText
 from ocpi_modules.errors import UnknownPath
 from ocpi_modules.types import INT_MAX, DateTime, String

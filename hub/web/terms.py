@@ -21,7 +21,8 @@ from hub.store.copies import Copies, PageQuery
 from hub.store.partners import PLANNED, Partners, PartyRole, Rows
 from hub.store.permissions import PermissionRules
 from hub.store.tables import PartyRow, PermissionRow
-from hub.web.admin import Asked, PartyShown, admin_routes
+from hub.web.admin import admin_routes
+from hub.web.asked import Asked, PartyShown
 from ocpi_modules.catalog import FUNCTIONAL
 from ocpi_modules.errors import InvalidParameters, UnknownPath
 from ocpi_modules.module import Module

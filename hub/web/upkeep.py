@@ -17,7 +17,8 @@ from hub.store.defects import Defects
 from hub.store.partners import Partners
 from hub.store.pulls import PullMode, Pulls
 from hub.store.tables import DefectRow, PullRow
-from hub.web.admin import Asked, admin_routes, registered
+from hub.web.admin import admin_routes, registered
+from hub.web.asked import Asked
 from ocpi_modules.catalog import MODULES
 from ocpi_modules.errors import InvalidParameters, UnknownPath
 from ocpi_modules.module import Interface, Module

@@ -13,6 +13,7 @@ from tests.benchmarks.fanout import fanout
 from tests.benchmarks.figures import DETAILS, TABLE, Report, table
 from tests.benchmarks.forward import forward
 from tests.benchmarks.machine import Cores, describe, pin
+from tests.benchmarks.navigation import navigation
 from tests.benchmarks.page import page
 from tests.benchmarks.page_of_figures import write_page
 from tests.benchmarks.price import price
@@ -31,6 +32,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
     "price": price,
     "settle": settle,
     "console": console,
+    "navigation": navigation,
 }
 
 
@@ -78,14 +80,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to run; else all of {', '.join(BENCHMARKS)}")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of a round (3)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds of each (3)")
-    parser.add_argument("--objects", type=int, default=QUICK_OBJECTS, help="how many Locations are crawled (100000)")
+    parser.add_argument(
+        "--objects", type=int, default=QUICK_OBJECTS, help="how many Locations are crawled, or searched (100000)"
+    )
     parser.add_argument(
         "--cdrs",
         type=int,
         default=QUICK_CDRS,
         help=f"how many CDRs are settled, or shown in the console ({QUICK_CDRS})",
     )
-    parser.add_argument("--full", action="store_true", help="crawl a million, settle and show a million")
+    parser.add_argument("--full", action="store_true", help="crawl and search a million, settle and show a million")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/reference/performance.md")
     return parser
 

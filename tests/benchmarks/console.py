@@ -2,7 +2,8 @@
 
 A small month is settled, copied until there are enough CDRs (`copied_month`), and taken to its drafts. Then somebody signs in and opens
 every page of the side bar, filtered and sorted ones, and one page of each kind that they lead to. What is measured is the time from the
-request to the last byte, one request at a time, over loopback; the first request of a page is told apart.
+request to the last byte, one request at a time, over loopback; the first request of a page is told apart. Where a browser is installed,
+the first view is measured too: a page with all that it loads, by somebody who was never there before.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,12 @@ from statistics import median
 from time import perf_counter
 
 import httpx
+from playwright.async_api import Browser, async_playwright
 
 from hub.console.navigation import NAVIGATION
 from hub.store.database import Database
 from hub.store.embedded import attach_or_start
+from hub.web.listing import write_cursor
 from tests.benchmarks.copied_month import multiply
 from tests.benchmarks.figures import Detail, Report, Round, Row, number, table
 from tests.benchmarks.machine import on_all_cores
@@ -29,15 +32,26 @@ from tests.benchmarks.month_rows import seed
 from tests.benchmarks.processes import free_port, hub_running
 from tests.benchmarks.settle import PERIOD, _crew, _migrate, _office
 from tests.benchmarks.stage import Options, require, say
+from tests.browser.windows import CHROMIUM_VARIABLE, chromium, launched
 
 SETTLED_CDRS = 4_000
 FINDINGS_MAX = 20_000
 REQUESTS = 10
 LIMIT_MILLISECONDS = 300.0
 ANSWER_WAIT_SECONDS = 120.0
+FIRST_VIEWS = ("/console/causes", "/console/overview", "/console/cdrs")
+FIRST_VIEW_ROUNDS = 3
+FIRST_VIEW_LIMIT_MILLISECONDS = 1500.0
+
+DEEP = write_cursor(("-claimed", "EUR", "50", "M", ""))
+"""A place in the middle of all CDRs by what they claim."""
 
 FILTERED = (
     f"/console/cdrs?period={PERIOD}&disposition=HOLD",
+    f"/console/cdrs?period={PERIOD}&disposition=HOLD&sort=-difference",
+    "/console/cdrs?disposition=HOLD&sort=-claimed",
+    "/console/cdrs?sort=-claimed",
+    f"/console/cdrs?sort=-claimed&after={DEEP}",
     f"/console/cdrs?period={PERIOD}&disposition=SETTLE",
     "/console/findings?severity=ERROR",
     f"/console/periods/{PERIOD}",
@@ -74,6 +88,8 @@ class Answered:
         return [self.path, number(self.first), number(median(self.others)), number(max(self.others)), size, mark]
 
 
+VIEW_COLUMNS = (f"first view, at most {FIRST_VIEW_LIMIT_MILLISECONDS:g} ms", *("ms" for _ in range(FIRST_VIEW_ROUNDS)))
+NO_BROWSER = f"no first view: no browser is installed, and {CHROMIUM_VARIABLE} names none"
 COLUMNS = ("page", "first ms", "p50 ms", "max ms", "KiB", "")
 
 
@@ -88,7 +104,9 @@ def console(options: Options) -> Report:
         )
         with signed_in(hub.url) as client:
             answered = [measured(client, path) for path in paths(client)]
+        views = asyncio.run(first_views(hub.url))
     say(table(COLUMNS, (one.cells() for one in answered)))
+    say(table(VIEW_COLUMNS, view_rows(views)) if views else NO_BROWSER)
     return report_of(answered, options.cdrs, findings)
 
 
@@ -158,6 +176,33 @@ def measured(client: httpx.Client, path: str) -> Answered:
         require(answer.status_code == 200, f"{path}: {answer.status_code}")
     first, *others = took
     return Answered(path, first, tuple(others), len(answer.content))
+
+
+async def first_views(url: str) -> dict[str, list[float]]:
+    """Until a page is there with all that it loads, in milliseconds, each time with an empty cache; nothing without a browser."""
+    executable = chromium()
+    if executable is None:
+        return {}
+    async with async_playwright() as playwright:
+        browser = await launched(playwright, executable)
+        return {path: [await _first_view(browser, url, path) for _ in range(FIRST_VIEW_ROUNDS)] for path in FIRST_VIEWS}
+
+
+def view_rows(views: Mapping[str, Sequence[float]]) -> list[list[str]]:
+    """The rows of the table of first views: the quickest time first."""
+    return [[path, *map(number, sorted(took))] for path, took in views.items()]
+
+
+async def _first_view(browser: Browser, url: str, path: str) -> float:
+    context = await browser.new_context(base_url=url)
+    form: dict[str, str | float | bool] = {"name": "ada", "password": "ada-charges-at-night", "zone": "UTC"}
+    await context.request.post("/console/sign-in", form=form, headers={"Origin": url})
+    page = await context.new_page()
+    await page.goto(path, wait_until="load")
+    require(page.url.endswith(path), lambda: f"{path}: nobody could sign in")
+    took: float = await page.evaluate("() => performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
+    await context.close()
+    return took
 
 
 def report_of(answered: Sequence[Answered], cdrs: int, findings: int) -> Report:

@@ -10,14 +10,16 @@ from multiprocessing import get_context
 from typing import Any
 
 import psycopg
+from pydantic import ValidationError
 
 from hub.store.changes import claim_of
 from hub.store.pack import pack
 from hub.store.tables import ClaimRow, CompletedSessionRow, CopyCountRow, CopyRow, VersionRow
 from hub.store.traces import trace_of
 from ocpi_modules.catalog import MODULES
+from ocpi_modules.cdrs import CDR
 from ocpi_modules.parties import Party
-from ocpi_modules.types import encode_decoded, fold
+from ocpi_modules.types import decode_json, encode_decoded, fold
 from tests.benchmarks.charges import Object
 from tests.benchmarks.month import SAID, Charge, Month
 from tests.benchmarks.stage import plain_url
@@ -51,6 +53,7 @@ CLAIM = {
     "end_date_time": "timestamptz",
     "accepted_at": "timestamptz",
     "failures": "int4",
+    "is_judged": "bool",
 }
 COMPLETED = {
     "creditor": "text",
@@ -156,7 +159,17 @@ def _claim_row(charge: Charge) -> Row:
         claim.end_date_time,
         charge.received_at,
         0,
+        _is_valid(charge.cdr),
     )
+
+
+def _is_valid(cdr: Object) -> bool:
+    """What the hub finds at its door."""
+    try:
+        CDR.model_validate(decode_json(encode_decoded(cdr)))
+    except ValidationError:
+        return False
+    return True
 
 
 def _completed_row(charge: Charge) -> Row:

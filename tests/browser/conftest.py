@@ -47,7 +47,7 @@ async def desk(
 ) -> AsyncIterator[Clearing]:
     """A hub that clears, which people of the demonstration may sign in to."""
     folder = tmp_path_factory.mktemp("hub")
-    async with databases.lent() as url, clearing_hub(url, folder, demo_accounts=True) as made:
+    async with databases.lent() as url, clearing_hub(url, folder, demo_accounts=True, navigation=True) as made:
         await _let_in(made.world)
         yield made
 

@@ -13,6 +13,7 @@ from tests.web.clearing import Clearing
 
 SEEN_MILLISECONDS_MAX = 5000
 DRAWN_MILLISECONDS_MAX = 45_000  # without a graphics card, on a machine with other work
+KEYS_MAX = 10
 READY = "#map[data-ready]"
 COLOUR = """(state) => {
   const dot = document.getElementById("map").map.queryRenderedFeatures({layers: ["dots"]})[0];
@@ -40,6 +41,28 @@ async def test_a_dot_changes_its_colour_on_an_ocpi_patch(desk: Clearing, windows
         await page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         await page.locator(".maplibregl-popup").get_by_role("link", name="Alte Mühle").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text("Alte Mühle")
+
+
+async def test_a_dot_is_opened_by_keyboard(desk: Clearing, windows: Windows) -> None:
+    """Tab goes there from what stands before the map, in the order of the page; Esc comes back."""
+    async with windows.person("otto") as page:
+        await page.goto("/console/map")
+        dot = page.get_by_role("button", name="Alte Mühle (DE/ABC):")
+        await expect(dot).to_be_attached(timeout=DRAWN_MILLISECONDS_MAX)
+        await page.get_by_role("link", name="Unknown").focus()
+        for _ in range(KEYS_MAX):
+            await page.keyboard.press("Tab")
+            if await dot.evaluate("(one) => one === document.activeElement"):
+                break
+        await page.keyboard.press("Enter")
+        link = page.locator(".maplibregl-popup").get_by_role("link", name="Alte Mühle")
+        await expect(link).to_be_visible()
+        await page.keyboard.press("Escape")
+        await expect(link).to_be_hidden()
+        await expect(dot).to_be_focused()
+        await page.get_by_role("link", name="Skip the map").focus()
+        await page.keyboard.press("Enter")
+        assert page.url.endswith("#rows")
 
 
 async def test_a_map_that_is_drawn_shuts_nobody_out(desk: Clearing, windows: Windows, screenshots: Path) -> None:

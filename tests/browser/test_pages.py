@@ -78,7 +78,7 @@ async def test_a_page_can_be_read_by_everybody_everywhere(
         await page.set_viewport_size(_size(DESKTOP))
         await page.goto(path, wait_until="load")
         for size in (DESKTOP, PHONE):
-            faults += await _look(page, size, _picture(screenshots, name, theme, size))
+            faults += await look_at(page, size, _picture(screenshots, name, theme, size))
     assert not faults + watch.faults, "\n".join(faults + watch.faults)
 
 
@@ -88,7 +88,7 @@ async def test_the_page_before_signing_in_is_like_all_others(windows: Windows, s
         async with windows.window(color_scheme=theme) as page:
             await page.goto("/console")
             for size in (DESKTOP, PHONE):
-                faults += await _look(page, size, _picture(screenshots, "Sign in", theme, size))
+                faults += await look_at(page, size, _picture(screenshots, "Sign in", theme, size))
     assert not faults, "\n".join(faults)
 
 
@@ -123,7 +123,7 @@ async def _first_view(windows: Windows) -> float:
         return milliseconds / 1000
 
 
-async def _look(page: Page, size: tuple[int, int], picture: Path) -> list[str]:
+async def look_at(page: Page, size: tuple[int, int], picture: Path) -> list[str]:
     """Take a picture, and say what is too wide and whom the page shuts out."""
     await page.set_viewport_size(_size(size))
     await page.screenshot(path=picture, full_page=True)

@@ -26,6 +26,7 @@ from hub.demo.faults import Fault, Seen
 from hub.demo.party import DemoPlatform, role
 from hub.demo.shelf import key_of
 from hub.partners.client import Call
+from hub.store.database import Database
 from ocpi_modules.catalog import MODULES
 from ocpi_modules.headers import authorization, id_headers, read_next_link, routing_headers
 from ocpi_modules.message import Reply
@@ -793,6 +794,28 @@ async def test_a_cdr_without_the_uid_of_its_evse_reaches_its_payer_and_the_state
     assert (await got(shared.p3, posted["id"], "POST")).body == body
     kept = (await defects_of(shared, CP1))["cdrs", "cdr_location.evse_uid is required"]
     assert (kept[0] > 0, kept[2]) == (True, posted["id"])
+
+
+@pytest.mark.parametrize(
+    ("receiver", "lenient", "is_judged"),
+    [
+        pytest.param(HUB, False, True, id="the hub validated all of it"),
+        pytest.param(HUB, True, False, id="its sender is treated leniently"),
+        pytest.param(MS1, False, False, id="its receiver judged it"),
+    ],
+)
+async def test_a_claim_tells_whether_the_hub_found_its_cdr_valid(
+    shared: Bench, cdr: Object, unique: Unique, receiver: Party, lenient: bool, is_judged: bool
+) -> None:
+    """A01: what was judged at the door is not validated again by settlement."""
+    posted = {**cdr, "id": unique("C")}
+    async with quirky(shared, shared.p1, lenient=lenient):
+        answer = await shared.send(shared.p1, "POST", "receiver/cdrs", sender=CP1, receiver=receiver, content=posted)
+        assert result_of(answer)[1] == 1000
+    database = Database(shared.world.database_url)
+    rows = await database.direct.fetch("select is_judged from claim where cdr_id = $1", posted["id"])
+    await database.close()
+    assert [row["is_judged"] for row in rows] == [is_judged]
 
 
 @pytest.mark.parametrize("lenient", [False, True], ids=["strict", "lenient"])

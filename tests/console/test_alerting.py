@@ -14,6 +14,7 @@ from hub.console.alerting import (
     WATCHED,
     Alert,
     Channel,
+    Failed,
     Kind,
     Month,
     News,
@@ -51,6 +52,11 @@ def silent(minutes: int) -> dict[str, Any]:
     return {"silent": [Silent(7, "Nordlicht", parties, NOW - minutes * MINUTE)]}
 
 
+def failed(times: int) -> dict[str, Any]:
+    return {"failed": [Failed("2026-10", "Advise", "Amara", "the database was away", NOW, times)]}
+
+
+FAILED = "Advise of 2026-10, taken by Amara, came to nothing: the database was away"
 OFFLINE = "Nordlicht (DE/ABC, DE/DEF, DE/GHI and 1 more) is OFFLINE: no answer comes from there"
 LANE = "80 of at most 100 messages wait for DE/ABC"
 
@@ -86,6 +92,8 @@ LANE = "80 of at most 100 messages wait for DE/ABC"
             [],
             id="a period whose time has not come, and one that is closed",
         ),
+        pytest.param(Kind.STEP, 1, failed(1), [FAILED], id="a step that failed while nobody waited for it"),
+        pytest.param(Kind.STEP, 2, failed(1), [], id="once, where only twice in a row is an alert"),
         pytest.param(
             Kind.UNEXAMINED,
             15,

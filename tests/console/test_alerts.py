@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import threading
 from collections.abc import AsyncIterator
@@ -25,9 +26,11 @@ from hub.store.alerts import AlertBook
 from hub.store.database import Database
 from hub.store.rotation import WrongKey, require_key, reseal_tokens, resealing
 from hub.store.secrets import Safe
+from hub.store.stepfailures import NewStepFailure, StepFailures
 from ocpi_modules.parties import Party
 from ocpi_modules.parties import Role as PartyRole
 from tests.conftest import HUB, World, running_hub
+from tests.console.test_stepping import PERIOD, a_period
 from tests.console.visitors import Visitor, said, visitor
 from tests.web.clearing import until
 
@@ -107,11 +110,14 @@ async def test_what_is_wrong_is_raised_told_acknowledged_and_told_to_be_over(
     (message,) = hook.messages
     assert message["title"] == "OCPI hub: 1 new"
     assert message["message"].startswith("ALERT: 1 decision waits for a second person (since ")
-    assert f"{world.url}/console/decisions?state=proposed" in message["message"]
+    assert f"{world.url}/console/decisions?state=waiting" in message["message"]
     assert (message["path"], message["query"]) == (f"/hooks/{SECRET}", "key=k3y")
-    page = await ines.get("/console/alerts")
-    assert "On call told just now" in said(page)
-    assert 'aria-label="1 open alert"' in page
+
+    async def is_noted() -> bool:
+        return "On call told just now" in said(await ines.get("/console/alerts"))
+
+    await until(is_noted)
+    assert 'aria-label="1 open alert"' in await ines.get("/console/alerts")
 
     async def is_counted() -> bool:
         return 'aria-label="1 open alert"' in await ines.get("/console/alerts/badge")
@@ -135,6 +141,61 @@ async def test_what_is_wrong_is_raised_told_acknowledged_and_told_to_be_over(
     assert "alert_acknowledged" not in page
     files = await otto.get("/console/alerts?format=csv")
     assert "asked Amara" in files
+
+
+async def test_a_decision_that_is_exceeded_waits_for_a_second_person_too(world: World, database: Database) -> None:
+    amara = await visitor(world, "amara", Role.APPROVER)
+    await decide(database)
+    async with database.direct.transaction() as connection:
+        await connection.execute("update decision set stands_since = decided_at, most = 1000")
+    assert "Nothing is open." in said(await amara.get("/console/alerts"))
+    assert "No row is like that" in said(await amara.get("/console/decisions?state=waiting"))
+    async with database.direct.transaction() as connection:
+        await connection.execute("insert into decision_limit select id, $1, $1 from decision", AT - timedelta(days=400))
+
+    async def is_raised() -> bool:
+        return "1 decision waits for a second person" in said(await amara.get("/console/alerts"))
+
+    await until(is_raised)
+    assert "exceeded" in said(await amara.get("/console/decisions?state=waiting"))
+    assert "waits" not in said(await amara.get("/console/decisions?state=proposed")).partition("Reason")[2]
+    page = said(await amara.get("/console/decisions/1"))
+    assert "CDRs that came before 2025-10-01" in page
+    assert "Confirm" in page
+    await amara.post("/console/decisions/1/confirm", page="/console/decisions/1")
+
+    async def is_over() -> bool:
+        return "Nothing is open." in said(await amara.get("/console/alerts"))
+
+    await until(is_over)
+
+
+async def test_a_step_that_failed_behind_the_page_is_an_alert_until_it_goes_through(
+    world: World, database: Database
+) -> None:
+    amara = await visitor(world, "amara", Role.APPROVER)
+    await a_period(database)
+    now = datetime.now(UTC)
+    await StepFailures(database.direct).note(
+        NewStepFailure(period=PERIOD, step="Draft statements", actor="Amara", said="the hub failed", failed_at=now)
+    )
+
+    async def is_raised() -> bool:
+        return f"Draft statements of {PERIOD}, taken by Amara, came to nothing" in said(
+            await amara.get("/console/alerts?state=open")
+        )
+
+    await until(is_raised)
+    path = f"/console/periods/{PERIOD}"
+    assert re.search("Draft statements, by Amara at [^:]+:[^:]+: the hub failed", said(await amara.get(path)))
+    await amara.post("/console/alerts/1/acknowledge", page="/console/alerts", note="I look")
+    await amara.post(f"{path}/draft", page=path)
+    assert "the hub failed" not in said(await amara.get(path))
+
+    async def is_over() -> bool:
+        return "Nothing is open." in said(await amara.get("/console/alerts"))
+
+    await until(is_over)
 
 
 async def test_what_could_not_be_told_says_why_and_a_test_does_too(

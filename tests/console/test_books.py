@@ -164,12 +164,17 @@ async def test_what_is_called_exactly_so_is_opened_and_the_rest_is_listed_by_kin
         (charged["session_id"], f"/console/cdrs/DE/ABC/{charged['id']}"),
         ("de-abc", "/console/cdrs?creditor=DE/ABC"),
         ("token2", "/console/cdrs?token=TOKEN2&debtor=BE/EMO"),
+        ("loc1", "/console/locations/DE/ABC/LOC1"),
+        ("de*abc*e2", "/console/locations/DE/ABC/LOC1"),
     ):
         answer = await vera.http.get("/console/search", params={"q": f" {word} "})
         assert (answer.status_code, answer.headers["location"]) == (303, path), word
     found = said(await vera.get("/console/search?q=cdr-dear"))
     assert "CDRs CDRs CDR-DEAR-1 HOLD" in found
     assert "CDR-DEAR-11 HOLD" in found
+    assert "Locations LOC1 Alte Mühle, Mühlenweg 1, Berlin of DE/ABC" in said(
+        await vera.get("/console/search?q=mühlenweg")
+    )
     assert "no other reading of its tariffs gives the claim" in found, "the cause by a word of its sentence"
     assert "Nothing is called so" in said(await vera.get("/console/search?q=%25_%00'"))
     assert "at least 2 characters" in said(await vera.get("/console/search?q=x"))

@@ -10,7 +10,7 @@ from hub.console.gate import FAILURES_OF_NAME_MAX, Gate
 from hub.console.signing_in import first_link
 from hub.store.accounts import Accounts
 from hub.store.database import Database
-from tests.conftest import World
+from tests.conftest import SHIPPED_HASHER, World
 from tests.console.visitors import PASSWORD, make_account, said, stranger, visitor
 
 
@@ -61,6 +61,11 @@ async def test_a_wrong_password_and_an_unknown_name_are_told_in_the_same_words(w
     for name in ("vera", "nobody"):
         answer = await stranger(world, name).sign_in("not-the-password", status=401)
         assert "The name or the password is wrong." in said(answer.text)
+
+
+def test_a_password_is_kept_in_a_way_that_takes_time_and_memory_to_guess_at() -> None:
+    """The second of the two settings that RFC 9106 recommends: 64 MiB, three passes, four lanes."""
+    assert SHIPPED_HASHER.hash(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 async def test_after_some_wrong_passwords_even_the_right_one_has_to_wait(world: World) -> None:

@@ -8,6 +8,9 @@ import pytest
 
 from tests.databases import Databases
 from tests.navigation.land import Land, open_land
+from tests.npm.harness import node
+
+__all__ = ["node"]
 
 UNPACED_PER_SECOND = 10_000
 

@@ -103,7 +103,9 @@ async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
 @asynccontextmanager
 async def open_land(database_url: str, data_dir: Path, **settings: Any) -> AsyncIterator[Land]:
     """A land with one Location, LOC1 in Berlin."""
-    async with running_hub(database_url, data_dir, **{"pull_settle_seconds": 3600.0, **settings}) as world:
+    async with running_hub(
+        database_url, data_dir, **{"pull_settle_seconds": 3600.0, "navigation": True, **settings}
+    ) as world:
         cpo = await world.join("Charger", ("CPO", str(CPO)))
         await world.join("Driver", ("EMSP", str(EMSP)))
         async with loopback_client(base_url=world.url) as reader:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +15,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hub.navigation.estimate import Question, Session, Spot, cdr_of, estimate, policy_of, session_of
-from hub.navigation.tariffs import KINDS
+from hub.navigation.tariffs import KINDS, brief_of
 from hub.pricing.interface import price_object
 from tests.navigation.driving import ad_hoc, asked, evse, place, question, read, spot
 from tests.pricing.build import START, Content, component, element
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "price-for-a-car.md"
 HOURS = timedelta(hours=1)
 ENERGY = component("ENERGY", "0.50", vat="20")
 NIGHT = element(component("ENERGY", "0.20", vat="21"), start_time="22:00", end_time="06:00")
@@ -169,6 +173,17 @@ FAST = {"max_electric_power": 50_000, "power_type": "DC", "max_voltage": 500}
             "6.00",
             "6.00",
             id="9.2 kW at 230 V are 40 A over all phases, and that is not below 40 A",
+        ),
+        pytest.param(
+            ad_hoc(
+                element(component("ENERGY", "0.60", vat="0"), min_power=11),
+                element(component("ENERGY", "0.30", vat="0")),
+            ),
+            {"kwh": "10"},
+            {},
+            "6.00",
+            "6.00",
+            id="11 kW are 11 kW, though 10 kWh take no whole number of microseconds",
         ),
         pytest.param(
             ad_hoc(element(ENERGY)), {"minutes": "30"}, {}, "2.75", "3.30", id="half an hour at 11 kW are 5.5 kWh"
@@ -382,3 +397,12 @@ def test_a_place_without_time_zone_is_priced_by_the_clock_at_its_coordinates() -
     at = Spot(there, there.evses[0], there.evses[0].connectors[0])
     answer = estimate(question(kwh="22", start=START + 9 * HOURS), at, read(ad_hoc(NIGHT, DAY)))
     assert answer["price"]["excl_vat"] == "6.60"
+
+
+def test_the_page_shows_what_comes_out() -> None:
+    """`docs/reference/price-for-a-car.md`: its examples are answers."""
+    short, whole = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL))
+    content = {**ad_hoc(NIGHT, DAY, id="CITY"), "party_id": "ABC"}
+    answer = asked(content, kwh="22", parked_minutes="30", start=START + 9 * HOURS)
+    assert {name: whole[name] for name in answer} == answer
+    assert short == brief_of([read(content)], START)

@@ -328,7 +328,11 @@ async def two_hubs(databases: Any, tmp_path_factory: pytest.TempPathFactory) -> 
         async with AsyncExitStack() as stack:
             url = await stack.enter_async_context(databases.lent())
             folder: Path = tmp_path_factory.mktemp("hubs")
-            settings = {"secret_key": "the-key-of-both-processes-of-one-hub", "map_anonymous_per_second": 0}
+            settings = {
+                "secret_key": "the-key-of-both-processes-of-one-hub",
+                "map_anonymous_per_second": 0,
+                "navigation": True,
+            }
             hubs = [running_hub(url, folder / name, **settings) for name in ("a", "b")]
             yield await stack.enter_async_context(hubs[0]), await stack.enter_async_context(hubs[1])
 

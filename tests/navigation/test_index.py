@@ -35,6 +35,7 @@ from tests.navigation.worlds import (
     latitudes,
     location,
     longitudes,
+    often,
 )
 
 EVERYWHERE = Box(-180, -90, 180, 90)
@@ -67,6 +68,7 @@ def boxes(draw: st.DrawFn) -> Box:
 
 
 @WAYS
+@often
 @given(spots=clustered_spots(), box=boxes())
 def test_a_box_holds_what_a_loop_finds(made: Callable[[Sequence[Spot]], Index], spots: list[Spot], box: Box) -> None:
     expected = naive.within(dict(enumerate(spots)), box.west, box.south, box.east, box.north)
@@ -74,6 +76,7 @@ def test_a_box_holds_what_a_loop_finds(made: Callable[[Sequence[Spot]], Index], 
 
 
 @WAYS
+@often
 @given(
     spots=clustered_spots(), radius_m=st.sampled_from((0.0, 50.0, 5_000.0, 40_000.0, 2_000_000.0, 3e7)), data=st.data()
 )
@@ -139,7 +142,7 @@ def routes(draw: st.DrawFn, start: Spot) -> list[Spot]:
 
 
 @WAYS
-@settings(deadline=None)
+@often
 @given(spots=clustered_spots(latitude_max=84), corridor_m=st.sampled_from((30.0, 2_000.0, 25_000.0)), data=st.data())
 def test_along_a_route_is_what_a_loop_over_all_segments_finds(
     made: Callable[[Sequence[Spot]], Index], spots: list[Spot], corridor_m: float, data: st.DataObject
@@ -250,6 +253,7 @@ steps = st.one_of(
 )
 
 
+@settings(often, max_examples=150)
 @given(history=st.lists(steps, max_size=40), box=boxes())
 def test_after_any_mixture_of_changes_all_is_found_where_it_is(history: list[tuple[Any, ...]], box: Box) -> None:
     """An order may be adopted long after it was looked at (as another thread does)."""
@@ -272,6 +276,26 @@ def test_after_any_mixture_of_changes_all_is_found_where_it_is(history: list[tup
     counts = index.counts(index.within(EVERYWHERE))
     assert (counts.locations, counts.evses) == (len(known), 2 * len(known))
     assert counts.available == sum(entry.available for entry in known.values())
+
+
+def test_what_happens_between_a_look_and_its_order_is_not_lost() -> None:
+    """Another thread sorts while one moves, one goes, one comes in the row of that, and one comes in a row of its own."""
+    index = loaded([(10.0, 50.0), (20.0, 50.0), (30.0, 50.0)])
+    cells = index.cells()
+    index.put(0, 10, entry_at((40.0, 50.0)))
+    index.remove(1, 11)
+    index.put(7, 12, entry_at((50.0, 50.0)))
+    index.put(8, 13, entry_at((60.0, 50.0)))
+    index.adopt(arranged(cells))
+    places = {0: 40.0, 2: 30.0, 7: 50.0, 8: 60.0}
+    assert {number: index.within(Box(x, 50, x, 50)).tolist() for number, x in places.items()} == {
+        n: [n] for n in places
+    }
+    assert index.within(EVERYWHERE).tolist() == [0, 2, 7, 8]
+    index.put(0, 14, entry_at((10.0, 50.0)))
+    index.remove(8, 15)
+    assert index.within(EVERYWHERE).tolist() == [0, 2, 7]
+    assert index.within(Box(10, 50, 10, 50)).tolist() == [0]
 
 
 def test_what_is_not_newer_changes_nothing() -> None:
@@ -372,6 +396,7 @@ def test_a_stamp_stays_as_long_as_all_are_as_they_were() -> None:
 # --- what a Location comes to -------------------------------------------------------------------
 
 
+@often
 @given(place=any_location())
 def test_an_entry_survives_being_packed_loaded_and_read(place: PublicLocation) -> None:
     entry = entry_of(place)
@@ -411,6 +436,7 @@ filters = st.builds(
 )
 
 
+@often
 @given(places=st.lists(any_location(), max_size=8), wanted=filters)
 def test_filters_let_through_what_a_loop_lets_through(places: list[PublicLocation], wanted: Filter) -> None:
     index = Index()

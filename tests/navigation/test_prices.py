@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,7 +12,7 @@ import pytest
 
 from hub.navigation import prices as kept
 from hub.navigation.prices import Prices, TariffQuery
-from hub.navigation.tariffs import name_of
+from hub.navigation.tariffs import Name, name_of
 from hub.store.copies import Copies, Crawled
 from hub.store.database import Database
 from hub.store.direct import Unavailable
@@ -210,17 +210,21 @@ async def test_the_stamp_moves_with_everything_that_can_change_a_price_and_with_
 
 async def test_a_look_that_fails_in_the_middle_is_made_up_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     await house.shown()
-    await house.say(ad_hoc(KWH))
-    read = PublicTariffs.shared
+    for number in (1, 2, 3):
+        await house.say(ad_hoc(KWH, id=f"T{number}"))
+    read, calls = PublicTariffs.shared, list[int]()
 
-    async def fails(*_: Any) -> list[SharedTariff]:
-        raise Unavailable
+    async def fails_once(self: PublicTariffs, names: Collection[Name]) -> list[SharedTariff]:
+        calls.append(len(names))
+        if len(calls) == 2:
+            raise Unavailable
+        return await read(self, names)
 
-    monkeypatch.setattr(PublicTariffs, "shared", fails)
+    monkeypatch.setattr(kept, "PAGE_ROWS", 1)
+    monkeypatch.setattr(PublicTariffs, "shared", fails_once)
     with pytest.raises(Unavailable):
         await house.prices.look()
-    monkeypatch.setattr(PublicTariffs, "shared", read)
-    assert await house.shown() == ["T1"]
+    assert await house.shown() == ["T1", "T2", "T3"]
 
 
 async def test_many_changes_are_read_page_by_page(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

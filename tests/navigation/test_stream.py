@@ -328,7 +328,7 @@ async def test_another_process_tells_the_same_and_knows_its_cursors(databases: D
     key = {"secret_key": "the-key-of-both-processes-of-one-hub"}
     async with databases.lent() as url, open_land(url, tmp_path / "a", **key) as land:
         await land.until_seen("/nav/v1/locations/DE/ABC/LOC1")
-        async with running_hub(url, tmp_path / "b", **key) as other:
+        async with running_hub(url, tmp_path / "b", navigation=True, **key) as other:
             await until_ready(other)
             async with listening(land.world) as here, listening(other) as there:
                 for status in STATUSES:

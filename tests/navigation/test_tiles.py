@@ -8,7 +8,7 @@ from math import asinh, pi, radians, tan
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.navigation.entry import entry_of, pack_entry
@@ -19,7 +19,7 @@ from ocpi_modules.locations import Status
 from tests.navigation.mvt import Feature, decoded
 from tests.navigation.naive import Spot
 from tests.navigation.test_index import loaded
-from tests.navigation.worlds import clustered_spots, connector, entry_at, evse, location, spots
+from tests.navigation.worlds import clustered_spots, connector, entry_at, evse, location, often, spots
 
 EXTENT = 4096
 
@@ -91,7 +91,7 @@ def test_a_tile_that_is_none_is_refused(zoom: int, x: int, y: int) -> None:
 # --- single Locations ---------------------------------------------------------------------------
 
 
-@settings(deadline=None)
+@often
 @given(places=clustered_spots(), zoom=st.sampled_from((10, 12, 16, 20)))
 def test_each_location_is_in_its_tile_once_and_elsewhere_only_in_buffers(places: list[Spot], zoom: int) -> None:
     homes = [home(spot, zoom) for spot in places]
@@ -140,7 +140,7 @@ def test_a_point_tells_how_its_location_is(statuses: Sequence[Status], state: st
 # --- clusters -----------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
+@often
 @given(places=st.one_of(clustered_spots(), st.lists(spots, max_size=20)), zoom=st.integers(0, LOCATIONS_ZOOM - 1))
 def test_clusters_count_each_location_once_in_its_own_cell(places: list[Spot], zoom: int) -> None:
     index, cells = loaded(places), Counter(cell(spot, zoom) for spot in places)
@@ -164,7 +164,7 @@ def cell(spot: Spot, zoom: int) -> int:
     return int(y * side) * side + int(x * side)
 
 
-@settings(deadline=None)
+@often
 @given(places=clustered_spots(), zoom=st.integers(0, LOCATIONS_ZOOM - 1))
 def test_a_cluster_says_at_which_zoom_it_falls_apart(places: list[Spot], zoom: int) -> None:
     for _, feature in features(loaded(places), (home(spot, zoom) for spot in places), "clusters"):
@@ -189,6 +189,7 @@ def test_clusters_follow_what_changes() -> None:
 # --- encoding -----------------------------------------------------------------------------------
 
 
+@often
 @given(
     points=st.lists(
         st.tuples(st.integers(0, 2**31), st.integers(-5000, 70_000), st.integers(-5000, 70_000), st.integers(0, 2**31)),

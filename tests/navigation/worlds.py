@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from hub.navigation.entry import Entry, entry_of
@@ -14,6 +15,9 @@ from ocpi_modules.locations import Status
 from tests.navigation.naive import Spot
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+
+often = settings(deadline=None, max_examples=40)
+"""How often a property is tried; a machine with other work may take its time."""
 
 STANDARDS = ("IEC_62196_T2", "IEC_62196_T2_COMBO", "CHADEMO")
 CAPABILITIES = ("RFID_READER", "CREDIT_CARD_PAYABLE", "UNLOCK_CAPABLE")

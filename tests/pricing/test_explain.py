@@ -155,6 +155,14 @@ def test_a_clock_that_is_wrong_by_an_hour_or_two_is_named(minutes: int, opens: s
     assert (found["kind"], found["counterfactual"]) == ("WRONG_TIMEZONE", f"clock_shift_minutes:{minutes}")
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_period_at_an_end_of_the_calendar_has_no_other_clock(moment: str) -> None:
+    """Nothing explains such a charge, but it is said."""
+    periods = [period(at(0), ENERGY=10), period(moment, TIME=1)]
+    found = explained(energy("10", STEPS) | {"charging_periods": periods}, "7")
+    assert found["counterfactual"] is None
+
+
 def test_another_version_of_the_tariff_is_named() -> None:
     """T6."""
     stored = tariff(element(component("ENERGY", "0.35", vat="20")), last_updated=at(60))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
@@ -12,6 +14,7 @@ import pytest
 
 from hub.settlement.agreements import Agreements
 from hub.settlement.engine import Settler, open_books
+from hub.settlement.engine.gathering import Gathered, Gatherer
 from hub.settlement.engine.records import verdict_of
 from hub.settlement.engine.settler import Books
 from hub.settlement.facts import CdrFact
@@ -19,6 +22,7 @@ from hub.store.changes import Change
 from hub.store.copies import Copies
 from hub.store.database import Database
 from hub.store.direct import Unavailable
+from hub.store.verdicts import ReceivedCdr
 from ocpi_modules.catalog import MODULES
 from ocpi_modules.module import Purpose
 from ocpi_modules.parties import Party
@@ -73,7 +77,7 @@ class House:
         ):
             await self.push(module, content)
 
-    async def push(self, module_id: str, content: Content, at: datetime = NOW) -> None:
+    async def push(self, module_id: str, content: Content, at: datetime = NOW, *, is_judged: bool = False) -> None:
         module, text = MODULES[module_id], encode_json(content)
         decoded = decode_json(text)
         payer = Party.of(**_party(decoded["cdr_token"])) if module.is_addressed else None
@@ -88,6 +92,7 @@ class House:
             at=at,
             addressee=payer,
             debtor=payer,
+            is_judged=is_judged,
         )
         await self.copies.keep(change)
 
@@ -166,6 +171,41 @@ async def test_a_clean_month_settles_as_claimed(house: House) -> None:
         (cdr()["id"], "2026-10", Decimal("9"), Decimal("10.71")),
         (dc_cdr()["id"], "2026-10", Decimal("28"), Decimal("33.32")),
     ]
+
+
+class Watched(Gatherer):
+    """Tells whether waste was searched for while it gathered, and then finds no database."""
+
+    def __init__(self) -> None:
+        self.was_searching = True
+
+    async def gather(self, received: Sequence[ReceivedCdr]) -> Gathered:
+        self.was_searching = gc.isenabled()
+        raise Unavailable
+
+
+async def test_waste_is_searched_for_again_after_a_look_that_failed(house: House) -> None:
+    """Benchmark: not in the middle of a batch, which is a million values that all go at its end."""
+    gatherer = Watched()
+    settler = Settler(replace(house.books, gatherer=gatherer), house.clock, Agreements())
+    await house.receive(cdr())
+    with pytest.raises(Unavailable):
+        await settler.settle_due()
+    assert (gatherer.was_searching, gc.isenabled()) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("is_judged", "kinds"),
+    [
+        pytest.param(False, [("INVALID_CDR",)], id="a forwarded one, or of a lenient partner"),
+        pytest.param(True, [], id="found valid at the door"),
+    ],
+)
+async def test_a_cdr_is_validated_once(house: House, is_judged: bool, kinds: list[tuple[str]]) -> None:
+    """A01: by the hub's door or by settlement; this one could not have come through the door."""
+    await house.push("cdrs", cdr(auth_method="whitelist"), is_judged=is_judged)
+    await house.settle_all()
+    assert await house.rows("select kind from finding where check_id = 'A01'") == kinds
 
 
 async def test_what_a_cdr_was_matched_with_is_kept(house: House) -> None:

@@ -125,6 +125,7 @@ def test_a_place_is_in_the_best_state_of_its_evses(counts: Counts, state: PlaceS
         pytest.param({"id": 5, "evses": "none"}, id="fields of other kinds"),
         pytest.param([], id="no object"),
         pytest.param({"id": "L1", "name": "a\x00b" + "x" * 500}, id="a character that no row holds, and too much text"),
+        pytest.param({"id": "L1", "evses": [{"uid": 7, "evse_id": ["x"]}]}, id="EVSEs that are called nothing"),
     ],
 )
 def test_a_text_that_is_no_location_is_kept_without_a_place_on_the_map(content: Any) -> None:
@@ -236,12 +237,48 @@ async def test_copies_that_were_there_before_get_their_places(
         await connection.run_sync(_fill)
     assert [replace(one, changed_at=T) for one in await all_of(places)] == before
     assert len(before) == 2
+    assert {one.id for one in await places.named("e1", 9)} == {"L1", "L2"}, "their EVSEs are known too"
 
 
 def _fill(connection: Connection) -> None:
-    migration: Any = importlib.import_module("hub.store.migrations.versions.0019_places")
+    """What migrations 19 and 21 do with the copies that they find."""
     with Operations.context(MigrationContext.configure(connection)):
-        migration._fill()
+        _migration("0019_places")._fill()
+        _migration("0021_kept_out")._name_evses()
+
+
+def _migration(name: str) -> Any:
+    return importlib.import_module(f"hub.store.migrations.versions.{name}")
+
+
+@pytest.mark.parametrize(
+    ("word", "found"),
+    [
+        pytest.param("l1", [("L1", True)], id="an id, in whatever case"),
+        pytest.param("mühle", [("L1", False), ("L2", False)], id="a word of the name"),
+        pytest.param("hafen", [("L2", False)], id="the beginning of a street"),
+        pytest.param("de*abc*e9", [("L2", True)], id="the id of an EVSE: it is called so"),
+        pytest.param("DE*ABC*E", [("L1", False), ("L2", False)], id="a part of the id of an EVSE"),
+        pytest.param("E1", [("L1", True), ("L2", True)], id="the uid of EVSEs"),
+        pytest.param("100%_", [], id="what would be a pattern elsewhere"),
+    ],
+)
+async def test_a_location_is_found_by_what_it_and_its_evses_are_called(
+    copies: Copies, places: Places, word: str, found: list[tuple[str, bool]]
+) -> None:
+    await copies.keep(push("locations", located()))
+    other = located(id="L2", address="Hafenstraße 1")
+    other["evses"][1]["evse_id"] = "DE*ABC*E9"
+    await copies.keep(push("locations", other))
+    assert [(one.id, one.is_exact) for one in await places.named(word, 9)] == found
+    assert await ids_of(places, text=word) == [id for id, _ in found]
+
+
+async def test_an_evse_that_was_added_is_found_at_once(copies: Copies, places: Places) -> None:
+    await copies.keep(push("locations", located(statuses="AVAILABLE")))
+    assert [one.is_exact for one in await places.named("E1", 9)] == [False], "only a part of another id"
+    await copies.keep(push("locations", located(last_updated=format_datetime(T))))
+    assert [one.is_exact for one in await places.named("E1", 9)] == [True]
 
 
 # --- on a map ---------------------------------------------------------------------------------------

@@ -21,7 +21,8 @@ from hub.store.partners import Partners
 from hub.store.permissions import PermissionRules
 from hub.store.secrets import Safe
 from hub.store.tables import InvitationRow
-from hub.web.admin import INVITATION_LIFE_DAYS, Desk, admin_router, invitation_state
+from hub.web.admin import Desk, admin_router
+from hub.web.asked import INVITATION_LIFE_DAYS, invitation_state
 from hub.web.errors import on_ocpi_error
 from ocpi_modules.errors import OcpiError
 from ocpi_modules.headers import authorization

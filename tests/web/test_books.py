@@ -42,6 +42,10 @@ async def test_the_books_are_read_by_whatever_bears_on_a_cdr(clearing: Clearing)
         {"excl_vat": "38.0", "incl_vat": "45.22"},
         {"excl_vat": "28", "incl_vat": "33.32"},
     )
+    came_at = line["received_at"]
+    assert held["id"] in await ids(clearing, received_from=came_at)
+    assert held["id"] not in await ids(clearing, received_before=came_at)
+    assert await ids(clearing, received_from="2126-01-01T00:00:00Z") == []
     (finding,) = (await clearing.get("findings", disposition="HOLD"))["items"]
     assert finding["kind"] in line["kinds"]
     assert await ids(clearing, kind=finding["kind"]) == [held["id"]]

@@ -4,9 +4,9 @@
   const computed = (selector, name) => getComputedStyle(document.querySelector(selector)).getPropertyValue(name);
   const drawn = [];
 
-  function axis(name, side, ink) {
+  function axis(name, side, ink, isWhole) {
     return {
-      type: "value", name, position: side,
+      type: "value", name, position: side, minInterval: isWhole ? 1 : 0,
       axisLabel: { color: ink }, nameTextStyle: { color: ink },
       splitLine: { show: side === "left", lineStyle: { color: ink, opacity: 0.15 } },
     };
@@ -23,7 +23,7 @@
       grid: { left: 8, right: 8, top: 48, bottom: 8, containLabel: true },
       color: ["#206bc4", "#f59f00", "#d63939", "#2fb344"],
       xAxis: { type: "category", data: data.labels, axisLabel: { color: ink } },
-      yAxis: [axis(data.unit || "", "left", ink), ...(data.unit2 ? [axis(data.unit2, "right", ink)] : [])],
+      yAxis: [axis(data.unit || "", "left", ink, data.is_whole), ...(data.unit2 ? [axis(data.unit2, "right", ink)] : [])],
       series: data.series.map((one) => ({ ...one, yAxisIndex: one.axis || 0, barMaxWidth: 48 })),
     };
   }

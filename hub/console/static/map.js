@@ -4,32 +4,26 @@ const RELOAD_MILLISECONDS_MIN = 3000;
 const RELOAD_MILLISECONDS_MAX = 60000;
 const CLUSTERED_TO_ZOOM = 14;
 const LISTED_MAX = 12;
+const REACHED_MAX = 100;  // single dots that Tab goes through
 const place = document.getElementById("map");
 const says = document.getElementById("map-says");
 const sums = Object.fromEntries(["places", ...STATES].map((name) => [name, ["+", ["get", name]]]));
 
 const shown = { features: new Map(), isExact: true, loadedAt: 0, wanted: 0, asking: null };
 const markers = new Map();
-let map, popup;
+let map, popup, shared;
 
 const style = (selector) => getComputedStyle(document.querySelector(selector));
 const hue = (state) => style(`.dot.s-${state}`).getPropertyValue("background-color");
 
-function colours() {
-  const dark = document.documentElement.getAttribute("data-bs-theme") === "dark";
-  return {
-    sea: dark ? "#0f1722" : "#dbe7f1", land: dark ? "#1f2b3a" : "#fbfaf7", border: dark ? "#42546b" : "#b9c3cf",
-    ink: dark ? "#a9b6c6" : "#5b6776", card: dark ? "#1b2431" : "#ffffff",
-  };
-}
+const isDark = () => document.documentElement.getAttribute("data-bs-theme") === "dark";
 
 const byState = () => ["match", ["get", "state"], ...STATES.slice(0, -1).flatMap((state) => [state, hue(state)]), hue("unknown")];
 
 function look() {
-  const paint = colours();
+  const paint = shared.colours(isDark());
   return [
-    ["sea", "background-color", paint.sea], ["land", "fill-color", paint.land], ["border", "line-color", paint.border],
-    ["names", "text-color", paint.ink], ["names", "text-halo-color", paint.land],
+    ...shared.look(paint),
     ["dots", "circle-color", ["case", ["==", ["get", "published"], 1], byState(), paint.card]],
     ["dots", "circle-stroke-color", ["case", ["==", ["get", "published"], 1], paint.card, byState()]],
   ];
@@ -38,46 +32,10 @@ function look() {
 function layers() {
   const single = ["all", ["!", ["has", "point_count"]], ["==", ["get", "places"], 1]];
   return [
-    { id: "sea", type: "background" },
-    { id: "land", type: "fill", source: "world" },
-    { id: "border", type: "line", source: "borders", paint: { "line-width": 0.8 } },
-    { id: "names", type: "symbol", source: "names", minzoom: 2.5, maxzoom: 8, layout: { "text-field": ["get", "name"], "text-size": 11, "text-font": ["sans-serif"] }, paint: { "text-halo-width": 1 } },
+    ...shared.layers(),
     { id: "dots", type: "circle", source: "places", filter: single,
       paint: { "circle-radius": ["interpolate", ["linear"], ["zoom"], 4, 5, 14, 9], "circle-stroke-width": 2.5 } },
   ];
-}
-
-async function world() {
-  const atlas = await (await fetch(place.dataset.world)).json();
-  const countries = topojson.feature(atlas, atlas.objects.countries);
-  for (const { geometry } of countries.features) if (geometry) geometry.coordinates = unbroken(geometry.coordinates, true);
-  const borders = topojson.mesh(atlas, atlas.objects.countries);
-  borders.coordinates = unbroken(borders.coordinates, false);
-  return { countries, borders, names: namesOf(countries) };
-}
-
-// The atlas joins at 180 degrees what lies on both sides; a line that jumps from there to -180 would be drawn across the world.
-function unbroken(coordinates, isRing) {
-  if (typeof coordinates[0][0] !== "number") return coordinates.map((part) => unbroken(part, isRing));
-  let turn = 0;
-  const line = coordinates.map(([x, y], place) => {
-    const step = place ? x - coordinates[place - 1][0] : 0;
-    turn += step > 180 ? -360 : step < -180 ? 360 : 0;
-    return [x + turn, y];
-  });
-  return isRing && turn ? [...line, [line.at(-1)[0], -90], [line[0][0], -90], line[0]] : line;  // around the pole
-}
-
-// each country's name in the middle of its largest part
-function namesOf(countries) {
-  const rings = (shape) => (shape.type === "Polygon" ? [shape.coordinates[0]] : shape.coordinates.map((part) => part[0]));
-  const box = (ring) => ring.reduce(([w, s, e, n], [x, y]) => [Math.min(w, x), Math.min(s, y), Math.max(e, x), Math.max(n, y)], [180, 90, -180, -90]);
-  const area = ([w, s, e, n]) => (e - w) * (n - s);
-  const features = countries.features.filter((one) => one.geometry).map((one) => {
-    const [w, s, e, n] = rings(one.geometry).map(box).sort((a, b) => area(b) - area(a))[0];
-    return { type: "Feature", properties: { name: one.properties.name }, geometry: { type: "Point", coordinates: [(w + e) / 2, (s + n) / 2] } };
-  });
-  return { type: "FeatureCollection", features };
 }
 
 // --- what is there ---
@@ -210,16 +168,45 @@ async function closer(feature) {
   map.easeTo({ center, zoom, animate: !matchMedia("(prefers-reduced-motion: reduce)").matches });
 }
 
-function drawClusters(Marker) {
-  const wanted = new Map();
+// Dots are drawn, and drawings cannot be reached by Tab: over each lies a button that a pointer does not see.
+function reached(feature) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "reached";
+  button.addEventListener("click", async () => { await open(feature, feature.geometry.coordinates); popup.from = button; });
+  return button;
+}
+
+const wordsOf = ({ name, party, state }) => `${name} (${party}): ${state.replaceAll("_", " ")}. Show it.`;
+
+function wantedMarkers() {
+  const clusters = new Map(), dots = new Map();
   for (const feature of map.querySourceFeatures("places")) {
-    if (feature.properties.places > 1) wanted.set(`${feature.geometry.coordinates.map((one) => one.toFixed(4))}|${["places", ...STATES].map((name) => feature.properties[name])}`, feature);
+    const said = feature.properties;
+    if (said.places > 1) clusters.set(`${feature.geometry.coordinates.map((one) => one.toFixed(4))}|${["places", ...STATES].map((name) => said[name])}`, feature);
+    else if (inView(feature)) dots.set(said.key, feature);
   }
+  return dots.size > REACHED_MAX ? clusters : new Map([...clusters, ...dots]);
+}
+
+function drawMarkers(Marker) {
+  const wanted = wantedMarkers();
   for (const [key, one] of markers) if (!wanted.has(key)) { one.remove(); markers.delete(key); }
   for (const [key, feature] of wanted) {
-    if (markers.has(key)) continue;
-    markers.set(key, new Marker({ element: marker(feature) }).setLngLat(feature.geometry.coordinates).addTo(map));
+    const isDot = feature.properties.places === 1;
+    if (!markers.has(key)) {
+      const element = isDot ? reached(feature) : marker(feature);
+      markers.set(key, new Marker({ element }).setLngLat(feature.geometry.coordinates).addTo(map));
+    }
+    const button = markers.get(key).getElement();
+    if (isDot && button.getAttribute("aria-label") !== wordsOf(feature.properties)) button.setAttribute("aria-label", wordsOf(feature.properties));
   }
+}
+
+function onEscape(event) {
+  if (event.key !== "Escape" || !popup.isOpen()) return;
+  popup.remove();
+  popup.from?.focus();
 }
 
 // --- one of them ---
@@ -235,6 +222,7 @@ async function open(feature, at) {
 
 function show(said, at, path) {
   popup.of = path;
+  popup.from = null;
   popup.setLngLat(at).setDOMContent(said);
   if (!popup.isOpen()) popup.addTo(map);
 }
@@ -268,15 +256,15 @@ function first() {
 async function begin() {
   const library = await import(place.dataset.library);
   library.setWorkerUrl(new URL(place.dataset.worker, location.href).href);
-  const { countries, borders, names } = await world();
-  const source = (data, more) => ({ type: "geojson", data, ...more });
+  shared = await import(place.dataset.shared);
+  const countries = await shared.world(place.dataset.world);
   map = new library.Map({
     container: place, ...first(), hash: "at", minZoom: 1, maxZoom: 18, renderWorldCopies: false, dragRotate: false, pitchWithRotate: false, attributionControl: false,
     style: {
       version: 8, layers: layers(),
       sources: {
-        world: source(countries), borders: source(borders), names: source(names),
-        places: source(collection(), { cluster: true, clusterRadius: 40, clusterMaxZoom: CLUSTERED_TO_ZOOM, clusterProperties: sums }),
+        ...shared.sources(countries),
+        places: { type: "geojson", data: collection(), cluster: true, clusterRadius: 40, clusterMaxZoom: CLUSTERED_TO_ZOOM, clusterProperties: sums },
       },
     },
   });
@@ -289,8 +277,9 @@ async function begin() {
   map.on("load", () => {
     dress();
     document.addEventListener("hub:theme", dress);
-    map.on("render", () => map.isSourceLoaded("places") && drawClusters(library.Marker));
+    map.on("render", () => map.isSourceLoaded("places") && drawMarkers(library.Marker));
     map.on("moveend", load);
+    place.addEventListener("keydown", onEscape);
     map.on("click", "dots", onClick);
     map.on("mouseenter", "dots", () => { map.getCanvas().style.cursor = "pointer"; });
     map.on("mouseleave", "dots", () => { map.getCanvas().style.cursor = ""; });

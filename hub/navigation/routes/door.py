@@ -51,6 +51,11 @@ class Licence:
     url: str
     attribution: str
 
+    @property
+    def line(self) -> str:
+        """All of it in a line of text."""
+        return f"{self.attribution}, {self.name} ({self.url})"
+
     def as_json(self) -> dict[str, str]:
         """The line in every answer that has room for one."""
         return {"licence": self.name, "licence_url": self.url, "attribution": self.attribution}

@@ -93,8 +93,9 @@ class QueryDesk:
         if text is None:
             raise missing("Location of that name")
         one = features[number]
-        body = with_properties(priced[number], full_text(decode_location(text)) | self.licence.as_json())
-        return Single(number, one.seq), body
+        location = decode_location(text)
+        full = full_text(location, await self.prices.of_location(location))
+        return Single(number, one.seq), with_properties(priced[number], full | self.licence.as_json())
 
 
 def query_router(desk: QueryDesk) -> APIRouter:

@@ -14,19 +14,25 @@ from hub.navigation.routes.door import Licence
 from hub.navigation.routes.following import FollowingDesk, following_router
 from hub.navigation.routes.ocm import ocm_router
 from hub.navigation.routes.open_formats import OpenDesk, open_routers
+from hub.navigation.routes.page import MapPage, page_router
 from hub.navigation.routes.price import PriceDesk, price_router
 from hub.navigation.routes.querying import QueryDesk, query_router
+from hub.navigation.routes.tiles import TileDesk, tile_router
 from hub.partners.directory import Directory
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Who publishes, under which licence, at which address, and who takes part."""
+    """Who publishes, under which licence, at which address, and who takes part.
+
+    `asset` gives the addresses of files that the map shares with the console.
+    """
 
     publisher: Publisher
     licence: Licence
     base_url: str
     directory: Callable[[], Directory]
+    asset: Callable[[str], str]
 
 
 def navigation_routers(navigation: Navigation, clock: Clock, published: Published) -> list[APIRouter]:
@@ -46,7 +52,11 @@ def navigation_routers(navigation: Navigation, clock: Clock, published: Publishe
     pricing = PriceDesk(
         places=one.places, prices=one.prices, directory=published.directory, clock=clock, licence=licence
     )
+    tiles = TileDesk(one.memory, one.follower, one.snapshots)
+    page = MapPage(published.publisher.name, licence, published.asset, one.memory)
     return [
+        page_router(page),
+        tile_router(tiles),
         query_router(queries),
         price_router(pricing),
         following_router(following),

@@ -88,7 +88,7 @@ def a01_a02_right_by_ocpi(case: Case) -> Iterable[Finding]:
     cdr = case.cdr
     if cdr.index in case.relations.copies:
         return
-    faults = [] if _is_right(case) else faults_in(cdr.content)
+    faults = [] if cdr.is_judged or _is_right(case) else faults_in(cdr.content)
     told = sorted((fault for fault in faults if not fault.is_length), key=lambda fault: not fault.is_grave)
     fields = [fault.field for fault in faults]
     if told:
@@ -103,7 +103,7 @@ def a01_a02_right_by_ocpi(case: Case) -> Iterable[Finding]:
 def faults_in(content: Object) -> list[Fault]:
     """What OCPI has against a CDR (CD-08, CD-09, Y-09), in the order of its fields.
 
-    The costly part of A01: nothing but a validation, and needless for what the hub has validated at its door.
+    The costly part of A01: nothing but a validation, which what the hub has judged at its door is spared.
     """
     try:
         CDR.model_validate(content)
@@ -199,7 +199,7 @@ def a14_decimals(case: Case) -> Iterable[Finding]:
     """All digits count (N1), those of prices too; told once, of the original and not of its credit."""
     if case.is_told_elsewhere:
         return
-    fine = [name for name, value in _numbers(case.cdr) if _is_fine(value)] + _fine_tariffs(case)
+    fine = [*_fine_numbers(case.cdr), *_fine_tariffs(case)]
     if fine:
         sentence = (
             f"CDR {case.cdr.id} states {fine[0]} with more than {PRECISION_DECIMALS} decimals; all of them count."
@@ -207,17 +207,18 @@ def a14_decimals(case: Case) -> Iterable[Finding]:
         yield found(NUMBER_PRECISION, on(case.cdr), sentence, fields=fine)
 
 
-def _numbers(cdr: CdrFact) -> Iterator[tuple[str, object]]:
+def _fine_numbers(cdr: CdrFact) -> Iterator[str]:
+    """The numbers of a CDR that have decimals beyond the fourth, by name; there are many numbers, and names are made for these only."""
     for name in [name for name in cdr.content if name.startswith("total_")]:
         value = cdr.content[name]
         if isinstance(value, dict):
-            yield f"{name}.excl_vat", value.get("excl_vat")
-            yield f"{name}.incl_vat", value.get("incl_vat")
-        else:
-            yield name, value
+            yield from (f"{name}.{amount}" for amount in ("excl_vat", "incl_vat") if _is_fine(value.get(amount)))
+        elif _is_fine(value):
+            yield name
     for index, period in enumerate(periods_of(cdr)):
         for dimension in objects_in(period.get("dimensions")):
-            yield f"charging_periods.{index}.{dimension.get('type')}", dimension.get("volume")
+            if _is_fine(dimension.get("volume")):
+                yield f"charging_periods.{index}.{dimension.get('type')}"
 
 
 def _fine_tariffs(case: Case) -> list[str]:

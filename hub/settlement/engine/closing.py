@@ -19,6 +19,7 @@ from hub.settlement.agreements import Agreements
 from hub.settlement.bundle import party_text
 from hub.settlement.closing import Count, Figures, Item, checklist, control_totals
 from hub.settlement.configuration import agreement_content, by_name, catalogue_digest, profile_content
+from hub.settlement.counting import counted
 from hub.settlement.drafts import (
     Changes,
     StatementHead,
@@ -162,7 +163,9 @@ class Closing:
             if now < period.end and not is_early:
                 raise NotNow(f"period {period.id} has not ended: what comes until then would count in the next one")
             if waiting := await self._waits_for(step.period):
-                raise NotNow(f"{waiting} CDRs that came in time wait to be looked at")
+                raise NotNow(
+                    f"{counted(waiting, 'CDR that came in time waits', 'CDRs that came in time wait')} to be looked at"
+                )
             await step.cut_off(min(now, period.closes_at), actor)
             return read_period(step.period)
 

@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from hub.metering import MeterKey, glance
 from hub.settlement.engine.views import ViewShelf
 from hub.settlement.evidence import Evidence, SettlementPeriod, by_token, by_version, last_states, texts_by_owner
+from hub.settlement.evidence import Name as SessionName
 from hub.settlement.facts import (
     CdrFact,
     Object,
+    SessionFact,
     Version,
     key_of,
     objects_in,
@@ -71,35 +73,39 @@ class Gatherer:
         """All that bears on some CDRs and on those related to them: what is related to the latter is there too, to judge them rightly."""
         looks = await self._verdicts.looks()
         reading = _Reading(await self._meter_keys.owners())
-        asked = await self._with_related(received, reading)
-        has_related = len(asked) > len(received)
-        everything = await self._with_related(asked, reading) if has_related else asked
+        related = await self._related_to(received, received, reading)
+        asked = [*received, *related]
+        everything = [*asked, *await self._related_to(related, asked, reading)]
         relating = [*map(reading.relating, asked)]
         cdrs = tuple(map(reading.fact, everything))
-        evidence = await self._evidence(cdrs)
-        if candidates := await self._candidates(evidence):
+        senders = {module: await self._verdicts.senders(module) for module in _MODULES}
+        named = _session_names(cdrs)
+        sessions = await self._sessions(named)
+        if candidates := await self._candidates(cdrs, sessions, senders["sessions"]):
             rivals = await self._rivals(everything, candidates)
             asked = [*asked, *rivals]
             cdrs = (*cdrs, *map(reading.fact, rivals))
-            evidence = await self._evidence(cdrs, candidates)
+            sessions |= await self._sessions((_session_names(cdrs) | candidates) - named)
         names = {one.name for one in asked}
         return Gathered(
-            evidence,
+            await self._evidence(cdrs, sessions, senders),
             frozenset(cdr.index for cdr in cdrs if (str(cdr.owner), cdr.key) in names),
             {one.name: one.seen for one in asked},
             Surroundings(looks, relating, candidates, {(str(cdr.owner), cdr.key) for cdr in cdrs}),
         )
 
-    async def _with_related(self, received: Sequence[ReceivedCdr], reading: _Reading) -> list[ReceivedCdr]:
-        """CDRs and those that are related to them."""
-        known = {one.name for one in received}
-        related = await self._verdicts.related([*map(reading.relating, received)])
-        return [*received, *await self._verdicts.cdrs(related - known)]
+    async def _related_to(
+        self, some: Sequence[ReceivedCdr], known: Iterable[ReceivedCdr], reading: _Reading
+    ) -> list[ReceivedCdr]:
+        """CDRs that are related to some and not known yet."""
+        related = await self._verdicts.related([*map(reading.relating, some)])
+        return await self._verdicts.cdrs(related - {one.name for one in known})
 
-    async def _candidates(self, evidence: Evidence) -> set[Name]:
+    async def _candidates(
+        self, cdrs: Iterable[CdrFact], sessions: Mapping[SessionName, SessionFact], senders: Collection[Party]
+    ) -> set[Name]:
         """Sessions that may be those of charges whose session is not found by its id, of CPOs that send sessions at all."""
-        senders = evidence.senders["sessions"]
-        lost = [cdr for cdr in evidence.cdrs if cdr.owner in senders and evidence.session_of(cdr) is None]
+        lost = [cdr for cdr in cdrs if cdr.owner in senders and (cdr.owner, cdr.session_key) not in sessions]
         return await self._seen.traces.candidates([one for cdr in lost if (one := _lost(cdr)) is not None])
 
     async def _rivals(self, known: Iterable[ReceivedCdr], sessions: Collection[Name]) -> list[ReceivedCdr]:
@@ -114,9 +120,15 @@ class Gatherer:
         read = (read_permit(decode_json(one.text), one.result) for one in found)
         return by_charge(one for one in read if one is not None)
 
-    async def _evidence(self, cdrs: tuple[CdrFact, ...], candidates: Collection[Name] = ()) -> Evidence:
-        named = {(str(cdr.owner), cdr.session_key) for cdr in cdrs if cdr.session_key}
-        sessions = await self._objects("sessions", named | {*candidates})
+    async def _sessions(self, names: Collection[Name]) -> dict[SessionName, SessionFact]:
+        return last_states(map(read_session, await self._objects("sessions", names)))
+
+    async def _evidence(
+        self,
+        cdrs: tuple[CdrFact, ...],
+        sessions: Mapping[SessionName, SessionFact],
+        senders: Mapping[str, frozenset[Party]],
+    ) -> Evidence:
         first_asked = await self._seen.permits.first_asked({str(cdr.owner) for cdr in cdrs})
         places = await self._objects(
             "locations", {(str(cdr.owner), cdr.location_key) for cdr in cdrs if cdr.location_key}
@@ -130,12 +142,12 @@ class Gatherer:
         return Evidence(
             period=ALL_TIME,
             cdrs=cdrs,
-            sessions=last_states(map(read_session, sessions)),
+            sessions=sessions,
             tokens=by_token(_versions(tokens)),
             tariffs=tariffs,
             tariff_texts=texts_by_owner(tariffs),
             locations=by_version(read_version(place, key_of(place.get("id"))) for place in places),
-            senders={module: await self._verdicts.senders(module) for module in _MODULES},
+            senders=senders,
             views=viewed.views,
             view_spans=viewed.spans,
             meter_keys=_by_meter(keys),
@@ -152,6 +164,10 @@ class Gatherer:
         keys = {key for cdr in cdrs for key in _tariff_keys(cdr)} | {key for place in places for key in _offered(place)}
         owners = {cdr.owner for cdr in cdrs}
         return [said for said in await self._history.of_keys("tariffs", sorted(keys)) if said.owner in owners]
+
+
+def _session_names(cdrs: Iterable[CdrFact]) -> set[Name]:
+    return {(str(cdr.owner), cdr.session_key) for cdr in cdrs if cdr.session_key}
 
 
 def relating_of(cdr: CdrFact) -> Relating:
@@ -252,7 +268,8 @@ class _Reading:
 
 
 def _fact(index: int, received: ReceivedCdr) -> CdrFact:
-    return read_cdr(index, received.received_at, received.debtor, decode_json(received.text), received.text)
+    text, debtor = received.text, received.debtor
+    return read_cdr(index, received.received_at, debtor, decode_json(text), text, is_judged=received.is_judged)
 
 
 def _versions(said: Iterable[Said]) -> Iterable[Version]:

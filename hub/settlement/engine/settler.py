@@ -7,7 +7,9 @@ kept in one transaction. Killed in the middle, nothing is kept, and the next loo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import gc
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -59,6 +61,10 @@ class Settler:
 
         Once more does nothing to those that were examined.
         """
+        with _many_objects():
+            return await self._settle_waiting(creditors)
+
+    async def _settle_waiting(self, creditors: Collection[str] | None) -> int:
         revision = await self._books.decisions.revision()
         waiting = await self._books.verdicts.waiting(BATCH_MAX_CDRS, creditors)
         try:
@@ -185,6 +191,18 @@ class Settler:
         new = {period.id: period for period in found.values() if period not in known}
         await self._books.periods.add([_kept_period(period) for period in new.values()], self._clock.now())
         return found
+
+
+@contextmanager
+def _many_objects() -> Iterator[None]:
+    """A batch is a million values in no circles, which all go at its end: looking for waste among them would take a fifth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def read_period(kept: KeptPeriod) -> Period:
