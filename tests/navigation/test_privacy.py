@@ -6,6 +6,7 @@ The addresses come from the application itself, so that none is forgotten; what 
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from httpx_sse import aconnect_sse
+from pmtiles.reader import MemorySource, Reader, all_tiles
 from starlette.routing import BaseRoute, Mount
 
 from hub.demo.party import DemoPlatform
@@ -23,7 +25,7 @@ from hub.store.direct import Direct
 from ocpi_modules.parties import Party
 from ocpi_modules.types import fold
 from tests.databases import Databases
-from tests.navigation.land import CPO, EMSP, LATER, Land, open_land
+from tests.navigation.land import CPO, EMSP, LATER, Land, open_land, until
 from tests.settlement.cases import location, tariff
 
 MARK = "Zq7"
@@ -43,9 +45,9 @@ NAMES: Mapping[str, Sequence[str]] = {
     "party_id": ("ABC", "SUS"),
     "location_id": ("LOC1", f"{MARK}-HIDDEN0", f"{MARK}-ONCE"),
     "tariff_id": ("T-AC", f"{MARK}-TARIFF"),
-    "z": ("0", "5", "12"),
-    "x": ("2200", "17", "0"),
-    "y": ("1343", "10", "0"),
+    "z": ("0", "5", "12", "12"),
+    "x": ("0", "17", "2200", "2201"),
+    "y": ("0", "10", "1343", "1342"),
     "path": ("map.js", "nothing.js"),
 }
 """What stands in addresses, by the name of the part."""
@@ -78,6 +80,8 @@ QUESTIONS: Mapping[str, Sequence[str]] = {
     "/open/ocpi/2.2.1/tariffs": ("", "limit=1000"),
 }
 """What is asked at addresses besides nothing at all."""
+
+SNAPSHOT = ".pmtiles"
 
 TIMES = re.compile(
     rb"20\d\d-\d\d-\d\dT[0-9:.]+(Z|\+00:00)?|[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} 20\d\d [0-9:]{8} GMT|[0-9a-f-]{36}"
@@ -232,8 +236,25 @@ async def read(reader: httpx.AsyncClient, path: str) -> Answer:
     if path.partition("?")[0] == STREAM_PATH:
         return await overheard(reader, path)
     answer = await reader.get(path)
+    if path.endswith(SNAPSHOT):
+        return Answer(200, await unpacked(reader, path))
     head = "\n".join(f"{name}: {answer.headers[name]}" for name in HEADS if name in answer.headers)
     return Answer(answer.status_code, head.encode() + b"\n\n" + answer.content)
+
+
+async def unpacked(reader: httpx.AsyncClient, path: str) -> bytes:
+    """A file of tiles, which is written when it is asked for: its heads, and each tile of it."""
+    answers: list[httpx.Response] = []
+
+    async def is_written() -> bool:
+        answers.append(await reader.get(path))
+        return answers[-1].status_code == 200
+
+    await until(is_written)
+    source = MemorySource(answers[-1].content)
+    return repr((Reader(source).header(), Reader(source).metadata())).encode() + b"".join(
+        gzip.decompress(tile) for _, tile in all_tiles(source)
+    )
 
 
 async def overheard(reader: httpx.AsyncClient, path: str) -> Answer:
