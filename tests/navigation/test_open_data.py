@@ -299,7 +299,7 @@ async def test_the_operator_sees_how_good_the_locations_of_each_cpo_are(land: La
     """N3: what could not be published and each fault are counted; nobody without the admin token sees them."""
     scores = (await land.world.admin.get("/admin/quality")).json()
     worst = scores[0]
-    assert [one["party"] for one in scores][0] == str(DIRTY)
+    assert worst["party"] == str(DIRTY)
     assert (worst["locations"], worst["published"]) == (384, 381)
     assert 0 < worst["score"] < next(one["score"] for one in scores if one["party"] == "DE/ABC") <= 100
     whole = (await land.world.admin.get(f"/admin/quality/{DIRTY}")).json()
