@@ -46,9 +46,7 @@ async def test_work_is_committed_at_the_end_and_undone_when_it_fails(direct: Dir
     assert await notes(direct) == [1]
 
 
-async def test_locks_are_given_back_before_the_failure_is_told(
-    direct: Direct, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_locks_are_given_back_before_the_failure_is_told(direct: Direct, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server may take its time to see that a connection was ended."""
     terminate, ended = asyncpg.Connection.terminate, list[asyncpg.Connection]()
     monkeypatch.setattr(asyncpg.Connection, "terminate", lambda connection: ended.append(connection))
