@@ -77,19 +77,22 @@ class Projector:
     async def look(self) -> None:
         """Bring everything that is due up to date."""
         await self._note_standings()
-        while (worked_seconds := await self._batch()) is not None:
-            await asyncio.sleep(worked_seconds * REST_FOR_WORK)
+        while await self._batch():
+            pass
         await self._tidy()
 
-    async def _batch(self) -> float | None:
-        """Do what is due, a batch at most; returns how long that took where more may wait."""
+    async def _batch(self) -> bool:
+        """Do what is due, a batch at most, and rest after a full one; returns whether more may wait."""
         began = asyncio.get_running_loop().time()
         places = self._means.places
         counters = await places.counters()
         due = await places.due(BATCH_MAX_PLACES)
         if due:
             await self._write_or_halve(counters, due)
-        return asyncio.get_running_loop().time() - began if len(due) == BATCH_MAX_PLACES else None
+        if len(due) < BATCH_MAX_PLACES:
+            return False
+        await asyncio.sleep((asyncio.get_running_loop().time() - began) * REST_FOR_WORK)
+        return True
 
     async def _write_or_halve(self, counters: Counters, due: Sequence[DuePlace]) -> None:
         """Write some Locations; one with which that fails must not keep the others waiting, and stays as it was in public."""
