@@ -139,6 +139,7 @@ from hub.web.openapi import describe_ocpi
 from hub.web.pages import Figures, page_router
 from hub.web.periods import PeriodsDesk, periods_router
 from hub.web.profiles import ProfilesDesk, profiles_router
+from hub.web.quality import quality_router
 from hub.web.readers import readers_router
 from hub.web.recent import Recent
 from hub.web.registration import versions_url
@@ -475,6 +476,7 @@ class Hub:
         for router in navigation_routers(navigation, self._clock, published):
             app.include_router(router)
         app.include_router(readers_router(navigation.doorkeeper, settings.admin_token_text()))
+        app.include_router(quality_router(navigation.places, settings.admin_token_text()))
         app.add_exception_handler(ReadingFault, on_reading_fault)
         app.open_to_public(lambda inner: front(inner, navigation.doorkeeper, licence))
 

@@ -293,3 +293,17 @@ async def test_a_tariff_for_everybody_is_listed_and_others_are_not(land: Land) -
         return [one["id"] for one in found] == ["OPEN"]
 
     await land.until(is_listed)
+
+
+async def test_the_operator_sees_how_good_the_locations_of_each_cpo_are(land: Land) -> None:
+    """N3: what could not be published and each fault are counted; nobody without the admin token sees them."""
+    scores = (await land.world.admin.get("/admin/quality")).json()
+    worst = scores[0]
+    assert worst["party"] == str(DIRTY)
+    assert (worst["locations"], worst["published"]) == (384, 381)
+    assert 0 < worst["score"] < next(one["score"] for one in scores if one["party"] == "DE/ABC") <= 100
+    whole = (await land.world.admin.get(f"/admin/quality/{DIRTY}")).json()
+    assert whole["faults"]["EVSE_REMOVED"] == 12
+    assert {one["name"] for one in whole["checks"]} >= {"COORDINATES", "STATUS"}
+    assert (await land.world.admin.get("/admin/quality/NL/MSP")).status_code == 404
+    assert (await land.reader.get("/admin/quality")).status_code == 401
