@@ -45,6 +45,9 @@ CACHED = [
     pytest.param("/ocm/v3/poi", id="OCM"),
     pytest.param("/ocm/v3/poi?modifiedsince=2020-01-01", id="OCM since"),
     pytest.param("/ocm/v3/referencedata", id="OCM words"),
+    pytest.param("/nav/v1/tiles/12/2200/1343.mvt", id="a tile"),
+    pytest.param("/nav/v1/tiles/3/4/2.mvt", id="a tile of clusters"),
+    pytest.param("/map", id="the map page"),
 ]
 
 
