@@ -51,6 +51,7 @@ CACHED = [
 ]
 
 
+OUT_OF_MEMORY = ("/ocm/v3/referencedata", "/nav/v1/tiles/12/2200/1343.mvt", "/nav/v1/tiles/3/4/2.mvt", "/map")
 PATHS = [str(one.values[0]) for one in CACHED]
 
 
@@ -81,7 +82,7 @@ async def test_who_has_it_gets_304_and_nothing_is_read(land: Land, path: str, mo
     with statements_of_requests(monkeypatch) as statements:
         first = await land.reader.get(path)
         assert (first.status_code, bool(first.content)) == (200, True)
-        assert statements or "referencedata" in path or "tariffs" in path  # else the second could not show anything
+        assert statements or path in OUT_OF_MEMORY or "tariffs" in path  # else the second could not show anything
         statements.clear()
         again = await land.reader.get(path, headers={"If-None-Match": first.headers["ETag"]})
         assert (again.status_code, again.content, statements) == (304, b"", [])
@@ -94,7 +95,8 @@ async def test_who_has_it_gets_304_and_nothing_is_read(land: Land, path: str, mo
 
 
 async def test_what_changed_is_not_304(land: Land) -> None:
-    tags = {path: (await land.reader.get(path)).headers["ETag"] for path in PATHS}
+    paths = [path for path in PATHS if path != "/map"]  # which says nothing of any status
+    tags = {path: (await land.reader.get(path)).headers["ETag"] for path in paths}
     content = tariff(id="AD-HOC", type="AD_HOC_PAYMENT")
     assert (await land.cpo.push("tariffs", CPO, (content["id"],), content, receiver=None)).is_success
     await land.turn()
