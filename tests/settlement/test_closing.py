@@ -172,7 +172,7 @@ async def test_a_month_is_not_cut_off_before_all_that_came_in_time_is_looked_at(
     await office.month()
     await office.receive(cdr(id="CDR-IN-TIME"), after=5)
     assert await office.closing.cut_off_due() == 0
-    with pytest.raises(NotNow, match="1 CDRs that came in time wait"):
+    with pytest.raises(NotNow, match="1 CDR that came in time waits"):
         await office.closing.cut_off(OCTOBER, "Ada")
     await office.settle_all()
     assert await office.closing.cut_off_due() == 1
@@ -364,7 +364,7 @@ async def test_a_month_does_not_close_while_a_cdr_of_it_waits(office: Office) ->
     await office.month()
     await office.up_to(State.NETTED)
     await office.rows("update claim set examined_at = null, failures = 3 where cdr_id = 'CDR-DEAR' returning 1")
-    with pytest.raises(NotNow, match="1 CDRs wait"):
+    with pytest.raises(NotNow, match="1 CDR waits"):
         await office.closing.close(OCTOBER, "Ada")
 
 

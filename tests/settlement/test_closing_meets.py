@@ -96,7 +96,7 @@ async def test_a_decision_that_needs_a_second_person_keeps_a_month_open(office: 
     await office.up_to(State.NETTED)
     decisions = office.books.decisions
     kept = await decisions.keep(a_decision("cdr", f"{CPO}/CDR-DEAR"), office.clock.moment, stands=False)
-    with pytest.raises(NotNow, match="1 decisions wait"):
+    with pytest.raises(NotNow, match="1 proposed decision waits"):
         await office.closing.close(OCTOBER, "Ada")
     await decisions.revoke(kept, "Ines", office.clock.moment)
     await office.settle_all()
