@@ -41,8 +41,7 @@ class Plug(NamedTuple):
 
 def feature_text(location: PublicLocation) -> bytes:
     """A Feature as it is stored: its tariffs as a list in the first line, then its JSON, which ends with its properties' end."""
-    tariffs = sorted({id_ for evse in location.evses for connector in evse.connectors for id_ in connector.tariff_ids})
-    return _encode(tariffs) + b"\n" + _encode(feature_of(location))
+    return _encode(sorted(location.tariff_ids)) + b"\n" + _encode(feature_of(location))
 
 
 def split_feature(text: bytes) -> tuple[list[str], bytes]:

@@ -107,26 +107,23 @@ _TAG = re.compile(r"<[/!?A-Za-z][^>]*>")
 
 def text_of(part: Part, name: str, most: int) -> str | None:
     """Text for people, cut where it is too long; None where it is empty or `#NA` (Y-11)."""
-    value = part.content.get(name)
-    if value is None:
-        return None
-    text = _clean_text(part, name, value)
-    if text is None or len(text) <= most:
-        return text
-    part.note(FaultKind.TEXT_TOO_LONG, name)
-    return text[:most].rstrip()
+    text = _said_text(part, name, most)
+    return text if text is None or len(text) <= most else text[:most].rstrip()
 
 
 def code_of(part: Part, name: str, most: int) -> str | None:
     """Text that means nothing when it is cut, such as a number on a sign: left out where it is too long."""
+    text = _said_text(part, name, most)
+    return text if text is None or len(text) <= most else None
+
+
+def _said_text(part: Part, name: str, most: int) -> str | None:
+    """The text of a field in whole; that it is too long is noted."""
     value = part.content.get(name)
-    if value is None:
-        return None
-    text = _clean_text(part, name, value)
-    if text is None or len(text) <= most:
-        return text
-    part.note(FaultKind.TEXT_TOO_LONG, name)
-    return None
+    text = None if value is None else _clean_text(part, name, value)
+    if text is not None and len(text) > most:
+        part.note(FaultKind.TEXT_TOO_LONG, name)
+    return text
 
 
 def _clean_text(part: Part, name: str, value: Any) -> str | None:

@@ -34,7 +34,6 @@ from hub.navigation.index import Index
 from hub.navigation.problems import wrong
 from hub.navigation.route import Route
 
-MINUTE_SECONDS = 60
 Parameters = Mapping[str, str]
 """What was asked, by the names of parameters."""
 

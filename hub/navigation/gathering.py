@@ -44,9 +44,4 @@ class Gathering:
 
 def tariff_keys(location: PublicLocation) -> set[TariffKey]:
     """The tariffs that a Location names."""
-    return {
-        (location.party, tariff_id)
-        for evse in location.evses
-        for connector in evse.connectors
-        for tariff_id in connector.tariff_ids
-    }
+    return {(location.party, tariff_id) for tariff_id in location.tariff_ids}

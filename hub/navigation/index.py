@@ -265,6 +265,10 @@ class Index:
         rows = self._grid.in_box(box)
         return rows[box.holds(self.places.longitude[rows], self.places.latitude[rows])]
 
+    def numbers(self) -> Ints:
+        """All Locations, by number."""
+        return np.sort(self.places.number[self.rows()]).astype(np.int64)
+
     def rows(self) -> Ints:
         """All rows of `places` that are in use; they are good until the next change."""
         return np.flatnonzero(self._grid.cells != NOWHERE)

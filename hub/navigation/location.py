@@ -6,6 +6,7 @@ in UTC, countries are ISO 3166-1 alpha-3, statuses are words of OCPI. Nothing in
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -184,6 +185,16 @@ class PublicLocation(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     def party(self) -> str:
         """Its owner as ``CC/PID``."""
         return f"{self.country_code}/{self.party_id}"
+
+    @property
+    def connectors(self) -> Iterator[Connector]:
+        """Those of all its EVSEs."""
+        return (connector for evse in self.evses for connector in evse.connectors)
+
+    @property
+    def tariff_ids(self) -> frozenset[str]:
+        """The ids of its owner's tariffs that its connectors name."""
+        return frozenset(tariff_id for connector in self.connectors for tariff_id in connector.tariff_ids)
 
     @property
     def ref(self) -> str:

@@ -33,6 +33,7 @@ from hub.navigation.tariffs import (
     plain,
     read_tariff,
 )
+from hub.store.publicplaces import OpenQuery
 from hub.store.publictariffs import Marks, PublicTariffs, SharedTariff, TariffChange
 from ocpi_modules.parties import Party
 
@@ -48,16 +49,6 @@ READ_HERE_MAX_TARIFFS = 10
 """More than that are read in a thread: a tariff takes some tenths of a millisecond."""
 
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TariffQuery:
-    """Which public tariffs: `date_from` is inclusive, `date_to` exclusive, both UTC and about `last_updated` (P-02, P-03)."""
-
-    date_from: datetime | None = None
-    date_to: datetime | None = None
-    offset: int = 0
-    limit: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +104,7 @@ class Prices:
 
     async def of_location(self, location: PublicLocation) -> dict[str, dict[str, Any]]:
         """The property `price` of each connector of a Location, by ``EVSE uid/connector id``."""
-        connectors = (connector for evse in location.evses for connector in evse.connectors)
-        names = {name_of(location.party, id_) for connector in connectors for id_ in connector.tariff_ids}
+        names = {name_of(location.party, tariff_id) for tariff_id in location.tariff_ids}
         return briefs_at(location, await self.public(names), self._clock.now())
 
     async def public(self, names: Collection[Name], moment: datetime | None = None) -> dict[Name, Tariff]:
@@ -124,7 +114,7 @@ class Prices:
         at = moment or self._clock.now()
         return {name: tariff for name, tariff in found.items() if is_public(tariff, at)}
 
-    async def page(self, query: TariffQuery) -> TariffPage:
+    async def page(self, query: OpenQuery) -> TariffPage:
         """Public tariffs in the order in which they were first seen."""
         await self._be_ready()
         now = self._clock.now()
@@ -235,7 +225,7 @@ def _shown_by(marks: Marks) -> tuple[int, datetime | None, frozenset[str]]:
     return marks.stale, marks.stale_at, marks.strangers
 
 
-def _is_within(moment: datetime, query: TariffQuery) -> bool:
+def _is_within(moment: datetime, query: OpenQuery) -> bool:
     return (query.date_from is None or query.date_from <= moment) and (query.date_to is None or moment < query.date_to)
 
 

@@ -84,20 +84,18 @@ class Projector:
     async def _batch(self) -> bool:
         """Do what is due, a batch at most, and rest after a full one; returns whether more may wait."""
         began = asyncio.get_running_loop().time()
-        places = self._means.places
-        counters = await places.counters()
-        due = await places.due(BATCH_MAX_PLACES)
+        due = await self._means.places.due(BATCH_MAX_PLACES)
         if due:
-            await self._write_or_halve(counters, due)
+            await self._write_or_halve(due)
         if len(due) < BATCH_MAX_PLACES:
             return False
         await asyncio.sleep((asyncio.get_running_loop().time() - began) * REST_FOR_WORK)
         return True
 
-    async def _write_or_halve(self, counters: Counters, due: Sequence[DuePlace]) -> None:
+    async def _write_or_halve(self, due: Sequence[DuePlace]) -> None:
         """Write some Locations; one with which that fails must not keep the others waiting, and stays as it was in public."""
         try:
-            await self._write(counters, due)
+            await self._write(due)
         except (Unavailable, Overtaken, TimeoutError, OSError):
             raise
         except Exception:
@@ -106,10 +104,10 @@ class Projector:
                 await self._means.places.pass_over(due)
                 return
             for half in (due[: len(due) // 2], due[len(due) // 2 :]):
-                await self._write_or_halve(await self._means.places.counters(), half)
+                await self._write_or_halve(half)
 
-    async def _write(self, counters: Counters, due: Sequence[DuePlace]) -> None:
-        now = self._means.clock.now()
+    async def _write(self, due: Sequence[DuePlace]) -> None:
+        counters, now = await self._means.places.counters(), self._means.clock.now()
         found = await asyncio.to_thread(self._all_projected, due, counters, now)
         rows = [one.row for one in found if one.row is not None]
         async with self._means.places.writing(counters) as pen:

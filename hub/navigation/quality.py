@@ -181,7 +181,7 @@ _CHECKS_OF: Mapping[FaultKind, tuple[Check, ...]] = {
 
 
 def _present(location: PublicLocation) -> dict[str, int]:
-    connectors = [connector for evse in location.evses for connector in evse.connectors]
+    connectors = [*location.connectors]
     counts = {
         **{item: int(has(location)) for item, has in _OF_LOCATIONS.items()},
         **{item: sum(map(has, location.evses)) for item, has in _OF_EVSES.items()},

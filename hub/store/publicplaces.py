@@ -146,7 +146,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenQuery:
-    """A page of Locations by what their owners say of when they changed: from, inclusive, to, exclusive (UTC)."""
+    """A page of what is public, by what owners say of when it changed: from, inclusive, to, exclusive, UTC (P-02, P-03)."""
 
     date_from: datetime | None = None
     date_to: datetime | None = None
@@ -274,12 +274,6 @@ class PublicPlaces:
         """The log after a number, in order."""
         rows = await self._direct.fetch(_CHANGES, after, most)
         return [PublicChange(**row) for row in rows]
-
-    async def oldest_change(self) -> int | None:
-        """The number of the oldest change in the log."""
-        (row,) = await self._direct.fetch("select min(seq) as seq from public_change")
-        oldest: int | None = row["seq"]
-        return oldest
 
     async def features(self, numbers: Collection[int]) -> dict[int, Feature]:
         """Locations as GeoJSON, by number; those that are gone are left out."""

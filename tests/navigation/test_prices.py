@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from hub.navigation import prices as kept
-from hub.navigation.prices import Prices, TariffQuery
+from hub.navigation.prices import Prices
 from hub.navigation.tariffs import Name, name_of
 from hub.store.copies import Copies, Crawled
 from hub.store.database import Database
 from hub.store.direct import Unavailable
-from hub.store.publicplaces import PublicPlaces, Standing
+from hub.store.publicplaces import OpenQuery, PublicPlaces, Standing
 from hub.store.publictariffs import PublicTariffs, SharedTariff
 from ocpi_modules.module import Purpose
 from ocpi_modules.parties import Party
@@ -70,7 +70,7 @@ class House:
     async def shown(self) -> list[str]:
         """The ids of all that is public, after a look."""
         await self.prices.look()
-        page = await self.prices.page(TariffQuery())
+        page = await self.prices.page(OpenQuery())
         ids = [decode_json(text)["id"] for text in page.texts]
         assert page.total == len(ids)
         names = [name_of(owner, id_) for owner in (OWNER, str(OTHER_CPO)) for id_ in ("T1", "T2", "T3", "T4")]
@@ -163,7 +163,7 @@ async def test_what_became_a_price_between_companies_is_shown_to_nobody_even_bef
     await house.say(ad_hoc(KWH))
     await house.prices.look()
     await house.say(roaming(KWH, type="REGULAR", last_updated=at(2)))
-    assert (await house.prices.page(TariffQuery())).texts == ()
+    assert (await house.prices.page(OpenQuery())).texts == ()
     assert await house.prices.public([name_of(OWNER, "T1")]) == {}
 
 
@@ -234,7 +234,7 @@ async def test_many_changes_are_read_page_by_page(house: House, monkeypatch: pyt
     for number in range(1, 5):
         await house.say(ad_hoc(KWH, id=f"T{number}"))
     assert await house.shown() == ["T1", "T2", "T3", "T4"]
-    assert len((await (await house.another()).page(TariffQuery())).texts) == 4
+    assert len((await (await house.another()).page(OpenQuery())).texts) == 4
 
 
 # --- pages ------------------------------------------------------------------------------------------
@@ -246,9 +246,9 @@ async def test_pages_are_in_the_order_in_which_tariffs_were_first_seen_and_do_no
     await house.say(roaming(KWH, id="R"))
     await house.say(ad_hoc(KWH, id="T1", last_updated=at(9)))
     assert await house.shown() == ["T1", "T2", "T3", "T4"]
-    page = await house.prices.page(TariffQuery(offset=1, limit=2))
+    page = await house.prices.page(OpenQuery(offset=1, limit=2))
     assert ([decode_json(text)["id"] for text in page.texts], page.total) == (["T2", "T3"], 4)
-    recent = await house.prices.page(TariffQuery(date_from=START + 3 * MINUTE, date_to=START + 9 * MINUTE))
+    recent = await house.prices.page(OpenQuery(date_from=START + 3 * MINUTE, date_to=START + 9 * MINUTE))
     assert ([decode_json(text)["id"] for text in recent.texts], recent.total) == (["T3", "T4"], 2)
     assert recent.changed_at == START + 4 * MINUTE
 
@@ -256,7 +256,7 @@ async def test_pages_are_in_the_order_in_which_tariffs_were_first_seen_and_do_no
 async def test_a_text_is_listed_as_it_came(house: House) -> None:
     change = push("tariffs", ad_hoc(KWH, x_vendor={"a": Decimal("1.50")}))
     await house.copies.keep(change)
-    assert (await house.prices.page(TariffQuery())).texts == (change.text,)
+    assert (await house.prices.page(OpenQuery())).texts == (change.text,)
 
 
 # --- answers ----------------------------------------------------------------------------------------

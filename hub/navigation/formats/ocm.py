@@ -115,8 +115,7 @@ def _usage(location: PublicLocation) -> int:
 
 def _cost(location: PublicLocation, prices: Prices) -> str | None:
     """The ad-hoc prices that are known, each once; None where none is."""
-    connectors = chain.from_iterable(evse.connectors for evse in location.evses)
-    found = (adhoc_price(location, connector, prices) for connector in connectors)
+    found = (adhoc_price(location, connector, prices) for connector in location.connectors)
     told: dict[AdHocPrice, None] = {price[1]: None for price in found if price is not None}
     return "; ".join(dict.fromkeys(in_words(price) for price in told)) or None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from hub.navigation.asking import (
     read_number,
 )
 from hub.navigation.filters import Filter
-from hub.navigation.finding import Question, search
+from hub.navigation.finding import Parameters, Question, search
 from hub.navigation.formats.ocm import View, pois_json
 from hub.navigation.formats.ocm_reference import party_of_operator, reference_data, standards_of
 from hub.navigation.formats.publishing import json_bytes
@@ -41,8 +41,6 @@ RESULTS_MAX = 5000
 SCANNED_MAX = 50_000
 MILE_KILOMETRES = 1.609344
 _CORNER = re.compile(r"\(\s*(-?[0-9.]+)\s*,\s*(-?[0-9.]+)\s*\)")
-
-Parameters = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

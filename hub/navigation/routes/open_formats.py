@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-import numpy as np
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from hub.clock import Clock
@@ -23,8 +22,9 @@ from hub.navigation.formats.openocpi import location_json, locations_json
 from hub.navigation.formats.publishing import Prices as KnownPrices
 from hub.navigation.formats.publishing import Publisher
 from hub.navigation.gathering import Gathering
+from hub.navigation.geometry import Box, Ints
 from hub.navigation.location import PublicLocation
-from hub.navigation.prices import Prices, TariffQuery
+from hub.navigation.prices import Prices
 from hub.navigation.problems import ReadingFault, missing, wrong
 from hub.navigation.routes.answers import Edition as Published
 from hub.navigation.routes.answers import known_already, unchanged
@@ -40,11 +40,6 @@ OPEN_LIMIT = 100
 OPEN_LIMIT_MAX = 1000
 OFFSET_MAX = 10_000_000
 XML, JSON, CSV = "application/xml", "application/json", "text/csv; charset=utf-8"
-
-Offset = Annotated[str | None, Query(description="how many come before")]
-Limit = Annotated[str | None, Query(description=f"{OPEN_LIMIT} where it is not said, {OPEN_LIMIT_MAX} at most")]
-DateFrom = Annotated[str | None, Query(description="last updated then or later (UTC)")]
-DateTo = Annotated[str | None, Query(description="last updated before (UTC)")]
 
 Written = Callable[[Iterable[PublicLocation], Edition, KnownPrices], Iterator[bytes]]
 """A format: what is written of Locations in an edition, with prices that are filled in as they are read."""
@@ -77,20 +72,12 @@ class OpenDesk:
         """The publication of now; the version of the table is the number of the last change of more than statuses (N8)."""
         return Edition(self.publisher, self.clock.now(), max(1, self.follower.static_seq))
 
-    def numbers(self, bbox: str | None, operator: str | None) -> list[int]:
-        """The Locations that are asked for, by number."""
+    def numbers(self, box: Box | None = None, wanted: Filter | None = None) -> Ints:
+        """The Locations in a box, or all, that have what is wanted, by number."""
         when_ready(self.follower)
         index = self.memory.index
-        found = (
-            np.sort(index.places.number[index.rows()]).astype(np.int64)
-            if bbox is None
-            else index.within(read_any_box(bbox))
-        )
-        if operator is not None:
-            wanted = Filter(operators=frozenset(read_words("operator", operator)))
-            found = found[index.matching(found, wanted, self.clock.now())]
-        numbers: list[int] = found.tolist()
-        return numbers
+        found = index.numbers() if box is None else index.within(box)
+        return found if wanted is None else found[index.matching(found, wanted, self.clock.now())]
 
 
 def open_routers(desk: OpenDesk) -> list[APIRouter]:
@@ -101,19 +88,33 @@ def open_routers(desk: OpenDesk) -> list[APIRouter]:
 # --- OCPI without a handshake -----------------------------------------------------------------
 
 
+def read_query(
+    offset: Annotated[str | None, Query(description="how many come before")] = None,
+    limit: Annotated[
+        str | None, Query(description=f"{OPEN_LIMIT} where it is not said, {OPEN_LIMIT_MAX} at most")
+    ] = None,
+    date_from: Annotated[str | None, Query(description="last updated then or later (UTC)")] = None,
+    date_to: Annotated[str | None, Query(description="last updated before (UTC)")] = None,
+) -> OpenQuery:
+    """Which page is asked for. Raises ReadingFault (400)."""
+    return OpenQuery(
+        date_from=_read_date("date_from", date_from),
+        date_to=_read_date("date_to", date_to),
+        offset=0 if offset is None else read_count("offset", offset, 0, OFFSET_MAX),
+        limit=_read_limit(limit),
+    )
+
+
+Asked = Annotated[OpenQuery, Depends(read_query)]
+
+
 def _ocpi_router(desk: OpenDesk) -> APIRouter:
     router = APIRouter(prefix="/open/ocpi/2.2.1", tags=["open data"])
 
     @router.get("/locations")
-    async def locations(
-        request: Request,
-        offset: Offset = None,
-        limit: Limit = None,
-        date_from: DateFrom = None,
-        date_to: DateTo = None,
-    ) -> Response:
+    async def locations(request: Request, query: Asked) -> Response:
         """All public Locations as OCPI 2.2.1 lists them, page by page, without a handshake."""
-        query, common = _read_query(offset, limit, date_from, date_to), known_already(request, desk.published)
+        common = known_already(request, desk.published)
         if common.is_known:
             return Response(None, 304, common.headers)
         numbers, total = await _page(desk, query)
@@ -127,7 +128,7 @@ def _ocpi_router(desk: OpenDesk) -> APIRouter:
         when_ready(desk.follower)
         if (tag := is_current(request, desk.memory.index, "")) is not None:
             return unchanged(tag)
-        number = await desk.places.number_of(_party(country_code, party_id), location_id)
+        number = await desk.places.number_of(Party.of(country_code, party_id), location_id)
         seq = None if number is None else desk.memory.index.seq_of(number)
         found = await desk.gathering().read([number]) if number is not None else []
         if number is None or not found:
@@ -143,32 +144,15 @@ def _ocpi_router(desk: OpenDesk) -> APIRouter:
 
 def _add_tariffs(router: APIRouter, desk: OpenDesk) -> None:
     @router.get("/tariffs")
-    async def tariffs(
-        request: Request,
-        offset: Offset = None,
-        limit: Limit = None,
-        date_from: DateFrom = None,
-        date_to: DateTo = None,
-    ) -> Response:
+    async def tariffs(request: Request, query: Asked) -> Response:
         """The tariffs of drivers without contract (AD_HOC_PAYMENT) as their owners sent them, page by page, without a handshake."""
-        query = _read_query(offset, limit, date_from, date_to)
         common = known_already(request, desk.published)
         if common.is_known:
             return Response(None, 304, common.headers)
-        asked = TariffQuery(date_from=query.date_from, date_to=query.date_to, offset=query.offset, limit=query.limit)
-        page = await desk.prices.page(asked)
+        page = await desk.prices.page(query)
         headers = {**common.headers, **_page_headers(desk, request, query, page.total)}
         data = b"[" + b",".join(page.texts) + b"]"
         return Response(write_envelope(desk.clock.now(), data=data), headers=headers, media_type=JSON)
-
-
-def _read_query(offset: str | None, limit: str | None, date_from: str | None, date_to: str | None) -> OpenQuery:
-    return OpenQuery(
-        date_from=_read_date("date_from", date_from),
-        date_to=_read_date("date_to", date_to),
-        offset=0 if offset is None else read_count("offset", offset, 0, OFFSET_MAX),
-        limit=_read_limit(limit),
-    )
 
 
 async def _page(desk: OpenDesk, query: OpenQuery) -> tuple[list[int], int]:
@@ -176,8 +160,8 @@ async def _page(desk: OpenDesk, query: OpenQuery) -> tuple[list[int], int]:
     if query.date_from or query.date_to:
         page = await desk.places.page(query)
         return page.numbers, page.total
-    numbers = desk.numbers(None, None)
-    return numbers[query.offset : query.offset + query.limit], len(numbers)
+    numbers = desk.numbers()
+    return numbers[query.offset : query.offset + query.limit].tolist(), len(numbers)
 
 
 def _page_headers(desk: OpenDesk, request: Request, query: OpenQuery, total: int) -> dict[str, str]:
@@ -201,13 +185,6 @@ def _read_date(parameter: str, text: str | None) -> datetime | None:
         return parse_datetime(text)
     except ValueError as exc:
         raise wrong(parameter, "is not a time like 2026-11-01T00:00:00Z") from exc
-
-
-def _party(country_code: str, party_id: str) -> Party:
-    try:
-        return Party.of(country_code, party_id)
-    except ValueError as exc:
-        raise missing("Location of that name") from exc
 
 
 # --- other formats ----------------------------------------------------------------------------
@@ -250,13 +227,15 @@ def _format(desk: OpenDesk, media_type: str, write: Written) -> Callable[..., An
         ] = None,
     ) -> Response:
         """All that is public, or a part of it, in one document."""
-        numbers = desk.numbers(bbox, operator)
-        common = known_already(request, desk.published)
+        published = desk.published
+        box = None if bbox is None else read_any_box(bbox)
+        wanted = None if operator is None else Filter(operators=frozenset(read_words("operator", operator)))
+        common = known_already(request, published)
         if common.is_known:
             return Response(None, 304, common.headers)
         if is_head(request):
             return Response(None, headers=common.headers, media_type=media_type)
-        pieces = await _begun(desk, numbers, write)
+        pieces = await _begun(desk, desk.numbers(box, wanted).tolist(), write)
         return StreamingResponse(pieces, headers=common.headers, media_type=media_type)
 
     return publication

@@ -140,15 +140,11 @@ def query_router(desk: QueryDesk) -> APIRouter:
     @router.get("/locations/{country_code}/{party_id}/{location_id}")
     async def location(request: Request, country_code: str, party_id: str, location_id: str) -> Response:
         """One Location in full: a Feature whose properties have all that is known, each EVSE with its status and how fresh that is."""
-        try:
-            owner = Party.of(country_code, party_id)
-        except ValueError as exc:
-            raise missing("Location of that name") from exc
         when_ready(desk.follower)
         prices = desk.prices.stamp
         if (tag := is_current(request, desk.memory.index, prices)) is not None:
             return unchanged(tag)
-        single, body = await desk.whole(owner, location_id)
+        single, body = await desk.whole(Party.of(country_code, party_id), location_id)
         return Response(body, 200, known_already(request, edition_of(request, single, prices)).headers, GEOJSON)
 
     return router
