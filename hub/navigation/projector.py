@@ -17,8 +17,8 @@ from ocpi_modules.parties import Party
 
 LOOK_MILLISECONDS = 150
 BATCH_MAX_PLACES = 250
-REST_FOR_WORK = 1.5
-"""Partners go first: where much waits, the projector takes two fifths of the time of a core, and is behind for a while."""
+REST_FOR_WORK = 5.0
+"""Partners go first: where much waits, the projector takes a sixth of the time of a core, and is behind for a while."""
 RETRY_SECONDS = 2.0
 TIDY_SECONDS = 600.0
 
