@@ -27,6 +27,8 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
+from hub.store.chargertables import add_charger_tables
+
 
 def _moment(*, nullable: bool = False) -> Column[datetime]:
     return Column(DateTime(timezone=True), nullable=nullable)
@@ -1371,3 +1373,4 @@ class ReaderDayRow(SQLModel, table=True):
 
 
 metadata = SQLModel.metadata
+add_charger_tables(metadata)

@@ -1,0 +1,1 @@
+"""Charge points that are joined to the hub directly, over OCPP; the hub is their CPO."""
