@@ -236,7 +236,7 @@ class Hub:
         self.recent = Recent()
         self.metrics = Metrics()
         paging = Paging(settings.page_limit_default, settings.page_limit_max)
-        router = Router(self._ports(safe), url, paging)
+        self.router = router = Router(self._ports(safe), url, paging)
         self.pulls = Pulls(self.database)
         self.prober = Prober(self.partners, self.roster, self.client, clock)
         self.puller = Puller(
