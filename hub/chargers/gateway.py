@@ -212,7 +212,7 @@ def read_knock(scope: Mapping[str, Any], front: frozenset[str]) -> Knock:
     client = scope.get("client")
     remote = client[0] if client else ""
     is_secure = scope["scheme"] == "wss"
-    login = read_login(headers["authorization"]) if "authorization" in headers else None
+    login = read_login(headers["authorization"], identity) if "authorization" in headers else None
     if remote in front:
         name = headers.get(CLIENT_NAME_HEADER)
         login = login if name is None else certified(identity, name)
@@ -234,16 +234,19 @@ def read_identity(raw_path: str, root_path: str) -> str:
     return identity
 
 
-def read_login(header: str) -> Login:
+def read_login(header: str, identity: str) -> Login:
     """HTTP Basic. The password of OCPP 1.6 may be 20 bytes that are no text: it is then given in hexadecimal digits, in lower case.
 
-    Raises BadKnock for what is no login.
+    An identity may have colons in it, so the user ends where it ends. Raises BadKnock for what is no login.
     """
     kind, _, text = header.partition(" ")
     try:
         if kind.lower() != "basic" or len(text) > LOGIN_MAX_BYTES:
             raise BadKnock(HTTPStatus.UNAUTHORIZED, "HTTP Basic is wanted")
-        user, _, password = base64.b64decode(text.strip(), validate=True).partition(b":")
+        sent, own = base64.b64decode(text.strip(), validate=True), identity.encode()
+        if sent.startswith(own + b":"):
+            return Login(identity, read_password(sent[len(own) + 1 :]))
+        user, _, password = sent.partition(b":")
         return Login(user.decode(), read_password(password))
     except (binascii.Error, ValueError) as error:
         raise BadKnock(HTTPStatus.UNAUTHORIZED, "the login cannot be read") from error

@@ -103,6 +103,12 @@ async def test_passwords_may_be_bytes(door: Door, sent: str | bytes, password: s
     assert door.desk.of("admit") == [(Login("S1", password), "127.0.0.1", False)]
 
 
+async def test_an_identity_with_colons_has_a_login_too(door: Door) -> None:
+    door.desk.passwords["DE:1"] = "a:b"
+    async with raw_station(door, "DE:1", headers=basic("DE:1", "a:b")):
+        await door.desk.until("connected")
+
+
 async def test_c_t5_c7_a_certificate_is_believed_of_the_front_only() -> None:
     told = {"x-client-certificate-name": "S1", "x-forwarded-for": "198.51.100.7", "x-forwarded-proto": "https"}
     async with running_gateway(front=frozenset({"127.0.0.1"})) as door:
@@ -288,12 +294,16 @@ async def test_who_floods_is_read_slower_then_closed_1008(door: Door, monkeypatc
         async def shout() -> None:
             while True:
                 await loud.say("nonsense")
+                await asyncio.sleep(0)
 
-        shouting = asyncio.create_task(shout())
+        async def listen() -> None:
+            async for _ in loud.socket:
+                pass
+
+        tasks = [asyncio.create_task(step()) for step in (shout, listen)]
         assert (await quiet.boot())[0] == 3
         assert await loud.until_closed() == (1008, "too many messages")
-        shouting.cancel()
-        await asyncio.gather(shouting, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         assert (await quiet.ask("Heartbeat", {}))[0] == 3
 
 

@@ -59,6 +59,7 @@ WAITING_MAX_MESSAGES = 8
 FLOOD_MAX_SECONDS = 10.0
 ANSWER_MAX_SECONDS = 60.0
 QUESTIONS_MAX_WAITING = 16
+GRUMBLES_MAX_LINES = 20
 TRIGGERED_SECONDS = 120
 END_MAX_SECONDS = 10.0
 WITHOUT_BOOT_SECONDS = 5.0
@@ -171,6 +172,7 @@ class Link(ChargePoint):
         self._has_booted = False
         self._is_superseded = False
         self._is_over = False
+        self._grumbles = 0
         self._steps: set[asyncio.Task[None]] = set()
 
     @property
@@ -252,9 +254,9 @@ class Link(ChargePoint):
             case Denial(id) as denial:
                 return self._settle(id, lambda waiting: waiting.set_exception(Refused(denial)))
             case Report(_, code):
-                _log.warning("station_could_not_read_us", station=self.identity, code=code)
+                self._grumble("station_could_not_read_us", code=code[:50])
             case Unreadable(is_answered=True) as unreadable:
-                _log.info("station_says_nothing", station=self.identity, why=unreadable.why)
+                self._grumble("station_says_nothing", why=unreadable.why)
                 await self._send(denial_text(unreadable))
         return False
 
@@ -304,7 +306,7 @@ class Link(ChargePoint):
                 return answer_text(question.id, await self._handle_call(question))
         except Violation as violation:
             code, why = violation.code, violation.why
-            _log.info("station_refused", station=self.identity, action=question.action, code=code, why=why)
+            self._grumble("station_refused", action=question.action[:50], code=code, why=why)
         except Exception as fault:
             code, why = "InternalError", "the hub could not do that"
             _log.error("station_not_answered", station=self.identity, action=question.action, exc_info=fault)
@@ -379,6 +381,12 @@ class Link(ChargePoint):
         if not self._has_booted:
             self._has_booted = True
             await self._ask_statuses()
+
+    def _grumble(self, event: str, **about: str) -> None:
+        """Log what a station does wrong, but not for ever."""
+        self._grumbles += 1
+        if self._grumbles <= GRUMBLES_MAX_LINES:
+            _log.info(event, station=self.identity, **about)
 
     # --- the end ---
 
