@@ -212,10 +212,11 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """The user and password of a station's request (HTTP Basic)."""
+    """The user and password of a station's request (HTTP Basic). `is_certified`: a verified certificate names the user, there is no password."""
 
     user: str
     password: str
+    is_certified: bool = False
 
 
 class Refusal(StrEnum):

@@ -5,9 +5,10 @@ Every change of a site, its EVSEs included, has a stamp of its own that is later
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from hub.store.chargestations import KeptConnector, NewStation, StationRows, write_stations
 from hub.store.direct import Connection, Direct, Record
@@ -217,15 +218,12 @@ async def _seen(connection: Connection, stations: frozenset[str], evses: Mapping
     )
 
 
-def _kept(sites: object, tariffs: object) -> Kept:
-    made = []
-    for rows in (sites, tariffs):
-        assert isinstance(rows, list)
-        made.append({row["id"]: KeptThing(**row) for row in rows})
-    return Kept(sites=made[0], tariffs=made[1])
+def _kept(sites: Iterable[Record], tariffs: Iterable[Record]) -> Kept:
+    by_id = [{row["id"]: KeptThing(**row) for row in rows} for rows in (sites, tariffs)]
+    return Kept(sites=by_id[0], tariffs=by_id[1])
 
 
-def _only(row: Record, names: tuple[str, ...]) -> dict[str, object]:
+def _only(row: Record, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: row[name] for name in names}
 
 

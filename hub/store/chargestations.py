@@ -264,7 +264,8 @@ class ChargeStations:
             if before is not None and told.happened_at < before.happened_at:
                 return False
             values = [getattr(told, name) for name in _CONNECTOR_COLUMNS]
-            await connection.execute(_TELL_CONNECTOR, *values)
+            if not await connection.fetch(_TELL_CONNECTOR, *values):
+                return False
         return before is None or (before.status, before.error) != (told.status, told.error)
 
     async def add_features(self, identity: str, features: Mapping[str, str]) -> None:
@@ -348,9 +349,11 @@ _TOUCH = (
     "where s.identity = n.identity and s.connection = n.connection"
 )
 _TELL_CONNECTOR = (
-    f"insert into charge_connector ({', '.join(_CONNECTOR_COLUMNS)}) values ($1, $2, $3, $4, $5, $6, $7, $8) "
+    f"insert into charge_connector ({', '.join(_CONNECTOR_COLUMNS)}) select $1, $2, $3, $4, $5, $6, $7, $8 "
+    "where exists (select 1 from charge_connector where identity = $1 and evse = $2 and connector = $3) "
+    f"or (select count(*) from charge_connector where identity = $1) < {CONNECTORS_PER_STATION_MAX} "
     "on conflict (identity, evse, connector) do update set status = excluded.status, error = excluded.error, info = excluded.info, "
-    "happened_at = excluded.happened_at, heard_at = excluded.heard_at"
+    "happened_at = excluded.happened_at, heard_at = excluded.heard_at returning identity"
 )
 _LOSE = (
     "update charge_station set is_lost = true, connection = '', process = '', disconnected_at = coalesce(disconnected_at, heard_at) "
