@@ -212,7 +212,7 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """The user and password of a station's request (HTTP Basic). `is_certified`: a verified certificate names the user, there is no password."""
+    """The user and password of a request (HTTP Basic). `is_certified`: a verified certificate names the user, there is no password."""
 
     user: str
     password: str
