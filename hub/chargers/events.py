@@ -212,7 +212,10 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """The user and password of a request (HTTP Basic). `is_certified`: a verified certificate names the user, there is no password."""
+    """The user and password of a station's request (HTTP Basic).
+
+    `is_certified`: a verified certificate names the user, and there is no password (security profile 3).
+    """
 
     user: str
     password: str

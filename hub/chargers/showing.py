@@ -156,6 +156,9 @@ class Showing:
             if push.purpose is Purpose.REMOVE and refused.http_status == 404:
                 return None  # it is gone, which is all that was wanted
             return f"{refused.status_code} {refused.message}"
+        except Exception as fault:  # of ours; it holds up nothing else
+            _log.error("push_failed", module=push.module, ids="/".join(push.ids), exc_info=fault)
+            return type(fault).__name__
         return None if reply.is_success else f"{reply.status_code} {reply.message or ''}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -95,6 +95,12 @@ class StationOffice:
         if not station.is_connected:
             return Outcome(Answered.NOT_CONNECTED, said="the station is not connected")
         return await self._ports.asker.ask(identity, ask, ASK_WAIT_SECONDS)
+
+    async def settle(self, site_ids: Iterable[str]) -> None:
+        """Work out anew how the EVSEs of sites are that were provisioned."""
+        for id in site_ids:
+            if (site := self._ports.keeper.book.sites.get(id)) is not None:
+                await self._book.settle(site)
 
     async def block(self, site_id: str, evse_uid: str, by: str) -> None:
         """Somebody says that an EVSE is blocked, or by nobody (empty) that it is not any more."""
