@@ -188,7 +188,8 @@ class _Reader:
         tariffs = {
             one["id"]: one for place, item in self._list(content, "tariffs") if (one := self._tariff(place, item))
         }
-        tariff_ids = {*self._known.tariffs, *tariffs}
+        named = [item.get("id") for _, item in self._list(content, "tariffs") if isinstance(item, Mapping)]
+        tariff_ids = {*self._known.tariffs, *(one for one in named if isinstance(one, str))}
         items = list(self._list(content, "sites"))
         sites = {one["id"]: one for place, item in items if (one := self._site(place, item, tariff_ids))}
         read = [self._station(place, item) for place, item in self._list(content, "stations")]

@@ -241,22 +241,22 @@ _IS_DUE = "where version <> told_version order by updated_at, id"
 _AFTER = "greatest({}, s.updated_at + interval '1 ms', (select max(e.changed_at) from charge_evse e where e.site = s.id) + interval '1 ms')"
 
 _PUT = (
-    "insert into {0} as s (id, content, version, updated_at) select id, content, 1, $3 from unnest($1::text[], $2::text[]) n(id, content) "
+    "insert into {0} as s (id, content, version, updated_at) select id, content, 1, $3::timestamptz from unnest($1::text[], $2::text[]) n(id, content) "
     "on conflict (id) do update set content = excluded.content, version = s.version + 1, is_gone = false, "
     f"updated_at = {_AFTER.format('excluded.updated_at')} where s.content <> excluded.content or s.is_gone"
 )
 _REMOVE = (
     "update {0} as s set is_gone = true, version = s.version + 1, "
-    f"updated_at = {_AFTER.format('$2')} where id = any($1::text[]) and not is_gone"
+    f"updated_at = {_AFTER.format('$2::timestamptz')} where id = any($1::text[]) and not is_gone"
 )
 _ADD_EVSES = (
     "insert into charge_evse (site, evse_uid, status, changed_at, version, told_version) "
-    "select $1, uid, 'UNKNOWN', greatest($3, (select updated_at from charge_site where id = $1)), 1, 0 from unnest($2::text[]) n(uid) "
+    "select id, uid, 'UNKNOWN', greatest($3::timestamptz, updated_at), 1, 0 from unnest($2::text[]) n(uid), charge_site where id = $1 "
     "on conflict do nothing"
 )
 _SET_STATUS = (
     "update charge_evse c set status = n.status, version = c.version + 1, changed_at = date_trunc('milliseconds', "
-    f"{_AFTER.format('$4')}) from unnest($2::text[], $3::text[]) n(uid, status), charge_site s "
+    f"{_AFTER.format('$4::timestamptz')}) from unnest($2::text[], $3::text[]) n(uid, status), charge_site s "
     "where s.id = $1 and c.site = $1 and c.evse_uid = n.uid"
 )
 _DUE_SITES = (

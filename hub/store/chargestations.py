@@ -159,7 +159,7 @@ class ChargeStations:
         """Let a station in that knocked or was rejected; False where there is none."""
         return await self._change(
             "update charge_station set state = 'Accepted', secret_hash = $2, next_secret_hash = '', next_secret_at = null, "
-            "note = coalesce($3, note) where identity = $1 and state <> 'Accepted' returning identity",
+            "note = coalesce($3::text, note) where identity = $1 and state <> 'Accepted' returning identity",
             identity,
             secret_hash,
             note,
@@ -322,7 +322,7 @@ _CONNECTOR = f"select {', '.join(_CONNECTOR_COLUMNS)} from charge_connector"
 
 _PUT = (
     "insert into charge_station as s (identity, state, secret_hash, note, first_seen_at) "
-    "values ($1, 'Accepted', coalesce($2, ''), coalesce($3, ''), $4) on conflict (identity) do update set state = 'Accepted', "
+    "values ($1, 'Accepted', coalesce($2::text, ''), coalesce($3::text, ''), $4) on conflict (identity) do update set state = 'Accepted', "
     "secret_hash = coalesce($2, s.secret_hash), note = coalesce($3, s.note), "
     "next_secret_hash = case when $2 is null then s.next_secret_hash else '' end, "
     "next_secret_at = case when $2 is null then s.next_secret_at end"
@@ -331,7 +331,7 @@ _TIDY_INBOX = (
     "delete from charge_station where state = 'Pending' and connection = '' and greatest(first_seen_at, heard_at) < $1"
 )
 _KNOCK = (
-    "insert into charge_station (identity, state, remote, first_seen_at) select $1, 'Pending', $2, $3 "
+    "insert into charge_station (identity, state, remote, first_seen_at) select $1::text, 'Pending', $2::text, $3::timestamptz "
     f"where (select count(*) from charge_station where state = 'Pending') < {INBOX_MAX_STATIONS} "
     f"and (select count(*) from charge_station where state = 'Pending' and remote = $2) < {INBOX_PER_REMOTE_MAX_STATIONS} "
     "on conflict do nothing returning identity"
@@ -345,11 +345,11 @@ _BOOT = (
     "where identity = $1 returning state"
 )
 _TOUCH = (
-    "update charge_station s set heard_at = greatest(s.heard_at, $3) from unnest($1::text[], $2::text[]) n(identity, connection) "
+    "update charge_station s set heard_at = greatest(s.heard_at, $3::timestamptz) from unnest($1::text[], $2::text[]) n(identity, connection) "
     "where s.identity = n.identity and s.connection = n.connection"
 )
 _TELL_CONNECTOR = (
-    f"insert into charge_connector ({', '.join(_CONNECTOR_COLUMNS)}) select $1, $2, $3, $4, $5, $6, $7, $8 "
+    f"insert into charge_connector ({', '.join(_CONNECTOR_COLUMNS)}) select $1::text, $2::int, $3::int, $4::text, $5::text, $6::text, $7::timestamptz, $8::timestamptz "
     "where exists (select 1 from charge_connector where identity = $1 and evse = $2 and connector = $3) "
     f"or (select count(*) from charge_connector where identity = $1) < {CONNECTORS_PER_STATION_MAX} "
     "on conflict (identity, evse, connector) do update set status = excluded.status, error = excluded.error, info = excluded.info, "

@@ -128,7 +128,7 @@ class ConnectorShown(BaseModel):
 
 
 class StationShown(BaseModel):
-    """A station: `state` is Accepted, Pending (it is in the inbox) or Rejected; `clock_offset_seconds`: how far its clock is ahead of ours."""
+    """A station: `state` is Accepted, Pending (in the inbox) or Rejected; `clock_offset_seconds`: how far its clock is ahead of ours."""
 
     identity: str
     state: str
