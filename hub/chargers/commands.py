@@ -100,13 +100,7 @@ class CommandDesk:
         charge = await self._kept.session(message.content["session_id"])
         if charge is None or not is_payer(charge, message.sender):
             return response(CommandResponseType.UNKNOWN_SESSION)
-        plug = Plug(
-            station=charge.identity,
-            evse=charge.evse,
-            connector=charge.connector,
-            evse_uid=charge.evse_uid,
-            connector_id=charge.connector_id,
-        )
+        plug = plug_of(charge)
         command = replace(self._command(message, plug), site=charge.site)
         if not await self._is_there(plug):
             return response(CommandResponseType.REJECTED)
@@ -276,6 +270,17 @@ def wanted(book: SiteBook, asked: Content) -> tuple[Site, tuple[Plug, ...]]:
     if not plugs:
         raise UnknownLocation(f"Location {site.id} has no such EVSE or Connector")
     return site, plugs
+
+
+def plug_of(charge: OpenCharge) -> Plug:
+    """The plug of a charge."""
+    return Plug(
+        station=charge.identity,
+        evse=charge.evse,
+        connector=charge.connector,
+        evse_uid=charge.evse_uid,
+        connector_id=charge.connector_id,
+    )
 
 
 def is_payer(charge: OpenCharge, party: Party) -> bool:

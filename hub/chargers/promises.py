@@ -7,7 +7,6 @@ killed in between, whoever leads tells TIMEOUT when the time is over (mod_comman
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -21,6 +20,7 @@ from ocpi_modules.commands import COMMANDS
 from ocpi_modules.errors import OcpiError
 from ocpi_modules.message import Reply
 from ocpi_modules.module import Module
+from ocpi_modules.types import decode_json, encode_json
 
 PROMISED_SECONDS = 30
 STATION_WAIT_SECONDS = 18.0
@@ -101,9 +101,9 @@ class Promises:
 
     async def _told(self, number: int, command: KeptCommand, result: Content) -> None:
         """Write the result down, unless there is one, and tell what is written; it is tried once here and once when it is overdue."""
-        is_first = await self._kept.settle(number, json.dumps(result), self._clock.now())
+        is_first = await self._kept.settle(number, encode_json(result).decode(), self._clock.now())
         written = None if is_first else await self._kept.command(number)
-        content = json.loads(written.result) if written is not None and written.result else result
+        content = decode_json(written.result.encode()) if written is not None and written.result else result
         try:
             await self._telling.result(module_of(command.kind), command.response_url, content)
         except OcpiError as exc:

@@ -169,9 +169,9 @@ class ChargeCommands:
         rows = await self._direct.fetch(_RESPONSE_URL, sender, kind, content)
         return str(rows[0]["response_url"]) if rows else None
 
-    async def since(self, kind: str, place: tuple[str, str], since: datetime) -> list[datetime]:
-        """When commands of a kind came for an EVSE (site, uid), the oldest first."""
-        rows = await self._direct.fetch(_SINCE, kind, *place, since, ROWS_MAX)
+    async def since(self, kinds: Sequence[str], content: str, since: datetime) -> list[datetime]:
+        """When commands of some kinds about something came, the oldest first."""
+        rows = await self._direct.fetch(_SINCE, list(kinds), content, since, ROWS_MAX)
         return [row["made_at"] for row in rows]
 
     async def tidy(self, before: datetime) -> None:
@@ -316,8 +316,8 @@ _SETTLE = "update charge_command set result = $2, answered_at = $3 where number 
 _OVERDUE = f"{_select('charge_command', KeptCommand)} where not is_told and due_at < $1 order by due_at limit $2"
 _RESPONSE_URL = "select response_url from charge_command where sender = $1 and kind = $2 and content = $3 order by number desc limit 1"
 _SINCE = (
-    "select made_at from charge_command where kind = $1 and site = $2 and evse_uid = $3 and made_at > $4 "
-    "order by made_at limit $5"
+    "select made_at from charge_command where kind = any($1::text[]) and content = $2 and made_at > $3 "
+    "order by made_at limit $4"
 )
 _TIDY = (
     "delete from charge_command where is_told and made_at < $1",

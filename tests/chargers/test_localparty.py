@@ -27,8 +27,8 @@ Object = dict[str, Any]
 
 
 @pytest.fixture
-async def place(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalWorld]:
-    async with local_world(database_url, tmp_path, monkeypatch) as made:
+async def place(database_url: str, tmp_path: Path) -> AsyncIterator[LocalWorld]:
+    async with local_world(database_url, tmp_path) as made:
         yield made
 
 
