@@ -14,6 +14,7 @@ import structlog
 
 from hub.clock import Clock
 from hub.partners.client import Answer, Call
+from hub.partners.directory import Directory
 from hub.partners.local import LOCAL_SCHEME
 from hub.partners.roster import Roster
 from hub.store.partners import Partners, PartyRole, Registration
@@ -24,6 +25,7 @@ from ocpi_modules.headers import read_party
 from ocpi_modules.message import Message, Reply, decode_body, judge_identity, judge_object, refusal
 from ocpi_modules.module import Interface, Module
 from ocpi_modules.parties import Party, Role
+from ocpi_modules.tokens import TOKENS
 from ocpi_modules.types import encode_json
 
 VERSIONS_URL = f"{LOCAL_SCHEME}chargers"
@@ -178,3 +180,8 @@ def _message(
         request_id=headers.get("x-request-id", ""),
         correlation_id=headers.get("x-correlation-id", ""),
     )
+
+
+def owns_tokens(directory: Directory, cpo: Party, owner: Party) -> bool:
+    """Whether tokens of a party are good at local chargers now: it is there as an eMSP, and nobody has parted the two."""
+    return bool(directory.roles(owner) & TOKENS.senders) and directory.permissions.allows(cpo, owner, TOKENS.id)

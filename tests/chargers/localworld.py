@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,9 +36,7 @@ class LocalWorld:
 
 
 @asynccontextmanager
-async def local_world(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **settings: object
-) -> AsyncIterator[LocalWorld]:
+async def local_world(database_url: str, tmp_path: Path, **settings: object) -> AsyncIterator[LocalWorld]:
     """A hub with nobody in it; what it asks new partners of its own accord comes late."""
     made: list[Hub] = []
 
@@ -47,8 +45,10 @@ async def local_world(
             super().__init__(*given)  # type: ignore[arg-type]  # handed on as they are
             made.append(self)
 
-    monkeypatch.setattr(hub.app, "Hub", SeenHub)
-    async with running_hub(database_url, tmp_path, **{"pull_settle_seconds": 3600.0, **settings}) as world:
+    async with AsyncExitStack() as stack:
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr(hub.app, "Hub", SeenHub)
+        quiet = {"pull_settle_seconds": 3600.0, **settings}
+        world = await stack.enter_async_context(running_hub(database_url, tmp_path, **quiet))
         (inside,) = made
         clock = SystemClock()
         party = LocalParty(LocalCpo(LOC, NAME), inside.partners, inside.roster, clock)

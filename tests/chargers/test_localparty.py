@@ -27,8 +27,8 @@ Object = dict[str, Any]
 
 
 @pytest.fixture
-async def place(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalWorld]:
-    async with local_world(database_url, tmp_path, monkeypatch) as made:
+async def place(database_url: str, tmp_path: Path) -> AsyncIterator[LocalWorld]:
+    async with local_world(database_url, tmp_path) as made:
         yield made
 
 
@@ -57,7 +57,7 @@ async def test_it_joins_once_and_is_a_connected_cpo_for_everybody(place: LocalWo
 
 async def test_it_does_not_join_where_a_partner_is_that_party(place: LocalWorld) -> None:
     await place.world.join("C", ("CPO", "NL/LOC"))
-    with pytest.raises(InvalidParameters, match="NL/LOC belongs to the partner .*: set HUB_LOCAL_CPO"):
+    with pytest.raises(InvalidParameters, match=r"NL/LOC belongs to the partner .*: set HUB_LOCAL_CPO"):
         await place.party.join()
 
 
