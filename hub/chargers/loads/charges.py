@@ -18,9 +18,9 @@ _PHASES = {"AC_1_PHASE": 1, "AC_2_PHASE": 2, "AC_2_PHASE_SPLIT": 2}
 class ActiveCharge:
     """A charge under way. Powers in W of all phases together, energies in Wh.
 
-    `power_w` is what its meter said at `read_at`; `max_w` the most that it can take, with `phases` phases (the EVSE's, until it is known that
-    the car uses fewer). `departs_at` and `wanted_wh` (in all, from the start on) are the driver's own words (ChargingPreferences); `limit_w`
-    is what a partner's charging profile allows now.
+    `power_w` is what its meter said at `read_at`; `max_w` the most that it can take, with `phases` phases (the EVSE's, until it is known
+    that the car uses fewer). `departs_at` and `wanted_wh` (in all, from the start on) are the driver's own words (ChargingPreferences);
+    `limit_w` is what a partner's charging profile allows now.
     """
 
     number: int

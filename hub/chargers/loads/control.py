@@ -28,6 +28,9 @@ from hub.clock import Clock
 
 STEP_SECONDS = 10.0
 ASK_WAIT_SECONDS = 8.0
+SETTLE_SECONDS = 10
+"""A car follows a set-point within so long; readings from before it say nothing of it."""
+
 ASKS_MAX = 100
 LEASE_SECONDS = 900
 RENEW_SECONDS = 600
@@ -44,6 +47,8 @@ STATION_PROFILE = 2_000_000_000
 DEFAULT_PROFILE = 2_000_000_001
 CHARGE_PROFILE = 1_000_000_000
 """Ids of profiles: what is added is the number of the connector, or of the charge."""
+
+_NOT_DONE = frozenset({Answered.REJECTED, Answered.NOT_SUPPORTED, Answered.NOT_CONNECTED})
 
 _log = structlog.get_logger()
 
@@ -132,7 +137,7 @@ class LoadControl:
 class _Memory:
     """What is remembered of an EVSE between two steps."""
 
-    standing: Standing = Standing()
+    standing: Standing = field(default_factory=Standing)
     charge: int | None = None
     since: datetime | None = None
     raised_at: datetime | None = None
@@ -288,7 +293,8 @@ class _SiteControl:
         memory.tried_at = at
         memory.standing = replace(before, unsure=max(before.unsure, tenths))
         ask = charge_limit(evse, charge, tenths, Lease(at, before.fallback or 0))
-        _note(memory, tenths, await self.ask(evse.station, ask), at)
+        memory.standing = _answered(before, tenths, await self.ask(evse.station, ask), at)
+        _note_turn(memory, before, at)
 
     # --- show ---
 
@@ -311,31 +317,24 @@ def _listen(memory: _Memory, evse: Evse, charge: ActiveCharge) -> None:
     if charge.power_w is None or charge.read_at is None:
         return
     drawn = evse.tenths(charge.power_w, charge.phases)
-    step = timedelta(seconds=STEP_SECONDS)
-    memory.standing = replace(memory.standing, is_deaf=is_deaf(memory.standing, drawn, charge.read_at, step))
+    settled = timedelta(seconds=SETTLE_SECONDS)
+    memory.standing = replace(memory.standing, is_deaf=is_deaf(memory.standing, drawn, charge.read_at, settled))
 
 
-def _note(memory: _Memory, tenths: int, outcome: Outcome, at: datetime) -> None:
-    """What an answer changes. One that did not come leaves it open what the station does."""
-    before = memory.standing
-    if not outcome.is_good:
-        is_open = outcome.answered is Answered.TIMEOUT
-        memory.standing = replace(before, is_refusing=True, unsure=before.unsure if is_open else 0)
-        return
-    if bool(before.confirmed) != bool(tenths):
+def _answered(before: Standing, tenths: int, outcome: Outcome, at: datetime) -> Standing:
+    """What an answer changes. One that did not come leaves it open what the station does; who was deaf is so until its meter says else."""
+    if outcome.is_good:
+        return replace(before, confirmed=tenths, confirmed_at=at, unsure=0, is_lapsed=False, is_refusing=False)
+    unsure = before.unsure if outcome.answered in _NOT_DONE else max(before.unsure, tenths)
+    return replace(before, is_refusing=True, unsure=unsure)
+
+
+def _note_turn(memory: _Memory, before: Standing, at: datetime) -> None:
+    was, now = before.confirmed or 0, memory.standing.confirmed or 0
+    if bool(was) != bool(now):
         memory.since = at
-    if tenths > (before.confirmed or 0):
+    if now > was:
         memory.raised_at = at
-    is_same = before.confirmed == tenths
-    memory.standing = replace(
-        before,
-        confirmed=tenths,
-        confirmed_at=at,
-        unsure=0,
-        is_lapsed=False,
-        is_refusing=False,
-        is_deaf=before.is_deaf and is_same,
-    )
 
 
 def _age(standing: Standing, at: datetime) -> float:

@@ -35,8 +35,8 @@ class Standing:
     """What is known of how far an EVSE does as told.
 
     `confirmed`: the set-point that its station accepted last; `unsure`: the highest that was sent since without an answer; `fallback`: what
-    it takes by itself, confirmed too. `is_there`: its station is connected. `is_lapsed`: the set-point may have run out there. `is_deaf`: it
-    takes more than it was told; `is_refusing`: it did not accept what it was told last.
+    it takes by itself, confirmed too. `is_there`: its station is connected. `is_lapsed`: the set-point may have run out there.
+    `is_deaf`: it takes more than it was told; `is_refusing`: it did not accept what it was told last.
     """
 
     confirmed: int | None = None

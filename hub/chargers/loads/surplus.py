@@ -1,7 +1,7 @@
 """Charging with what the sun gives beyond the other loads. Pure.
 
-What is measured swings: once on it stays on for a while, and once off it stays off, so that cars are not switched with every cloud. While it
-is on, a car gets at least the least that it can take, from the grid where the sun has gone.
+What is measured swings: once on it stays on for a while, and once off it stays off, so that cars are not switched with every cloud. While
+it is on, a car gets at least the least that it can take, from the grid where the sun has gone.
 """
 
 from __future__ import annotations

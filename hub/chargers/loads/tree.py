@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -40,7 +40,8 @@ LEVELS_MAX = 16
 NODES_MAX = 1_000
 
 _FIELDS = frozenset(
-    "id name kind limit_kw limit_a volts phases base_load_kw mode grid_kw min_on_seconds min_off_seconds children evses".split()
+    {"id", "name", "kind", "limit_kw", "limit_a", "volts", "phases", "base_load_kw", "children", "evses"}
+    | {"mode", "grid_kw", "min_on_seconds", "min_off_seconds"}
 )
 
 
@@ -172,7 +173,7 @@ class Tree:
 
     def standing_room(self) -> dict[str, int]:
         """The same for whatever comes: no PV, the provisioned load, no passing limits."""
-        return self.room(Now(datetime.max))
+        return self.room(Now(datetime.max.replace(tzinfo=UTC)))
 
 
 def _room(node: Node, net_w: int, limited_w: int | None) -> int:
