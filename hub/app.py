@@ -76,6 +76,7 @@ from hub.settlement.engine.crew import Crew, Means
 from hub.settlement.engine.disputes import DisputeRoom
 from hub.settlement.engine.feelook import FeeLook
 from hub.settlement.engine.foretelling import Foreteller
+from hub.settlement.engine.latecomers import LateLook
 from hub.settlement.engine.periodlook import PeriodLook
 from hub.settlement.engine.pricing import Pricer
 from hub.settlement.engine.proof import ProofRoom
@@ -103,6 +104,7 @@ from hub.store.forgetting import Forgetting
 from hub.store.glance import Glance
 from hub.store.handshakes import HandshakeSteps, KeptStep
 from hub.store.health import DatabaseHealth
+from hub.store.latecomers import LateBook
 from hub.store.leader import Leadership, key_mark
 from hub.store.ledger import Ledger
 from hub.store.meterkeys import MeterKeys
@@ -164,7 +166,8 @@ SNAPSHOTS_FOLDER = "snapshots"
 SHARES, LANES = "shares", "lanes"
 PERIOD_LOOK_ROUNDS = 60
 FEE_LOOK_ROUNDS = 10
-"""Whole periods, and the fees on their statements, are looked at once in so many rounds of settlement."""
+LATE_LOOK_ROUNDS = 6
+"""Whole periods, the fees on their statements, and what came late are looked at once in so many rounds of settlement."""
 
 _log = structlog.get_logger()
 
@@ -278,6 +281,7 @@ class Hub:
             refused.run_due,
             self.period_look.run_due,
             fee_look.run_due,
+            LateLook(LateBook(self.database.direct), clock, settings.settle_seconds * LATE_LOOK_ROUNDS).run_due,
             self.closing.cut_off_due,
             retention.run_due,
         )
