@@ -74,7 +74,9 @@ from hub.settlement.engine.clearing import Clearing
 from hub.settlement.engine.corrections import CorrectionDesk
 from hub.settlement.engine.crew import Crew, Means
 from hub.settlement.engine.disputes import DisputeRoom
+from hub.settlement.engine.feelook import FeeLook
 from hub.settlement.engine.foretelling import Foreteller
+from hub.settlement.engine.latecomers import LateLook
 from hub.settlement.engine.periodlook import PeriodLook
 from hub.settlement.engine.pricing import Pricer
 from hub.settlement.engine.proof import ProofRoom
@@ -83,6 +85,7 @@ from hub.settlement.engine.retention import Retention
 from hub.settlement.engine.views import ViewShelf
 from hub.store.accounts import Accounts
 from hub.store.alerts import AlertBook
+from hub.store.billedfees import FeeBook
 from hub.store.books import BookReader
 from hub.store.callbacks import Callbacks
 from hub.store.chases import Chases, MissingAsked
@@ -101,6 +104,7 @@ from hub.store.forgetting import Forgetting
 from hub.store.glance import Glance
 from hub.store.handshakes import HandshakeSteps, KeptStep
 from hub.store.health import DatabaseHealth
+from hub.store.latecomers import LateBook
 from hub.store.leader import Leadership, key_mark
 from hub.store.ledger import Ledger
 from hub.store.meterkeys import MeterKeys
@@ -161,7 +165,9 @@ JOURNAL_DRAIN_SECONDS = 3.0
 SNAPSHOTS_FOLDER = "snapshots"
 SHARES, LANES = "shares", "lanes"
 PERIOD_LOOK_ROUNDS = 60
-"""Whole periods are looked at once in so many rounds of settlement."""
+FEE_LOOK_ROUNDS = 10
+LATE_LOOK_ROUNDS = 6
+"""Whole periods, the fees on their statements, and what came late are looked at once in so many rounds of settlement."""
 
 _log = structlog.get_logger()
 
@@ -262,12 +268,20 @@ class Hub:
             self._agreements_now,
             settings.settle_seconds * PERIOD_LOOK_ROUNDS,
         )
+        fee_look = FeeLook(
+            (FeeBook(self.database.direct), self.books.verdicts),
+            clock,
+            self._agreements_now,
+            settings.settle_seconds * FEE_LOOK_ROUNDS,
+        )
         rounds = (
             self.disputes.expire_due,
             self.disputes.concede_credited,
             self.corrections.turn_superseded,
             refused.run_due,
             self.period_look.run_due,
+            fee_look.run_due,
+            LateLook(LateBook(self.database.direct), clock, settings.settle_seconds * LATE_LOOK_ROUNDS).run_due,
             self.closing.cut_off_due,
             retention.run_due,
         )
