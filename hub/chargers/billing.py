@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from hub.chargers.places import Place
 from hub.chargers.readings import BEGIN, END
-from hub.chargers.settling import TENTHS_PER_WH, Curve, Knot, place_of, whole_second
+from hub.chargers.settling import Curve, Knot, place_of, whole_second
 from hub.chargers.tariffing import (
     Stretch,
     clock_cuts,
@@ -162,9 +162,7 @@ def periods_of(bill: Bill) -> list[Content]:
     made = [*_reserved(bill), *_charged(bill)]
     if len(made) > PERIODS_MAX:
         raise TooManyPeriods(f"{len(made)} periods")
-    return [
-        {"start_date_time": format_datetime(at), "dimensions": dimensions, **named} for at, dimensions in made
-    ]
+    return [{"start_date_time": format_datetime(at), "dimensions": dimensions, **named} for at, dimensions in made]
 
 
 Made = tuple[datetime, list[Content]]
@@ -251,7 +249,9 @@ def _electric_cuts(bill: Bill) -> set[datetime]:
 
 def _crossings(bill: Bill, what: str, limits: Sequence[Decimal]) -> set[datetime]:
     """The knots at which a value comes to lie between two other limits."""
-    values = [(one.at, _value(bill, one, other, what)) for one, other in pairwise(bill.curve.knots) if one.at < other.at]
+    values = [
+        (one.at, _value(bill, one, other, what)) for one, other in pairwise(bill.curve.knots) if one.at < other.at
+    ]
     classes = [(at, sum(limit <= value for limit in limits)) for at, value in values if value is not None]
     return {other[0] for one, other in pairwise(classes) if one[1] != other[1]}
 
@@ -319,7 +319,11 @@ def session_update(session: Mapping[str, Any]) -> Content:
 
 def _paid_by(charge: Charge) -> Content:
     reference = {} if charge.reference is None else {"authorization_reference": charge.reference}
-    return {"cdr_token": decode_json(charge.token.encode()), "auth_method": charge.auth_method or "WHITELIST", **reference}
+    return {
+        "cdr_token": decode_json(charge.token.encode()),
+        "auth_method": charge.auth_method or "WHITELIST",
+        **reference,
+    }
 
 
 def _session_cost(bill: Bill, party: Party) -> Content:

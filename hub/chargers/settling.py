@@ -196,12 +196,16 @@ def _ends(told: tuple[Decimal | None, Decimal | None], readings: Sequence[Readin
     flags = ((START_FROM_SAMPLE,) if begin is None and samples else ()) + ((END_FROM_SAMPLE,) if end is None else ())
     begin = samples[0][1] if begin is None and samples else begin
     end = samples[-1][1] if end is None and samples else end
-    between = [(one.at, one.register_wh) for one in readings if one.context not in {BEGIN, END} and one.register_wh is not None]
+    between = [
+        (one.at, one.register_wh) for one in readings if one.context not in {BEGIN, END} and one.register_wh is not None
+    ]
     return Register(begin, end, tuple(sorted(between)), flags)
 
 
 def _stated(readings: Sequence[Reading], context: str) -> Decimal | None:
-    found = sorted((one.at, one.register_wh) for one in readings if one.context == context and one.register_wh is not None)
+    found = sorted(
+        (one.at, one.register_wh) for one in readings if one.context == context and one.register_wh is not None
+    )
     return None if not found else found[0][1] if context == BEGIN else found[-1][1]
 
 

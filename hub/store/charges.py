@@ -241,9 +241,7 @@ async def _others(connection: Connection, wanted: Wanted, found: Charge | None) 
     if wanted.evse is None:
         return []
     number = 0 if found is None else found.number
-    return _charges(
-        await connection.fetch(_OTHERS, wanted.identity, wanted.evse, wanted.connector, number, OTHERS_MAX)
-    )
+    return _charges(await connection.fetch(_OTHERS, wanted.identity, wanted.evse, wanted.connector, number, OTHERS_MAX))
 
 
 async def _carry_out(connection: Connection, change: Change) -> Charge:
