@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from hub.chargers.places import Place
 from hub.chargers.readings import BEGIN, END
-from hub.chargers.settling import TENTHS_PER_WH, Curve, Knot, place_of, whole_second
+from hub.chargers.settling import Curve, Knot, place_of, whole_second
 from hub.chargers.tariffing import (
     Stretch,
     clock_cuts,
@@ -162,9 +162,7 @@ def periods_of(bill: Bill) -> list[Content]:
     made = [*_reserved(bill), *_charged(bill)]
     if len(made) > PERIODS_MAX:
         raise TooManyPeriods(f"{len(made)} periods")
-    return [
-        {"start_date_time": format_datetime(at), "dimensions": dimensions, **named} for at, dimensions in made
-    ]
+    return [{"start_date_time": format_datetime(at), "dimensions": dimensions, **named} for at, dimensions in made]
 
 
 Made = tuple[datetime, list[Content]]
@@ -251,7 +249,9 @@ def _electric_cuts(bill: Bill) -> set[datetime]:
 
 def _crossings(bill: Bill, what: str, limits: Sequence[Decimal]) -> set[datetime]:
     """The knots at which a value comes to lie between two other limits."""
-    values = [(one.at, _value(bill, one, other, what)) for one, other in pairwise(bill.curve.knots) if one.at < other.at]
+    values = [
+        (one.at, _value(bill, one, other, what)) for one, other in pairwise(bill.curve.knots) if one.at < other.at
+    ]
     classes = [(at, sum(limit <= value for limit in limits)) for at, value in values if value is not None]
     return {other[0] for one, other in pairwise(classes) if one[1] != other[1]}
 
@@ -311,6 +311,23 @@ def session_of(bill: Bill, party: Party, now: datetime) -> Content:
     }
 
 
+def session_of_cdr(charge: Charge, cdr: Mapping[str, Any], now: datetime) -> Content:
+    """The Session of a charge that was billed: what its CDR says."""
+    same_fields = ("country_code", "party_id", "start_date_time", "end_date_time", "cdr_token", "auth_method")
+    more = ("authorization_reference", "meter_id", "currency", "charging_periods", "total_cost")
+    place = cdr["cdr_location"]
+    return {
+        "id": charge.session_id,
+        **{name: cdr[name] for name in (*same_fields, *more) if name in cdr},
+        "kwh": cdr["total_energy"],
+        "location_id": place["id"],
+        "evse_uid": place["evse_uid"],
+        "connector_id": place["connector_id"],
+        "status": "COMPLETED",
+        "last_updated": format_datetime(now),
+    }
+
+
 def session_update(session: Mapping[str, Any]) -> Content:
     """What a PATCH says of a Session that goes on: no periods, for what is patched is added to them, and would be there twice."""
     names = ("kwh", "total_cost", "status", "last_updated")
@@ -319,7 +336,11 @@ def session_update(session: Mapping[str, Any]) -> Content:
 
 def _paid_by(charge: Charge) -> Content:
     reference = {} if charge.reference is None else {"authorization_reference": charge.reference}
-    return {"cdr_token": decode_json(charge.token.encode()), "auth_method": charge.auth_method or "WHITELIST", **reference}
+    return {
+        "cdr_token": decode_json(charge.token.encode()),
+        "auth_method": charge.auth_method or "WHITELIST",
+        **reference,
+    }
 
 
 def _session_cost(bill: Bill, party: Party) -> Content:

@@ -116,8 +116,8 @@ class Register:
     @property
     def whole(self) -> list[Decimal]:
         """Everything that it showed, in order."""
-        ends = [[self.begin], [wh for _, wh in self.samples], [self.end]]
-        return [wh for part in ends for wh in part if wh is not None]
+        shown = [self.begin, *(wh for _, wh in self.samples), self.end]
+        return [wh for wh in shown if wh is not None]
 
 
 def settle(charge: Charge, readings: Sequence[Reading]) -> Settled:
@@ -196,12 +196,16 @@ def _ends(told: tuple[Decimal | None, Decimal | None], readings: Sequence[Readin
     flags = ((START_FROM_SAMPLE,) if begin is None and samples else ()) + ((END_FROM_SAMPLE,) if end is None else ())
     begin = samples[0][1] if begin is None and samples else begin
     end = samples[-1][1] if end is None and samples else end
-    between = [(one.at, one.register_wh) for one in readings if one.context not in {BEGIN, END} and one.register_wh is not None]
+    between = [
+        (one.at, one.register_wh) for one in readings if one.context not in {BEGIN, END} and one.register_wh is not None
+    ]
     return Register(begin, end, tuple(sorted(between)), flags)
 
 
 def _stated(readings: Sequence[Reading], context: str) -> Decimal | None:
-    found = sorted((one.at, one.register_wh) for one in readings if one.context == context and one.register_wh is not None)
+    found = sorted(
+        (one.at, one.register_wh) for one in readings if one.context == context and one.register_wh is not None
+    )
     return None if not found else found[0][1] if context == BEGIN else found[-1][1]
 
 
@@ -388,7 +392,7 @@ def _parking(readings: Sequence[Reading], ends: tuple[datetime, datetime]) -> tu
         has_charged = has_charged or state == "Charging"
         moment = min(max(whole_second(at), ends[0]), ends[1])
         found.append((moment, is_parking(state, has_charged)))
-    last = {moment: parks for moment, parks in found}
+    last = dict(found)
     steps = [(moment, last[moment]) for moment in sorted(last)]
     return tuple(step for index, step in enumerate(steps) if step[1] != (steps[index - 1][1] if index else False))
 
