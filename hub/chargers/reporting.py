@@ -105,8 +105,13 @@ class Reporting:
         now = self._clock.now()
         before = now - timedelta(hours=SAID_NOTHING_MAX_HOURS)
         for charge in await self._charges.silent(before, BATCH_MAX):
-            wanted = Wanted(identity=charge.identity, number=charge.number)
-            await self._charges.change(wanted, lambda found, _: _given_up(found, charge, now))  # noqa: B023
+            await self._give_up(charge, now)
+
+    async def _give_up(self, charge: Charge, now: datetime) -> None:
+        """A charge of which nothing was heard for days is over; an operator decides about it."""
+        over = Change(closed_unsaid(charge, now, Timing(now), STATION_LOST))
+        wanted = Wanted(identity=charge.identity, number=charge.number)
+        await self._charges.change(wanted, lambda found, _: over if found == charge else None)
 
     async def _close_due(self) -> None:
         for _ in range(STEP_MAX_BATCHES):
@@ -194,8 +199,3 @@ class Reporting:
     def _note_refusal(self, charge: Charge, what: str, refused: OcpiError) -> None:
         self.refused += 1
         _log.warning("a push of a charge was refused", charge=charge.number, what=what, reason=str(refused))
-
-
-def _given_up(found: Charge | None, charge: Charge, now: datetime) -> Change | None:
-    """A charge of which nothing was heard for days is over; an operator decides about it."""
-    return Change(closed_unsaid(charge, now, Timing(now), STATION_LOST)) if found == charge else None

@@ -327,5 +327,8 @@ _PAGE = (
     "order by number desc limit $3"
 )
 _COUNT = "select state, count(*) as count from charge where state <> 'COMPLETED' group by state"
-_MARK_TOLD = "update charge set told_version = greatest(told_version, $2), told_state = $3, told_at = coalesce($4, told_at) where number = $1"
+_MARK_TOLD = (
+    "update charge set told_version = greatest(told_version, $2), told_state = $3, told_at = coalesce($4, told_at) "
+    "where number = $1"
+)
 _OFFSET = "select clock_offset_milliseconds from charge_station where identity = $1"
