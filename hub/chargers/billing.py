@@ -311,6 +311,23 @@ def session_of(bill: Bill, party: Party, now: datetime) -> Content:
     }
 
 
+def session_of_cdr(charge: Charge, cdr: Mapping[str, Any], now: datetime) -> Content:
+    """The Session of a charge that was billed: what its CDR says."""
+    same_fields = ("country_code", "party_id", "start_date_time", "end_date_time", "cdr_token", "auth_method")
+    more = ("authorization_reference", "meter_id", "currency", "charging_periods", "total_cost")
+    place = cdr["cdr_location"]
+    return {
+        "id": charge.session_id,
+        **{name: cdr[name] for name in (*same_fields, *more) if name in cdr},
+        "kwh": cdr["total_energy"],
+        "location_id": place["id"],
+        "evse_uid": place["evse_uid"],
+        "connector_id": place["connector_id"],
+        "status": "COMPLETED",
+        "last_updated": format_datetime(now),
+    }
+
+
 def session_update(session: Mapping[str, Any]) -> Content:
     """What a PATCH says of a Session that goes on: no periods, for what is patched is added to them, and would be there twice."""
     names = ("kwh", "total_cost", "status", "last_updated")

@@ -116,8 +116,8 @@ class Register:
     @property
     def whole(self) -> list[Decimal]:
         """Everything that it showed, in order."""
-        ends = [[self.begin], [wh for _, wh in self.samples], [self.end]]
-        return [wh for part in ends for wh in part if wh is not None]
+        shown = [self.begin, *(wh for _, wh in self.samples), self.end]
+        return [wh for wh in shown if wh is not None]
 
 
 def settle(charge: Charge, readings: Sequence[Reading]) -> Settled:
@@ -392,7 +392,7 @@ def _parking(readings: Sequence[Reading], ends: tuple[datetime, datetime]) -> tu
         has_charged = has_charged or state == "Charging"
         moment = min(max(whole_second(at), ends[0]), ends[1])
         found.append((moment, is_parking(state, has_charged)))
-    last = {moment: parks for moment, parks in found}
+    last = dict(found)
     steps = [(moment, last[moment]) for moment in sorted(last)]
     return tuple(step for index, step in enumerate(steps) if step[1] != (steps[index - 1][1] if index else False))
 

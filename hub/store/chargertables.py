@@ -28,6 +28,9 @@ from sqlalchemy import (
 )
 
 
+_IS_UNTOLD = "told_version < version or (cdr is not null and not is_cdr_told)"
+
+
 def add_charger_tables(metadata: MetaData) -> None:
     """Sites and tariffs, stations, charges, and what is on its way to stations."""
     _add_sites(metadata)
@@ -150,8 +153,9 @@ def _add_charges(metadata: MetaData) -> None:
     )
     Index("ix_charge_ocpp_id", table.c.identity, table.c.ocpp_id, unique=True)
     Index("ix_charge_session", table.c.session_id, unique=True, postgresql_where=text("session_id <> ''"))
+    Index("ix_charge_active", table.c.identity, postgresql_where=text("state = 'ACTIVE'"))
     Index("ix_charge_due", table.c.due_at, postgresql_where=text("state = 'ENDED'"))
-    Index("ix_charge_untold", table.c.number, postgresql_where=text("told_version < version or not is_cdr_told"))
+    Index("ix_charge_untold", table.c.number, postgresql_where=text(_IS_UNTOLD))
     Index("ix_charge_place", table.c.identity, table.c.evse, table.c.connector, table.c.number)
     # `key`: by what a reading is known again; `told_at`: by the station's own clock; `raw`: what came (JSON) where it was doubtful;
     # `kind`: which register it is, where it is not the one at the outlet; `charging_state`: in OCPP's words, where it was told

@@ -179,6 +179,14 @@ class Charges:
         """The charges that run."""
         return _charges(await self._direct.fetch(_ACTIVE, PAGE_MAX_ROWS))
 
+    async def running(self, identity: str) -> list[Charge]:
+        """The charges that run at a station."""
+        return _charges(await self._direct.fetch(_RUNNING, identity, OTHERS_MAX))
+
+    async def silent(self, before: datetime, most: int) -> list[Charge]:
+        """Charges that run and of which nothing was heard since a moment."""
+        return _charges(await self._direct.fetch(_SILENT, before, most))
+
     async def due(self, now: datetime, most: int) -> list[Charge]:
         """Charges whose CDR may be made, the oldest first."""
         return _charges(await self._direct.fetch(_DUE, now, most))
@@ -195,8 +203,8 @@ class Charges:
         """How many charges there are in each state but those that were billed."""
         return {row["state"]: row["count"] for row in await self._direct.fetch(_COUNT)}
 
-    async def mark_told(self, charge: Charge, at: datetime) -> None:
-        """Partners know a charge as it is in this version."""
+    async def mark_told(self, charge: Charge, at: datetime | None) -> None:
+        """Partners know a charge as it is in this version; `at` None: there is nothing that they could be told."""
         async with self._direct.transaction() as connection:
             await connection.execute(_MARK_TOLD, charge.number, charge.version, charge.state, at)
 
@@ -303,6 +311,11 @@ _ADD_READING = (
 )
 _READINGS = f"select {', '.join(_READING_COLUMNS)} from charge_reading where charge = $1 order by at, key limit $2"
 _ACTIVE = f"select {_ALL} from charge where state = 'ACTIVE' order by number limit $1"
+_RUNNING = f"select {_ALL} from charge where identity = $1 and state = 'ACTIVE' order by number limit $2"
+_SILENT = (
+    f"select {_ALL} from charge where state = 'ACTIVE' and greatest(made_at, coalesce(read_at, made_at)) < $1 "
+    "order by number limit $2"
+)
 _DUE = f"select {_ALL} from charge where state = 'ENDED' and due_at <= $1 order by due_at, number limit $2"
 _UNTOLD = (
     f"select {_ALL} from charge where session_id <> '' and number > $3 and ("
@@ -315,6 +328,7 @@ _PAGE = (
 )
 _COUNT = "select state, count(*) as count from charge where state <> 'COMPLETED' group by state"
 _MARK_TOLD = (
-    "update charge set told_version = greatest(told_version, $2), told_state = $3, told_at = $4 where number = $1"
+    "update charge set told_version = greatest(told_version, $2), told_state = $3, told_at = coalesce($4, told_at) "
+    "where number = $1"
 )
 _OFFSET = "select clock_offset_milliseconds from charge_station where identity = $1"

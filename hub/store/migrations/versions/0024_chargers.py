@@ -124,9 +124,13 @@ def _make_charges() -> None:
     op.create_index(
         "ix_charge_session", "charge", ["session_id"], unique=True, postgresql_where=sa.text("session_id <> ''")
     )
+    op.create_index("ix_charge_active", "charge", ["identity"], postgresql_where=sa.text("state = 'ACTIVE'"))
     op.create_index("ix_charge_due", "charge", ["due_at"], postgresql_where=sa.text("state = 'ENDED'"))
     op.create_index(
-        "ix_charge_untold", "charge", ["number"], postgresql_where=sa.text("told_version < version or not is_cdr_told")
+        "ix_charge_untold",
+        "charge",
+        ["number"],
+        postgresql_where=sa.text("told_version < version or (cdr is not null and not is_cdr_told)"),
     )
     op.create_index("ix_charge_place", "charge", ["identity", "evse", "connector", "number"])
     op.create_table(
