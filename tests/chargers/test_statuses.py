@@ -1,4 +1,4 @@
-"""From what connectors say to the status of EVSEs (§ status: CHARGING, RESERVED, AVAILABLE, UNKNOWN, INOPERATIVE, OUTOFORDER), and clocks."""
+"""From what connectors say to the status of EVSEs, and how far the clocks of stations are off."""
 
 from __future__ import annotations
 
