@@ -80,7 +80,7 @@ class LocalParty:
 
 
 class LocalDesk:
-    """The platform of the local CPO (`hub.partners.local.LocalPlatform`)."""
+    """The platform of the local CPO (`hub.partners.client.LocalPlatform`)."""
 
     def __init__(self, desks: Desks, clock: Clock) -> None:
         self._desks, self._clock = desks, clock

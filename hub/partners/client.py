@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 import httpcore
@@ -22,7 +22,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from hub.partners.exchanges import Outward
 from hub.partners.guard import Guard, PrivateAddress
-from hub.partners.local import LocalPlatform, is_local
+from hub.partners.local import is_local
 from hub.partners.pool import Pool, trusted
 from hub.partners.wire import Answer, BrokenOff, Call, Place
 from ocpi_modules.errors import OcpiError, ReceiverNotConnected, ReceiverTimeout, RoutingFault
@@ -58,6 +58,14 @@ def with_slash(call: Call, answer: Answer) -> Call | None:
     if meant.path != f"{asked.path}/":
         return None
     return replace(call, url=urlunsplit(asked._replace(path=meant.path)))
+
+
+class LocalPlatform(Protocol):
+    """A platform in this process."""
+
+    async def answer(self, call: Call) -> Answer:
+        """What it answers to a call; refusals are answers too. Raises nothing that a call may cause."""
+        ...
 
 
 Passed = Callable[[Outward], None]

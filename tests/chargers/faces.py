@@ -12,27 +12,27 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from hub.app import new_id
+from hub.chargers import face as faces
 from hub.chargers.authorising import Authoriser
-from hub.chargers.commands import CommandDesk, CommandPorts
 from hub.chargers.events import Answered, Ask, Outcome
+from hub.chargers.face import FacePorts, open_face
 from hub.chargers.keeper import CommandKeeper
-from hub.chargers.localparty import owns_tokens
+from hub.chargers.localparty import LocalCpo
 from hub.chargers.places import Plug, Site, SiteBook
-from hub.chargers.profiles import ProfileDesk, ProfilePorts
-from hub.chargers.promises import Promises
+from hub.chargers.profiles import ProfileDesk
 from hub.chargers.reservations import Reservations
 from hub.clock import SystemClock
 from hub.demo.caller import Heard
 from hub.demo.party import DemoPlatform
 from hub.store.chargecommands import ChargeCommands
-from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party
-from tests.chargers.localworld import LOC, LocalWorld, local_world
+from tests.chargers.localworld import LOC, NAME, LocalWorld, local_world
 
 Object = dict[str, Any]
 
 ACCEPTED = Outcome(Answered.ACCEPTED)
-CARD = {
+CARD: Object = {
     "country_code": "NL",
     "party_id": "MS1",
     "uid": "CARD1",
@@ -43,7 +43,7 @@ CARD = {
     "whitelist": "ALWAYS",
     "last_updated": "2026-01-01T00:00:00Z",
 }
-APP = {**CARD, "uid": "9b0c6c38-1234-5678-9abc-def012345678", "type": "APP_USER", "whitelist": "NEVER"}
+APP: Object = {**CARD, "uid": "9b0c6c38-1234-5678-9abc-def012345678", "type": "APP_USER", "whitelist": "NEVER"}
 CARD_NAMED = {name: str(CARD[name]) for name in ("country_code", "party_id", "uid", "type", "contract_id")}
 APP_NAMED = {name: str(APP[name]) for name in ("country_code", "party_id", "uid", "type", "contract_id")}
 
@@ -81,12 +81,28 @@ class Face:
     other: DemoPlatform
     stations: FakeStations
     kept: ChargeCommands
-    authoriser: Authoriser
-    promises: Promises
-    reservations: Reservations
-    profiles: ProfileDesk
-    keeper: CommandKeeper
+    made: faces.Face
     results: Any = field(default_factory=lambda: count(1))
+
+    @property
+    def authoriser(self) -> Authoriser:
+        """Decides who may charge."""
+        return self.made.authoriser
+
+    @property
+    def reservations(self) -> Reservations:
+        """Makes and ends reservations."""
+        return self.made.reservations
+
+    @property
+    def profiles(self) -> ProfileDesk:
+        """Sets charging profiles."""
+        return self.made.profiles
+
+    @property
+    def keeper(self) -> CommandKeeper:
+        """Answers for what others promised."""
+        return self.made.keeper
 
     def book(self) -> SiteBook:
         """The sites."""
@@ -104,6 +120,7 @@ class Face:
         self.stations.asked.clear()
         self.emsp.desk.results.clear()
         self.authoriser._cache.clear()
+        self.profiles._told.clear()
         await self.execute(
             "truncate charge_reservation, charge_command, charge_alias, charge_profile, charge_reading, charge, "
             "charge_connector, charge_evse, charge_station"
@@ -116,7 +133,7 @@ class Face:
 
     async def idle(self) -> None:
         """Return when nothing is under way any more."""
-        await asyncio.gather(*self.promises._tasks)
+        await asyncio.gather(*self.made.promises._tasks)
 
     async def status(self, identity: str, connector: int, status: str) -> None:
         await self.execute(
@@ -175,41 +192,23 @@ async def running_face(database_url: str, folder: Path) -> AsyncIterator[Face]:
     async with local_world(database_url, folder) as place:
         emsp = await place.world.join("E1", ("EMSP", "NL/MS1"), ("SCSP", "NL/SC1"))
         other = await place.world.join("E2", ("EMSP", "BE/MS2"))
-        await place.party.join()
-        clock, stations = SystemClock(), FakeStations()
-        kept, directory = ChargeCommands(place.hub.database.direct), lambda: place.hub.roster.directory
-        promises = Promises(kept, place.voice, clock)
-        reservations = Reservations(kept, stations, place.voice, clock)
-        one_site = SiteBook({"S1": site()})
-        ports = CommandPorts(
-            kept=kept,
-            stations=stations,
-            promises=promises,
-            reservations=reservations,
-            book=lambda: one_site,
-            clock=clock,
-        )
-        profiles = ProfileDesk(
-            ProfilePorts(
+        stations, kept, one_site = FakeStations(), ChargeCommands(place.hub.database.direct), SiteBook({"S1": site()})
+        made = open_face(
+            FacePorts(
+                cpo=LocalCpo(LOC, NAME),
                 kept=kept,
+                partners=place.hub.partners,
+                roster=place.hub.roster,
+                routing=place.hub.router,
                 stations=stations,
-                promises=promises,
-                telling=place.voice,
-                roles=lambda party: directory().roles(party),
-                clock=clock,
+                book=lambda: one_site,
+                clock=SystemClock(),
+                new_id=new_id,
             )
         )
-        place.serve(
-            {
-                ("commands", Interface.RECEIVER): CommandDesk(ports).take,
-                ("chargingprofiles", Interface.RECEIVER): profiles.take,
-            }
-        )
-        authoriser = Authoriser(
-            kept, place.voice, lambda: one_site, lambda owner: owns_tokens(directory(), LOC, owner), clock
-        )
-        keeper = CommandKeeper(kept, promises, reservations, clock)
+        place.hub.client.serve_locally(made.platform)
+        await made.party.join()
         try:
-            yield Face(place, emsp, other, stations, kept, authoriser, promises, reservations, profiles, keeper)
+            yield Face(place=place, emsp=emsp, other=other, stations=stations, kept=kept, made=made)
         finally:
-            await promises.close()
+            await made.close()

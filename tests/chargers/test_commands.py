@@ -39,7 +39,7 @@ def reserve(reservation_id: str = "r-1", token: Object = APP, **changes: Any) ->
     return {**asked, "expiry_date": within(hours=1), "authorization_reference": "ref-8", **changes}
 
 
-COMMANDS = {
+COMMANDS: dict[str, tuple[Object, type]] = {
     "START_SESSION": (START, RemoteStart),
     "STOP_SESSION": ({"session_id": "sess-1"}, RemoteStop),
     "RESERVE_NOW": (reserve("r-new"), Reserve),
