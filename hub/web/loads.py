@@ -157,7 +157,7 @@ def loads_router(desk: LoadDesk, admin_token: str | None) -> APIRouter:
 def shown(site: str, rows: list[KeptLimit], now: datetime) -> LoadShown:
     """What is kept of a site as the operator sees it; limits that are over are left out."""
     seen = next((row for row in rows if row.kind is LimitKind.SEEN), None)
-    content = decode_json(seen.content) if seen else {"nodes": [], "evses": []}
+    content = decode_json(seen.content.encode()) if seen else {"nodes": [], "evses": []}
     return LoadShown(
         site=site,
         kept=[show_limit(row, now) for row in rows if _counts(row, now)],

@@ -37,6 +37,7 @@ RENEW_SECONDS = 600
 CLOCK_MARGIN_SECONDS = 300
 """A station's clock may be slow by so much, and a set-point still counts there at once."""
 
+ROUNDS_MAX = 3
 RETRY_SECONDS = 60
 DWELLS_FRESH_SECONDS = 900
 
@@ -181,11 +182,24 @@ class _SiteControl:
             turns={uid: self.memories[uid].turn(now.at) for uid in here},
             dwells_seconds=await self._stays(site.id, now.at),
         )
-        planned = plan(self._seen(scene), self.swings)
-        self.swings = planned.swings
-        await self._lower(self._seen(scene), planned.wishes)
-        await self._raise(self._seen(scene), planned.wishes)
+        wishes = await self._settle(scene)
+        await self._raise(self._seen(scene), wishes)
         await self._show(site.id, self._seen(scene))
+
+    async def _settle(self, scene: Scene) -> Mapping[str, int]:
+        """Lower whoever has too much; where somebody does not do so, the others make room for it in the same step."""
+        swings, wishes = self.swings, dict[str, int]()
+        for _ in range(ROUNDS_MAX):
+            led = self._led(scene)
+            planned = plan(self._seen(scene), swings)
+            self.swings, wishes = planned.swings, planned.wishes
+            await self._lower(self._seen(scene), wishes)
+            if led <= self._led(scene):
+                break
+        return wishes
+
+    def _led(self, scene: Scene) -> set[str]:
+        return {uid for uid in scene.charges if self.memories[uid].standing.is_led}
 
     # --- look ---
 
