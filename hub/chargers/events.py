@@ -214,10 +214,14 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """The user and password of a station's request (HTTP Basic)."""
+    """The user and password of a station's request (HTTP Basic).
+
+    `is_certified`: a verified certificate names the user, and there is no password (security profile 3).
+    """
 
     user: str
     password: str
+    is_certified: bool = False
 
 
 class Refusal(StrEnum):

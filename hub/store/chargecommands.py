@@ -240,6 +240,11 @@ class ChargeCommands:
         found = f"{_select('charge_profile', KeptProfile)} where session_id = $1"
         return _one(KeptProfile, await self._direct.fetch(found, session_id))
 
+    async def profiles(self) -> dict[str, str]:
+        """The profiles of sessions that go on, by session."""
+        rows = await self._direct.fetch(_OPEN_PROFILES)
+        return {row["session_id"]: row["content"] for row in rows}
+
     async def drop_profile(self, session_id: str) -> None:
         """A session has no profile any more."""
         await self._direct.execute("delete from charge_profile where session_id = $1", session_id)
@@ -359,3 +364,8 @@ _OPEN_OF = (
 )
 _STATIONS = "select identity, state, connection <> '' as is_connected, features from charge_station where identity = any($1::text[])"
 _CONNECTORS = f"{_select('charge_connector', ConnectorNow)} where identity = any($1::text[])"
+
+_OPEN_PROFILES = (
+    "select p.session_id, p.content from charge_profile p join charge c on c.session_id = p.session_id "
+    "where c.session_id <> '' and c.state = 'ACTIVE'"
+)

@@ -1,4 +1,4 @@
-"""One hub with the face of the local CPO for each file that looks at it; each test finds it clean."""
+"""Fixtures of the tests of local chargers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,18 @@ from collections.abc import AsyncIterator
 import pytest
 
 from hub.chargers import promises
+from hub.store.database import Database
 from tests.chargers.faces import Face, running_face
+from tests.chargers.sitehouse import House
 from tests.databases import Databases
+
+
+@pytest.fixture
+async def house(database: Database) -> AsyncIterator[House]:
+    """A house on an empty database."""
+    made = House(database)
+    yield made
+    await made.close()
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +29,7 @@ async def _face_of_the_file(databases: Databases, tmp_path_factory: pytest.TempP
 
 @pytest.fixture
 async def face(_face_of_the_file: Face, monkeypatch: pytest.MonkeyPatch) -> Face:
-    """The face; results come at once."""
+    """The face of the local CPO, one for each file that looks at it, clean; results come at once."""
     monkeypatch.setattr(promises, "RESULT_AFTER_SECONDS", 0.05)
     await _face_of_the_file.clean()
     return _face_of_the_file
