@@ -300,6 +300,7 @@ class Closing:
             transfers=plan["transfers"],
             journal=await self._journal(step),
             decisions=await self._decisions(step, before, now),
+            limits=await self._limits(step, before, now),
             previous=before.root.hex() if before is not None else None,
         )
 
@@ -311,12 +312,16 @@ class Closing:
 
     async def _decisions(self, step: PeriodStep, before: KeptSeal | None, until: datetime) -> Content:
         """The root over what was decided since the seal before; tokens, after which a cause may be named, are salted hashes under it."""
-        grown = Growing()
-        async for rows in step.decisions(before.sealed_at if before is not None else _EVER, until):
-            contents = [*map(_decision_content, rows)]
-            digests = await step.digests(personal_values(contents))
-            grown = leaves_root(sealed_form(contents, digests), grown)
-        return _root_content(grown)
+        since = before.sealed_at if before is not None else _EVER
+        return await _salted_root(step, step.decisions(since, until), _decision_content)
+
+    async def _limits(self, step: PeriodStep, before: KeptSeal | None, until: datetime) -> Content:
+        """The root over what became known to be beyond the limit of decisions since the last seal that has such a root."""
+        has_limits = (
+            before is not None and read_sealed(decode_json(before.content.encode())["sealed"]).limits is not None
+        )
+        since = before.sealed_at if before is not None and has_limits else _EVER
+        return await _salted_root(step, step.limits(since, until), _limit_content)
 
     def _signed(self, sealed: SealedPeriod, period: Period, now: datetime) -> KeptSeal:
         tree = sealed.tree()
@@ -356,6 +361,8 @@ class Closing:
                 faults.append("the journal is another one than was sealed")
             if await self._decisions(step, before, seal.sealed_at) != sealed.decisions:
                 faults.append("the decisions are others than those that were sealed")
+            if sealed.limits is not None and await self._limits(step, before, seal.sealed_at) != sealed.limits:
+                faults.append("the limits of decisions are others than those that were sealed")
             if sealed.previous != (before.root.hex() if before is not None else None):
                 faults.append("the seal before is another one")
             return faults
@@ -556,8 +563,31 @@ def _decision_content(row: Record) -> Content:
         for name in ("decided_at", "stands_since", "revoked_at")
     }
     texts = {name: row[name] for name in ("scope", "action", "reason", "actor", "confirmed_by", "revoked_by")}
+    return texts | moments | _target_content(row)
+
+
+def _limit_content(row: Record) -> Content:
+    """That a decision bears on nothing that came at a moment or later, and since when that is known."""
+    texts = {name: row[name] for name in ("scope", "action", "actor")}
+    moments = {name: format_datetime(row[name]) for name in ("decided_at", "beyond_from", "known_at")}
+    return texts | moments | _target_content(row)
+
+
+def _target_content(row: Record) -> Content:
     cause, found, token_uid = row["target"].partition("|token|")
-    return texts | moments | {"target": cause} | ({"token_uid": token_uid} if found else {})
+    return {"target": cause, **({"token_uid": token_uid} if found else {})}
+
+
+async def _salted_root(
+    step: PeriodStep, portions: AsyncIterator[Sequence[Record]], content_of: Callable[[Record], Content]
+) -> Content:
+    """The root over contents of rows, with what stands for a driver in the place of a token."""
+    grown = Growing()
+    async for rows in portions:
+        contents = [*map(content_of, rows)]
+        digests = await step.digests(personal_values(contents))
+        grown = leaves_root(sealed_form(contents, digests), grown)
+    return _root_content(grown)
 
 
 def _root_content(grown: Growing) -> Content:
