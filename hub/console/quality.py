@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import ConfigDict
 
 from hub.console.accounts import Permission
 from hub.console.formats import percent
@@ -20,12 +19,13 @@ from hub.console.rendering import to_query
 from hub.console.routes import Console, look_again
 from hub.navigation.faults import FaultKind, Rule
 from hub.navigation.quality import CHECKS, ITEM_LEVELS, Check, Item, Level
-from hub.web.listing import Filters, Page
+from hub.web.listing import Filters, Page, PartyText
 from hub.web.quality import JudgedFilters, JudgedShown, QualityDesk, QualityInFull, QualityShown, ShareShown
 from ocpi_modules.parties import Party
 
 QUALITY_PATH = "/console/quality"
 LOCATIONS_PATH = f"{QUALITY_PATH}/locations"
+_ABBREVIATIONS = frozenset({"EVSE", "EVSES", "ID", "UID"})
 PARTS = {Level.LOCATION: "Locations", Level.EVSE: "EVSEs", Level.CONNECTOR: "connectors"}
 
 
@@ -103,7 +103,8 @@ def score_path(party: str) -> str:
 
 def words(name: str) -> str:
     """A name in capitals for people."""
-    return name.replace("_", " ").capitalize().replace("Evse", "EVSE").replace(" id", " ID")
+    spoken = " ".join(word if word in _ABBREVIATIONS else word.lower() for word in name.split("_"))
+    return spoken[:1].upper() + spoken[1:]
 
 
 def _check(score: QualityInFull, share: ShareShown) -> ShareRow:
@@ -130,14 +131,15 @@ def _fault(owner: Party, kind: str, parts: int, keys: Sequence[str]) -> FaultSho
 
 
 class ScoreFilters(Filters):
-    """No more than a page of them."""
+    """Whose scores are wanted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    party: PartyText | None = None
 
 
 def _scores(desk: QualityDesk) -> Listing[QualityShown, ScoreFilters]:
     async def read(asked: ScoreFilters) -> Page[QualityShown]:
-        return sliced(await desk.scores(), asked)
+        scores = await desk.scores()
+        return sliced([score for score in scores if asked.party in {None, score.party}], asked)
 
     return Listing(
         title="Location quality",
@@ -187,7 +189,7 @@ def _scores(desk: QualityDesk) -> Listing[QualityShown, ScoreFilters]:
                 link=lambda row: locations_path(row.party, shown="no"),
             ),
         ),
-        filters=(),
+        filters=(FilterField(name="party", label="CPO", placeholder="DE/ABC"),),
         asked=ScoreFilters,
         read=read,
         empty="No CPO has sent a Location that is meant for everybody. Invite CPOs under Partners.",

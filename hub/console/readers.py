@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request, Response
-from pydantic import ConfigDict
 
 from hub.console.accounts import Permission
-from hub.console.listing import Column, Listing, add_listing, sliced, validated
+from hub.console.listing import Column, FilterField, Listing, add_listing, sliced, validated
 from hub.console.routes import Console, done
 from hub.navigation.doorkeeper import Doorkeeper
+from hub.store.readers import Reader
 from hub.web.listing import Filters, Page
 from hub.web.readers import ReaderAsked, ReaderShown, reader_shown
 from ocpi_modules.errors import UnknownPath
@@ -77,14 +77,20 @@ def reader_path(reader_id: int) -> str:
 
 
 class ReaderFilters(Filters):
-    """No more than a page of them."""
+    """Whether those are wanted whose key counts, or those whose key was taken back."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    key: Literal["counts", "gone"] | None = None
+
+
+def _key_of(reader: Reader) -> str:
+    return "counts" if reader.revoked_at is None else "gone"
 
 
 def _readers(doorkeeper: Doorkeeper) -> Listing[ReaderShown, ReaderFilters]:
     async def read(asked: ReaderFilters) -> Page[ReaderShown]:
-        return sliced([reader_shown(reader, used) for reader, used in await doorkeeper.all()], asked)
+        known = await doorkeeper.all()
+        shown = [reader_shown(reader, used) for reader, used in known if asked.key in {None, _key_of(reader)}]
+        return sliced(shown, asked)
 
     return Listing(
         title="Map readers",
@@ -101,7 +107,7 @@ def _readers(doorkeeper: Doorkeeper) -> Listing[ReaderShown, ReaderFilters]:
                 kind="number",
                 link=lambda row: f"{reader_path(row.id)}#days",
             ),
-            Column(key="per_day", label="A day at most", value=lambda row: row.per_day, kind="number"),
+            Column(key="per_day", label="A day at most", value=lambda row: row.per_day, kind="number", is_minor=True),
             Column(
                 key="per_second",
                 label="A second at most",
@@ -119,7 +125,7 @@ def _readers(doorkeeper: Doorkeeper) -> Listing[ReaderShown, ReaderFilters]:
             Column(key="made_at", label="Since", value=lambda row: row.made_at, kind="moment", is_minor=True),
             Column(key="revoked_at", label="Taken back", value=lambda row: row.revoked_at, kind="moment"),
         ),
-        filters=(),
+        filters=(FilterField(name="key", label="Key", choices=(("counts", "counts"), ("gone", "taken back"))),),
         asked=ReaderFilters,
         read=read,
         empty="Nobody has a key yet. Give one to an app below: it may then ask more than somebody without a key.",

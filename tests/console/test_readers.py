@@ -46,6 +46,8 @@ async def test_a_key_is_shown_once_counts_and_is_taken_back(desk: Clearing) -> N
     await otto.post(f"{PAGE}/1/revoke", page=f"{PAGE}/1")
     assert (await otto.http.get(BOX, headers=key)).status_code == 401
     assert "taken back" in said(await otto.get(f"{PAGE}/1"))
+    assert "Carto" in said(await otto.get(f"{PAGE}?key=gone"))
+    assert "Carto" not in said(await otto.get(f"{PAGE}?key=counts"))
     await otto.post(f"{PAGE}/1/revoke", page=PAGE)
     assert "The key was taken back before." in said(await otto.get(f"{PAGE}/1"))
     ada = await visitor(desk.world, "ada", Role.ADMIN)
