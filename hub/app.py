@@ -74,6 +74,7 @@ from hub.settlement.engine.chasing import Chasing, MissingBoard, Terms, look_sec
 from hub.settlement.engine.clearing import Clearing
 from hub.settlement.engine.corrections import CorrectionDesk
 from hub.settlement.engine.crew import Crew, Means
+from hub.settlement.engine.cuttingoff import CuttingOff
 from hub.settlement.engine.disputes import DisputeRoom
 from hub.settlement.engine.foretelling import Foreteller
 from hub.settlement.engine.periodlook import PeriodLook
@@ -265,13 +266,14 @@ class Hub:
             self._agreements_now,
             settings.settle_seconds * PERIOD_LOOK_ROUNDS,
         )
+        failures = StepFailures(self.database.direct)
         rounds = (
             self.disputes.expire_due,
             self.disputes.concede_credited,
             self.corrections.turn_superseded,
             refused.run_due,
             self.period_look.run_due,
-            self.closing.cut_off_due,
+            CuttingOff(self.closing, failures, clock).run_due,
             retention.run_due,
         )
         means = Means(url=database_url, clock=clock, agreements=self.agreements)
@@ -319,7 +321,7 @@ class Hub:
             )
         )
         self.navigation = self._open_navigation(settings, database_url)
-        self.period_steps = Steps(clock, StepFailures(self.database.direct))
+        self.period_steps = Steps(clock, failures)
         self.app = self._application(settings, endpoint, url)
 
     def _open_navigation(self, settings: Settings, database_url: str) -> Navigation | None:
