@@ -147,12 +147,15 @@ class Closing:
 
     # --- cut off
 
-    async def cut_off_due(self) -> int:
-        """Cut off the periods whose time has come, once all that came in time is looked at; returns how many those were."""
-        due = [period for period in await self._book.due(self._clock.now()) if not await self._waits_for(period)]
-        for period in due:
-            await self.cut_off(period.id, BY_ITSELF)
-        return len(due)
+    async def due(self) -> list[KeptPeriod]:
+        """The open periods whose time to be cut off has come, and for which nothing waits to be looked at that came in time."""
+        return [period for period in await self._book.due(self._clock.now()) if not await self._waits_for(period)]
+
+    async def holding_up(self, period: Period) -> int:
+        """How many CDRs that came in time keep a period from being cut off whose time has come; 0 for any other."""
+        if period.state is not State.OPEN or self._clock.now() < period.closes_at:
+            return 0
+        return await self._book.waiting(period.closes_at)
 
     async def cut_off(self, period_id: str, actor: str, *, is_early: bool = False) -> Period:
         """CDRs that are looked at from now on count in a later period. Before the period ended only if that is wanted (`is_early`)."""
