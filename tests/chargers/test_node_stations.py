@@ -62,7 +62,7 @@ async def station(request: pytest.FixtureRequest, node: Node, door: Door) -> Asy
 
 
 def is_old(door: Door) -> bool:
-    return door.desk.of("connected")[0][0] == "1.6"
+    return bool(door.desk.of("connected")[0][0] == "1.6")
 
 
 def spot(door: Door) -> Spot:
