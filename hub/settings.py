@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -32,6 +33,16 @@ def _named(name: str) -> str:
     if not name.strip():
         raise ValueError("is empty")
     return name
+
+
+def _party_named(name: str) -> str:
+    return str(Party.parse(name))
+
+
+def _addresses_named(names: str) -> str:
+    for name in filter(None, map(str.strip, names.split(","))):
+        ip_address(name)
+    return names
 
 
 class Settings(BaseSettings):
@@ -193,6 +204,29 @@ class Settings(BaseSettings):
     )
     data_attribution: Annotated[str, String(200)] | None = Field(
         None, description="Whom users of the open data have to name; else the name of the hub."
+    )
+    local_cpo: Annotated[str, AfterValidator(_party_named)] = Field(
+        "NL/LOC", description="The party (`CC/PID`) as which charge points appear that are joined to the hub itself."
+    )
+    charger_front: Annotated[str, AfterValidator(_addresses_named)] = Field(
+        "",
+        description="Addresses, with commas between, of proxies before the hub that check the certificates of charge points "
+        "(security profile 3): only from them is `X-Client-Certificate-CN` believed.",
+    )
+    charger_grace_seconds: float = Field(
+        120.0, ge=0, le=86_400, description="How long a charge point may be away before its EVSEs are UNKNOWN."
+    )
+    charger_boot_seconds: int = Field(
+        300,
+        ge=10,
+        le=86_400,
+        description="How often charge points say that they are alive (the interval of BootNotification).",
+    )
+    charger_meter_seconds: int = Field(
+        60, ge=1, le=3_600, description="How often they are asked to send what their meters say during a charge."
+    )
+    load_step_seconds: float = Field(
+        10.0, ge=1, le=300, description="How often the load of managed sites is shared out anew."
     )
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="Log lines as JSON or as text; auto: text on a terminal."
