@@ -23,6 +23,11 @@ Where = Callable[[str], Awaitable[str | None]]
 class Elsewhere(Protocol):
     """The other processes of the hub."""
 
+    @property
+    def own_name(self) -> str:
+        """The name of this one."""
+        ...
+
     async def ask(self, process: str, identity: str, ask: Ask, wait_seconds: float) -> Outcome | None:
         """What a station answers that is connected to another process; None where that process does not have it, or does not answer."""
         ...
@@ -34,6 +39,8 @@ class Elsewhere(Protocol):
 
 class Nowhere:
     """The other processes of a hub that is one."""
+
+    own_name = ""
 
     async def ask(self, process: str, identity: str, ask: Ask, wait_seconds: float) -> Outcome | None:
         """Nobody has it."""
@@ -51,12 +58,11 @@ async def nowhere(identity: str) -> str | None:
 class Sockets:
     """Asks stations (`hub.chargers.events.Stations`), wherever their sockets are.
 
-    `process` is the name of this one. The newest socket of a station counts. A question that an older one had not answered is asked again
-    at the newer one.
+    The newest socket of a station counts. A question that an older one had not answered is asked again at the newer one.
     """
 
-    def __init__(self, process: str = "", where: Where = nowhere, elsewhere: Elsewhere | None = None) -> None:
-        self._process, self._where = process, where
+    def __init__(self, where: Where = nowhere, elsewhere: Elsewhere | None = None) -> None:
+        self._where = where
         self._elsewhere: Elsewhere = elsewhere or Nowhere()
         self._links: dict[str, Link] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -141,7 +147,7 @@ class Sockets:
         except Exception as fault:
             _log.error("station_not_given_up", station=link.identity, exc_info=fault)
             return
-        if holder not in {None, self._process} and self._links.get(link.identity) is link:
+        if holder not in {None, self._elsewhere.own_name} and self._links.get(link.identity) is link:
             del self._links[link.identity]
             await link.supersede()
 

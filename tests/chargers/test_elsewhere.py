@@ -117,7 +117,7 @@ def process(name: str, wire: Wire, holders: dict[str, str]) -> Process:
     async def where(identity: str) -> str | None:
         return holders.get(identity)
 
-    sockets = Sockets(name, where, elsewhere)
+    sockets = Sockets(where, elsewhere)
     elsewhere.answer_for(sockets)
     return Process(peers, sockets)
 
