@@ -249,6 +249,16 @@ async def test_a_frame_beyond_the_bound_closes_the_socket_1009(door: Door) -> No
         assert (await station.boot())[0] == 3
 
 
+async def test_a_long_message_is_checked_as_a_short_one(door: Door) -> None:
+    values: list[dict[str, Any]] = [{"timestamp": "2026-03-01T12:00:00Z", "sampledValue": [{"value": "1"}] * 3_000}]
+    async with raw_station(door) as station:
+        await station.boot()
+        assert (await station.ask("MeterValues", {"connectorId": 1, "meterValue": values}))[0] == 3
+        values[0]["sampledValue"] = [{"value": "1"}] * 3_000 + [{"value": 1}]
+        answer = await station.ask("MeterValues", {"connectorId": 1, "meterValue": values})
+        assert answer[2:4] == ["TypeConstraintViolation", "meterValue.0.sampledValue.3000.value: type string"]
+
+
 async def test_2_1_a_send_is_taken_without_an_answer(door: Door) -> None:
     async with raw_station(door, version="2.1") as station:
         await station.boot("2.1")
