@@ -47,6 +47,11 @@ class PeerStations:
     def __init__(self, peers: Peers) -> None:
         self._peers = peers
 
+    @property
+    def own_name(self) -> str:
+        """The name of this process."""
+        return self._peers.name
+
     def answer_for(self, sockets: Sockets) -> None:
         """Answer questions of others about stations at this process, and make way for newer sockets there."""
 

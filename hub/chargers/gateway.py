@@ -33,7 +33,7 @@ HANDSHAKES_MAX_AT_ONCE = 64
 LOGIN_MAX_BYTES = 1_024
 
 PATH = "/ocpp/"
-CLIENT_NAME_HEADER = "x-client-certificate-name"
+CLIENT_NAME_HEADER = "x-client-certificate-cn"
 FORWARDED_FOR_HEADER, FORWARDED_PROTO_HEADER = "x-forwarded-for", "x-forwarded-proto"
 
 SUBPROTOCOLS: Mapping[str, type[Link]] = {"ocpp1.6": Link16, "ocpp2.0.1": Link201, "ocpp2.1": Link21}
@@ -214,8 +214,8 @@ def read_knock(scope: Mapping[str, Any], front: frozenset[str]) -> Knock:
     is_secure = scope["scheme"] == "wss"
     login = read_login(headers["authorization"], identity) if "authorization" in headers else None
     if remote in front:
-        name = headers.get(CLIENT_NAME_HEADER)
-        login = login if name is None else certified(identity, name)
+        name = headers.get(CLIENT_NAME_HEADER, "")
+        login = certified(identity, name) if name else login  # without a verified certificate it is empty
         remote = headers.get(FORWARDED_FOR_HEADER, remote).rpartition(",")[2].strip()
         is_secure = headers.get(FORWARDED_PROTO_HEADER, scope["scheme"]).strip().lower() in {"https", "wss"}
     return Knock(identity, login, remote, is_secure, tuple(scope.get("subprotocols", ())))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 import structlog
@@ -23,6 +23,11 @@ Where = Callable[[str], Awaitable[str | None]]
 class Elsewhere(Protocol):
     """The other processes of the hub."""
 
+    @property
+    def own_name(self) -> str:
+        """The name of this one."""
+        ...
+
     async def ask(self, process: str, identity: str, ask: Ask, wait_seconds: float) -> Outcome | None:
         """What a station answers that is connected to another process; None where that process does not have it, or does not answer."""
         ...
@@ -34,6 +39,8 @@ class Elsewhere(Protocol):
 
 class Nowhere:
     """The other processes of a hub that is one."""
+
+    own_name = ""
 
     async def ask(self, process: str, identity: str, ask: Ask, wait_seconds: float) -> Outcome | None:
         """Nobody has it."""
@@ -59,7 +66,7 @@ class Sockets:
         self._elsewhere: Elsewhere = elsewhere or Nowhere()
         self._links: dict[str, Link] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._ending: set[asyncio.Task[None]] = set()
+        self._steps: set[asyncio.Task[None]] = set()
 
     @property
     def count(self) -> int:
@@ -75,7 +82,7 @@ class Sockets:
         older = self._links.get(link.identity)
         self._links[link.identity] = link
         if older is not None:
-            self._end(older)
+            self._spawn(older.supersede())
 
     async def tell_connected(self, link: Link, tell: Callable[[], Awaitable[None]]) -> None:
         """Tell the desk of a socket, in the order in which they came, then the other processes; nothing of one that is old by now."""
@@ -90,10 +97,10 @@ class Sockets:
             del self._links[link.identity]
 
     def taken_elsewhere(self, identity: str) -> None:
-        """A station has a newer socket at another process."""
-        link = self._links.pop(identity, None)
+        """Another process has taken a socket of a station. What is told may be late: the database knows whose is the newest."""
+        link = self._links.get(identity)
         if link is not None:
-            self._end(link)
+            self._spawn(self._yield(link))
 
     async def ask(self, identity: str, ask: Ask, wait_seconds: float) -> Outcome:
         """What a station answers, within a time. Never raises for what a station does or does not do."""
@@ -120,8 +127,12 @@ class Sockets:
             return await self.ask_here(identity, ask, wait_seconds) if identity in self._links else None
 
     async def _ask_elsewhere(self, identity: str, ask: Ask, wait_seconds: float) -> Outcome:
-        process = await self._where(identity)
-        outcome = None if process is None else await self._elsewhere.ask(process, identity, ask, wait_seconds)
+        try:
+            process = await self._where(identity)
+            outcome = None if process is None else await self._elsewhere.ask(process, identity, ask, wait_seconds)
+        except Exception as fault:
+            _log.error("station_not_asked", station=identity, exc_info=fault)
+            return Outcome(Answered.FAILED, said="the hub could not ask it")
         return outcome or Outcome(Answered.NOT_CONNECTED, said="the station is not connected")
 
     def _turn(self, identity: str) -> asyncio.Lock:
@@ -130,7 +141,17 @@ class Sockets:
             lock = self._turns[identity] = asyncio.Lock()
         return lock
 
-    def _end(self, link: Link) -> None:
-        task = asyncio.create_task(link.supersede())
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+    async def _yield(self, link: Link) -> None:
+        try:
+            holder = await self._where(link.identity)
+        except Exception as fault:
+            _log.error("station_not_given_up", station=link.identity, exc_info=fault)
+            return
+        if holder not in {None, self._elsewhere.own_name} and self._links.get(link.identity) is link:
+            del self._links[link.identity]
+            await link.supersede()
+
+    def _spawn(self, step: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(step)
+        self._steps.add(task)
+        task.add_done_callback(self._steps.discard)

@@ -78,15 +78,15 @@ def _values(part: dict[str, Any], known: dict[str, Any]) -> st.SearchStrategy[An
         case "object":
             return _objects(part, known)
         case "array":
-            most = min(part.get("maxItems", ITEMS_MAX), ITEMS_MAX)
-            return st.lists(_values(part["items"], known), min_size=part.get("minItems", 0), max_size=most)
+            items = _values(part["items"], known)
+            return st.lists(items, min_size=part.get("minItems", 0), max_size=min(part.get("maxItems", 9), ITEMS_MAX))
         case "string":
             return _texts(part)
         case "integer":
             return st.integers(_bound(part, "minimum"), _bound(part, "maximum")) | st.integers(0, 3)
         case "number":
-            bounds = {"min_value": _bound(part, "minimum"), "max_value": _bound(part, "maximum")}
-            return st.floats(allow_nan=False, allow_infinity=False, **bounds)
+            least, most = _bound(part, "minimum"), _bound(part, "maximum")
+            return st.floats(least, most, allow_nan=False, allow_infinity=False)
         case "boolean":
             return st.booleans()
         case _:

@@ -110,14 +110,16 @@ async def test_an_identity_with_colons_has_a_login_too(door: Door) -> None:
 
 
 async def test_c_t5_c7_a_certificate_is_believed_of_the_front_only() -> None:
-    told = {"x-client-certificate-name": "S1", "x-forwarded-for": "198.51.100.7", "x-forwarded-proto": "https"}
+    told = {"x-client-certificate-cn": "S1", "x-forwarded-for": "198.51.100.7", "x-forwarded-proto": "https"}
     async with running_gateway(front=frozenset({"127.0.0.1"})) as door:
         door.desk.passwords["S1"] = "secret"
         async with raw_station(door, headers=told) as station:
             await station.boot()
         assert door.desk.of("admit") == [(Login("S1", "", is_certified=True), "198.51.100.7", True)]
-        other = await refused(door, "S1", told | {"x-client-certificate-name": "S2"})
+        other = await refused(door, "S1", told | {"x-client-certificate-cn": "S2"})
         assert other.response.status_code == 401
+        without = await refused(door, "S1", told | {"x-client-certificate-cn": ""})
+        assert without.response.status_code == 401
     async with running_gateway() as door:
         door.desk.passwords["S1"] = "secret"
         assert (await refused(door, "S1", told)).response.status_code == 401
@@ -245,6 +247,16 @@ async def test_a_frame_beyond_the_bound_closes_the_socket_1009(door: Door) -> No
         assert (await station.until_closed())[0] == 1009
     async with raw_station(door) as station:
         assert (await station.boot())[0] == 3
+
+
+async def test_a_long_message_is_checked_as_a_short_one(door: Door) -> None:
+    values: list[dict[str, Any]] = [{"timestamp": "2026-03-01T12:00:00Z", "sampledValue": [{"value": "1"}] * 3_000}]
+    async with raw_station(door) as station:
+        await station.boot()
+        assert (await station.ask("MeterValues", {"connectorId": 1, "meterValue": values}))[0] == 3
+        values[0]["sampledValue"] = [{"value": "1"}] * 3_000 + [{"value": 1}]
+        answer = await station.ask("MeterValues", {"connectorId": 1, "meterValue": values})
+        assert answer[2:4] == ["TypeConstraintViolation", "meterValue.0.sampledValue.3000.value: type string"]
 
 
 async def test_2_1_a_send_is_taken_without_an_answer(door: Door) -> None:

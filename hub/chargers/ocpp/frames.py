@@ -7,7 +7,7 @@ misspell.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -32,12 +32,13 @@ NO_ID = "-1"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A CALL, or a SEND of 2.1, which wants no answer."""
+    """A CALL, or a SEND of 2.1, which wants no answer. `size`: how many characters came."""
 
     id: str
     action: str
     payload: Words
     wants_answer: bool = True
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ def read_frame(text: str, version: str) -> Frame:
     if not isinstance(whole, list) or not whole:
         return Unreadable(NO_ID, _malformed(version), "a message is a list with something in it")
     id = whole[1] if len(whole) > 1 and _is_id(whole[1]) else NO_ID
-    return _read_kind(whole, id, version)
+    frame = _read_kind(whole, id, version)
+    return replace(frame, size=len(text)) if isinstance(frame, Question) else frame
 
 
 def question_text(id: str, action: str, payload: Words) -> str:
