@@ -20,7 +20,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub import __version__
+from hub.chargers.gateway import charger_router
+from hub.chargers.localparty import LocalCpo
+from hub.chargers.stationbook import StationRules
+from hub.chargers.whole import Chargers, ChargerTerms, Outside
 from hub.clock import Clock, SystemClock
+from hub.console import passwords
 from hub.console.accounts import read_grants
 from hub.console.alertwatch import LOOK_SECONDS, AlertsDesk, AlertWatch, Badge, Sources
 from hub.console.causes import CauseDesks
@@ -74,7 +79,9 @@ from hub.settlement.engine.clearing import Clearing
 from hub.settlement.engine.corrections import CorrectionDesk
 from hub.settlement.engine.crew import Crew, Means
 from hub.settlement.engine.disputes import DisputeRoom
+from hub.settlement.engine.feelook import FeeLook
 from hub.settlement.engine.foretelling import Foreteller
+from hub.settlement.engine.latecomers import LateLook
 from hub.settlement.engine.periodlook import PeriodLook
 from hub.settlement.engine.pricing import Pricer
 from hub.settlement.engine.proof import ProofRoom
@@ -83,6 +90,7 @@ from hub.settlement.engine.retention import Retention
 from hub.settlement.engine.views import ViewShelf
 from hub.store.accounts import Accounts
 from hub.store.alerts import AlertBook
+from hub.store.billedfees import FeeBook
 from hub.store.books import BookReader
 from hub.store.callbacks import Callbacks
 from hub.store.chases import Chases, MissingAsked
@@ -101,6 +109,7 @@ from hub.store.forgetting import Forgetting
 from hub.store.glance import Glance
 from hub.store.handshakes import HandshakeSteps, KeptStep
 from hub.store.health import DatabaseHealth
+from hub.store.latecomers import LateBook
 from hub.store.leader import Leadership, key_mark
 from hub.store.ledger import Ledger
 from hub.store.meterkeys import MeterKeys
@@ -122,6 +131,7 @@ from hub.store.views import EmspViews
 from hub.web.admin import Desk, admin_router
 from hub.web.agreements import AgreementsDesk, agreements_router
 from hub.web.books import BooksDesk, books_router
+from hub.web.chargers import ChargersDesk, chargers_router
 from hub.web.decisions import DecisionsDesk, decisions_router
 from hub.web.disputes import DisputesDesk, disputes_router
 from hub.web.docs import add_docs
@@ -130,6 +140,7 @@ from hub.web.evidence import evidence_router
 from hub.web.feeds import feeds_router
 from hub.web.health import Vitals, processes_of
 from hub.web.lanes import LanesDesk
+from hub.web.loads import LoadDesk, loads_router
 from hub.web.messages import MessagesDesk
 from hub.web.meterkeys import MeterKeysDesk, meterkeys_router
 from hub.web.metrics import Metrics, log_seen, metrics_router
@@ -161,7 +172,9 @@ JOURNAL_DRAIN_SECONDS = 3.0
 SNAPSHOTS_FOLDER = "snapshots"
 SHARES, LANES = "shares", "lanes"
 PERIOD_LOOK_ROUNDS = 60
-"""Whole periods are looked at once in so many rounds of settlement."""
+FEE_LOOK_ROUNDS = 10
+LATE_LOOK_ROUNDS = 6
+"""Whole periods, the fees on their statements, and what came late are looked at once in so many rounds of settlement."""
 
 _log = structlog.get_logger()
 
@@ -236,7 +249,7 @@ class Hub:
         self.recent = Recent()
         self.metrics = Metrics()
         paging = Paging(settings.page_limit_default, settings.page_limit_max)
-        router = Router(self._ports(safe), url, paging)
+        self.router = router = Router(self._ports(safe), url, paging)
         self.pulls = Pulls(self.database)
         self.prober = Prober(self.partners, self.roster, self.client, clock)
         self.puller = Puller(
@@ -262,12 +275,20 @@ class Hub:
             self._agreements_now,
             settings.settle_seconds * PERIOD_LOOK_ROUNDS,
         )
+        fee_look = FeeLook(
+            (FeeBook(self.database.direct), self.books.verdicts),
+            clock,
+            self._agreements_now,
+            settings.settle_seconds * FEE_LOOK_ROUNDS,
+        )
         rounds = (
             self.disputes.expire_due,
             self.disputes.concede_credited,
             self.corrections.turn_superseded,
             refused.run_due,
             self.period_look.run_due,
+            fee_look.run_due,
+            LateLook(LateBook(self.database.direct), clock, settings.settle_seconds * LATE_LOOK_ROUNDS).run_due,
             self.closing.cut_off_due,
             retention.run_due,
         )
@@ -298,6 +319,8 @@ class Hub:
         self.peers.on_pull(self._pull_hinted)
         self.peers.answer(SHARES, self._own_share_packed)
         self.peers.answer(LANES, self._own_lanes_packed)
+        self.chargers = self._open_chargers(settings)
+        self.client.serve_locally(self.chargers.platform)
         endpoint = OcpiEndpoint(
             OcpiPorts(
                 partners=self.partners,
@@ -318,6 +341,31 @@ class Hub:
         self.navigation = self._open_navigation(settings, database_url)
         self.period_steps = Steps(clock, StepFailures(self.database.direct))
         self.app = self._application(settings, endpoint, url)
+
+    def _open_chargers(self, settings: Settings) -> Chargers:
+        outside = Outside(
+            direct=self.database.direct,
+            partners=self.partners,
+            roster=self.roster,
+            peers=self.peers,
+            routing=self.router,
+            passwords=passwords,
+            clock=self._clock,
+            new_id=new_id,
+        )
+        rules = StationRules(
+            process=self.peers.name,
+            boot_seconds=settings.charger_boot_seconds,
+            meter_seconds=settings.charger_meter_seconds,
+            grace_seconds=settings.charger_grace_seconds,
+        )
+        terms = ChargerTerms(
+            cpo=LocalCpo(Party.parse(settings.local_cpo), f"{settings.name}: local chargers"),
+            rules=rules,
+            load_step_seconds=settings.load_step_seconds,
+            front=frozenset(filter(None, map(str.strip, settings.charger_front.split(",")))),
+        )
+        return Chargers(outside, terms)
 
     def _open_navigation(self, settings: Settings, database_url: str) -> Navigation | None:
         if not settings.navigation:
@@ -418,6 +466,7 @@ class Hub:
         statements = StatementsDesk(self.closing, Statements(self.database.direct))
         app.include_router(statements_router(statements, settings.admin_token_text()))
         app.include_router(metrics_router(self._measure, settings.admin_token_text()))
+        self._add_chargers(app, settings.admin_token_text())
         self._add_console(app, settings, url)
         if self.navigation is not None:
             self._add_navigation(app, self.navigation, settings)
@@ -428,6 +477,14 @@ class Hub:
         app.add_exception_handler(HTTPException, told_to_readers(on_http_exception))
         app.add_exception_handler(Exception, told_to_readers(on_unexpected))
         return app
+
+    def _add_chargers(self, app: FastAPI, admin_token: str | None) -> None:
+        chargers, clock = self.chargers, self._clock
+        desk = ChargersDesk(chargers.keeper, chargers.sites, chargers.office, clock)
+        loads = LoadDesk(lambda: chargers.keeper.book, chargers.limits, clock, chargers.wake_loads)
+        app.include_router(charger_router(chargers.gateway))
+        app.include_router(loads_router(loads, admin_token))
+        app.include_router(chargers_router(desk, admin_token))
 
     def _add_console(self, app: FastAPI, settings: Settings, url: str) -> None:
         app.mount(STATIC_PATH, static_files())
@@ -491,6 +548,7 @@ class Hub:
         await self.peers.start()
         await self.leadership.start()
         self.recorder.start()
+        await self.chargers.start()
         if self.navigation is not None:
             self.navigation.start()
         dates = asyncio.create_task(self.roster.keep_dates())
@@ -505,6 +563,7 @@ class Hub:
             await self.console.close()
             await ended(dates)
             await self.leadership.close()
+            await self.chargers.close()
             await self.lanes.close(LANE_DRAIN_SECONDS)
             await self.peers.close()
             if self.stream is not None:
@@ -534,6 +593,7 @@ class Hub:
         self.clearing.start()
         self.chasing.start()
         self.watch.start()
+        await self.chargers.lead()
         if self.navigation is not None:
             self.navigation.projector.start()
 
@@ -544,6 +604,7 @@ class Hub:
         if self.navigation is not None:
             await self.navigation.projector.close()
         await self.watch.close()
+        await self.chargers.follow()
         await self.chasing.close()
         await asyncio.gather(self.dues.close(), self.puller.close(), self.clearing.close(), self.lanes.follow())
 

@@ -49,6 +49,7 @@ class Permit:
 
     `token`: its CdrToken (mod_cdrs, "CdrToken class"); None where nobody is known to pay. `auth_method`: AuthMethod of OCPI (``WHITELIST``,
     ``AUTH_REQUEST``, ``COMMAND``). `reference`: the eMSP's authorization_reference. `expires_at`: until when a station may keep the answer.
+    `group`: whose tokens may stop each other's charges (parentIdTag, groupIdToken), empty for none.
     """
 
     status: PermitStatus
@@ -56,6 +57,7 @@ class Permit:
     auth_method: str = "WHITELIST"
     reference: str | None = None
     expires_at: datetime | None = None
+    group: str = ""
 
     @property
     def is_granted(self) -> bool:

@@ -58,15 +58,28 @@ class Imported:
     secrets: Mapping[str, str] = field(default_factory=dict)
 
 
+class Joining(Protocol):
+    """Makes the local CPO a party (`hub.chargers.localparty.LocalParty`)."""
+
+    def require_free(self) -> None:
+        """Raises InvalidParameters where somebody else is that party."""
+        ...
+
+    async def join(self) -> None:
+        """Be a partner; nothing happens where it is one already. Raises InvalidParameters."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """What the keeper works with."""
+    """What the keeper works with; `joining` makes the local CPO a party when there is a site."""
 
     sites: ChargeSites
     stations: ChargeStations
     passwords: Passwords
     clock: Clock
     party: Party
+    joining: Joining | None = None
 
 
 class SiteKeeper:
@@ -108,8 +121,13 @@ class SiteKeeper:
     # --- changes by the operator ---
 
     async def provision(self, content: Any) -> Imported:
-        """Keep what an operator provisions, all of it or nothing; what it does not name stays. Raises BadProvisions."""
-        party = self._ports.party
+        """Keep what an operator provisions, all of it or nothing; what it does not name stays.
+
+        Raises BadProvisions; InvalidParameters where somebody else is the party of the local CPO.
+        """
+        party, joining = self._ports.party, self._ports.joining
+        if joining is not None:
+            joining.require_free()
         wanted = read_provisions(content, book_of(await self._ports.sites.load(), party), party)
         stations, made = await self._with_secrets(wanted.stations)
 
@@ -117,6 +135,8 @@ class SiteKeeper:
             return written(read_provisions(content, book_of(kept, party), party), kept, stations)
 
         await self._change(plan)
+        if joining is not None and self.book.sites:
+            await joining.join()
         return Imported(
             sites=tuple(wanted.sites),
             tariffs=tuple(wanted.tariffs),

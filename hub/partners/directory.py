@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
+from hub.partners.local import is_local
 from hub.partners.permissions import Permissions
 from hub.partners.quirks import Quirks
 from ocpi_modules.headers import authorization
@@ -59,6 +60,11 @@ class Partner:
     def authorization(self) -> str:
         """The Authorization header of every request to it."""
         return authorization(self.token, is_raw=self.quirks.token == "raw")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a part of this hub: nobody registered it, and it has no token."""
+        return is_local(self.versions_url)
 
     def endpoint(self, module: Module, interface: Interface) -> str | None:
         """The URL of an interface as the partner listed it, or None when it offers none (V-06)."""

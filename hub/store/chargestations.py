@@ -240,6 +240,13 @@ class ChargeStations:
             rows = await connection.fetch(_BOOT, identity, said.vendor, said.model, said.serial, said.firmware, now)
         return str(rows[0]["state"]) if rows else None
 
+    async def presence(self) -> dict[str, bool]:
+        """Every station that was ever connected, and whether it is now."""
+        rows = await self._direct.fetch(
+            "select identity, connection <> '' as is_there from charge_station where protocol <> ''"
+        )
+        return {row["identity"]: row["is_there"] for row in rows}
+
     async def touch(self, connections: Mapping[str, str], now: datetime) -> None:
         """Stations are there: connections by identity."""
         if connections:

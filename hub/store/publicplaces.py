@@ -126,10 +126,14 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How an owner stands: whether it is there at all, and since when it is out of reach (UTC)."""
+    """How an owner stands: whether it is there at all, and since when it is out of reach (UTC).
+
+    `is_station`: its charge points are joined to the hub itself; that is not written down, for the directory knows it.
+    """
 
     is_member: bool
     silent_since: datetime | None
+    is_station: bool = False
 
 
 @dataclass(frozen=True, slots=True)

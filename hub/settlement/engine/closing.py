@@ -498,6 +498,7 @@ def _figures(kept: KeptFigures) -> Figures:
     return Figures(
         waiting=kept.waiting,
         proposed=kept.proposed,
+        wrong_fees=kept.wrong_fees,
         came_in={row["currency"]: Count(row["cdrs"], row["excl_vat"]) for row in kept.came_in},
         dispositions={
             (row["currency"], Disposition(row["disposition"])): Count(row["cdrs"], row["excl_vat"])
