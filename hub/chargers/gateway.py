@@ -33,7 +33,7 @@ HANDSHAKES_MAX_AT_ONCE = 64
 LOGIN_MAX_BYTES = 1_024
 
 PATH = "/ocpp/"
-CLIENT_NAME_HEADER = "x-client-certificate-name"
+CLIENT_NAME_HEADER = "x-client-certificate-cn"
 FORWARDED_FOR_HEADER, FORWARDED_PROTO_HEADER = "x-forwarded-for", "x-forwarded-proto"
 
 SUBPROTOCOLS: Mapping[str, type[Link]] = {"ocpp1.6": Link16, "ocpp2.0.1": Link201, "ocpp2.1": Link21}

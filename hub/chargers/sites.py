@@ -118,6 +118,11 @@ class SiteKeeper:
                 for listener in self._listeners:
                     listener(before, self.book)
 
+    async def join(self) -> None:
+        """Where there is a site, the local CPO is a party, whoever provisioned it. Raises InvalidParameters."""
+        if self._ports.joining is not None and self.book.sites:
+            await self._ports.joining.join()
+
     # --- changes by the operator ---
 
     async def provision(self, content: Any) -> Imported:
@@ -134,9 +139,10 @@ class SiteKeeper:
         def plan(kept: Kept) -> Written:
             return written(read_provisions(content, book_of(kept, party), party), kept, stations)
 
-        await self._change(plan)
-        if joining is not None and self.book.sites:
-            await joining.join()
+        await self._ports.sites.change(plan, self._ports.clock.now())
+        if joining is not None and (wanted.sites or self.book.sites):
+            await joining.join()  # before anybody sees the sites: what is told of them is refused until then
+        await self.refresh()
         return Imported(
             sites=tuple(wanted.sites),
             tariffs=tuple(wanted.tariffs),

@@ -110,13 +110,13 @@ async def test_an_identity_with_colons_has_a_login_too(door: Door) -> None:
 
 
 async def test_c_t5_c7_a_certificate_is_believed_of_the_front_only() -> None:
-    told = {"x-client-certificate-name": "S1", "x-forwarded-for": "198.51.100.7", "x-forwarded-proto": "https"}
+    told = {"x-client-certificate-cn": "S1", "x-forwarded-for": "198.51.100.7", "x-forwarded-proto": "https"}
     async with running_gateway(front=frozenset({"127.0.0.1"})) as door:
         door.desk.passwords["S1"] = "secret"
         async with raw_station(door, headers=told) as station:
             await station.boot()
         assert door.desk.of("admit") == [(Login("S1", "", is_certified=True), "198.51.100.7", True)]
-        other = await refused(door, "S1", told | {"x-client-certificate-name": "S2"})
+        other = await refused(door, "S1", told | {"x-client-certificate-cn": "S2"})
         assert other.response.status_code == 401
     async with running_gateway() as door:
         door.desk.passwords["S1"] = "secret"
