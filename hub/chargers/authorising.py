@@ -53,6 +53,11 @@ Content = Mapping[str, Any]
 class Asking(Protocol):
     """Asks eMSPs (`hub.chargers.voice.Voice`)."""
 
+    @property
+    def party(self) -> Party:
+        """As whom they are asked."""
+        ...
+
     async def authorize(self, emsp: Party, token: tuple[str, str], place: Content | None) -> Reply:
         """The answer to a real-time authorisation of a token (uid, type). Raises OcpiError."""
         ...
@@ -175,7 +180,7 @@ class Authoriser:
     # --- what tokens tell ---
 
     async def _judged(self, tap: Tap) -> Permit:
-        kept = [one for one in await self._kept.tokens(tap.token.uid) if self._owns(one.owner)]
+        kept = [one for one in await self._kept.tokens(tap.token.uid, self._asking.party) if self._owns(one.owner)]
         meant = candidates(kept, tap.token.kind)
         owners = {one.owner for one in meant}
         if not meant:

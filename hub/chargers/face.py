@@ -9,6 +9,7 @@ from hub.chargers.authorising import Authoriser
 from hub.chargers.commands import CommandDesk, CommandPorts
 from hub.chargers.events import Stations
 from hub.chargers.keeper import CommandKeeper
+from hub.chargers.lists import ListDesk, ListPorts
 from hub.chargers.localparty import LocalCpo, LocalDesk, LocalParty, owns_tokens
 from hub.chargers.places import SiteBook
 from hub.chargers.profiles import ProfileDesk, ProfilePorts
@@ -33,6 +34,7 @@ class FacePorts:
     routing: Routing
     stations: Stations
     book: Callable[[], SiteBook]
+    lists: ListPorts
     clock: Clock
     new_id: Callable[[], str]
 
@@ -84,7 +86,12 @@ def open_face(ports: FacePorts) -> Face:
             clock=ports.clock,
         )
     )
-    desks = {("commands", Interface.RECEIVER): commands.take, ("chargingprofiles", Interface.RECEIVER): profiles.take}
+    lists = ListDesk(ports.lists, ports.cpo.party)
+    desks = {
+        **lists.desks,
+        ("commands", Interface.RECEIVER): commands.take,
+        ("chargingprofiles", Interface.RECEIVER): profiles.take,
+    }
     return Face(
         party=LocalParty(ports.cpo, ports.partners, ports.roster, ports.clock),
         platform=LocalDesk(desks, ports.clock),

@@ -16,6 +16,7 @@ from hub.clock import Clock
 from hub.partners.client import Answer, Call
 from hub.partners.directory import Directory
 from hub.partners.local import LOCAL_SCHEME
+from hub.partners.quirks import Quirks, write_quirks
 from hub.partners.roster import Roster
 from hub.store.partners import Partners, PartyRole, Registration
 from ocpi_modules.catalog import MODULES, VERSION
@@ -37,7 +38,10 @@ Take = Callable[[Message], Awaitable[Reply]]
 Desks = Mapping[tuple[str, Interface], Take]
 """Who answers, by module id and interface: these are the endpoints."""
 
-OFFERED = (("commands", Interface.RECEIVER), ("chargingprofiles", Interface.RECEIVER))
+OFFERED = (
+    *((module_id, Interface.SENDER) for module_id in ("locations", "sessions", "cdrs", "tariffs")),
+    *((module_id, Interface.RECEIVER) for module_id in ("tokens", "commands", "chargingprofiles")),
+)
 
 _log = structlog.get_logger()
 
@@ -97,7 +101,8 @@ class LocalDesk:
             reply = refusal(ServerFault())
         ids = {name: value for name, value in headers.items() if name in {"x-request-id", "x-correlation-id"}}
         body = write_envelope(self._clock.now(), reply.status_code, reply.message, reply.data)
-        return Answer(reply.http_status, {**ids, "content-type": "application/json", **reply.headers}, body)
+        own = {name.lower(): value for name, value in reply.headers.items()}
+        return Answer(reply.http_status, {**ids, "content-type": "application/json", **own}, body)
 
     async def _reply(self, call: Call, headers: Mapping[str, str]) -> Reply:
         path, _, query = call.url.partition("?")
@@ -125,6 +130,9 @@ def registration(cpo: LocalCpo) -> Registration:
         endpoints={(module_id, interface.value): url_of(module_id, interface) for module_id, interface in OFFERED},
         inbound_hash=b"",
         outbound_sealed=b"",
+        quirks=write_quirks(
+            Quirks(links="rebuild")
+        ),  # its pages are counted on: no Link of a partner leads to local addresses
     )
 
 

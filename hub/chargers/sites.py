@@ -139,10 +139,9 @@ class SiteKeeper:
         def plan(kept: Kept) -> Written:
             return written(read_provisions(content, book_of(kept, party), party), kept, stations)
 
-        await self._ports.sites.change(plan, self._ports.clock.now())
-        if joining is not None and (wanted.sites or self.book.sites):
-            await joining.join()  # before anybody sees the sites: what is told of them is refused until then
-        await self.refresh()
+        if joining is not None and wanted.sites:
+            await joining.join()  # first: what is kept is told at once
+        await self._change(plan)
         return Imported(
             sites=tuple(wanted.sites),
             tariffs=tuple(wanted.tariffs),

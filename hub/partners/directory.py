@@ -214,8 +214,9 @@ class Directory:
         return replace(member, status=status, last_updated=max(member.last_updated, since))
 
     def _takes(self, party: Party, module: Module) -> bool:
+        """What is for everybody the hub keeps itself: a part of it need not be told."""
         partner = self.partner_of(party)
-        return partner is not None and partner.endpoint(module, Interface.RECEIVER) is not None
+        return partner is not None and not partner.is_local and partner.endpoint(module, Interface.RECEIVER) is not None
 
 
 JOINED = frozenset({Presence.CONNECTED, Presence.OFFLINE})

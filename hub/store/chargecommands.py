@@ -251,9 +251,12 @@ class ChargeCommands:
 
     # --- what is known otherwise ---
 
-    async def tokens(self, uid: str) -> list[KeptToken]:
-        """Every copy of a token with this uid, whoever owns it and of whichever type; TOKENS_MAX at most."""
-        rows = await self._direct.fetch(_TOKENS, fold(uid), TOKENS_MAX)
+    async def tokens(self, uid: str, reader: Party) -> list[KeptToken]:
+        """Every copy of a token with this uid that a reader has, whoever owns it and of whichever type; TOKENS_MAX at most.
+
+        What was sent to the reader alone takes the place of what is for everybody (X-13).
+        """
+        rows = await self._direct.fetch(_TOKENS, fold(uid), str(reader), TOKENS_MAX)
         return [KeptToken(Party(row["country_code"], row["party_id"]), unpack(row["packed"])) for row in rows]
 
     async def session(self, session_id: str) -> OpenCharge | None:
@@ -348,8 +351,9 @@ _REPLACED = (
 )
 # the module is hidden from the planner: objects are looked for by the primary key and nothing else (migration 4)
 _TOKENS = (
-    "select country_code, party_id, packed from copy where key = $1 and module || '' = 'tokens' and audience = '' "
-    "and stale_at is null order by country_code, party_id, variant limit $2"
+    "select distinct on (country_code, party_id, variant) country_code, party_id, packed from copy "
+    "where key = $1 and module || '' = 'tokens' and audience || '' = any(array['', $2]) and stale_at is null "
+    "order by country_code, party_id, variant, audience desc limit $3"
 )
 # a charge that goes on has no CDR yet: so the small index of what is untold finds it
 _OPEN = f"{_select('charge', OpenCharge)} where ended_at is null and (told_version < version or not is_cdr_told)"

@@ -18,6 +18,7 @@ from hub.chargers.authorising import Authoriser
 from hub.chargers.events import Answered, Ask, Outcome
 from hub.chargers.face import FacePorts, open_face
 from hub.chargers.keeper import CommandKeeper
+from hub.chargers.lists import ListPorts
 from hub.chargers.localparty import LocalCpo
 from hub.chargers.places import Plug, Site, SiteBook
 from hub.chargers.profiles import ProfileDesk
@@ -25,6 +26,7 @@ from hub.chargers.reservations import Reservations
 from hub.clock import SystemClock
 from hub.demo.caller import Heard
 from hub.demo.party import DemoPlatform
+from hub.routing.paging import Paging
 from hub.store.chargecommands import ChargeCommands
 from ocpi_modules.parties import Party
 from tests.chargers.localworld import LOC, NAME, LocalWorld, local_world
@@ -202,6 +204,9 @@ async def running_face(database_url: str, folder: Path) -> AsyncIterator[Face]:
                 routing=place.hub.router,
                 stations=stations,
                 book=lambda: one_site,
+                lists=ListPorts(
+                    copies=place.hub.copies, paging=Paging(10, 100), directory=lambda: place.hub.roster.directory
+                ),
                 clock=SystemClock(),
                 new_id=new_id,
             )
