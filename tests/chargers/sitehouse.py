@@ -166,7 +166,14 @@ class House:
         self.outlet, self.asker, self.joining = FakeOutlet(), FakeStations(), FakeJoining()
         self.sites, self.stations = ChargeSites(database.direct), ChargeStations(database.direct)
         self.keeper = SiteKeeper(
-            Ports(sites=self.sites, stations=self.stations, passwords=passwords, clock=self.clock, party=LOC)
+            Ports(
+                sites=self.sites,
+                stations=self.stations,
+                passwords=passwords,
+                clock=self.clock,
+                party=LOC,
+                joining=self.joining,
+            )
         )
         self.changes = 0
         ports = StationPorts(
