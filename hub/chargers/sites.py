@@ -118,6 +118,11 @@ class SiteKeeper:
                 for listener in self._listeners:
                     listener(before, self.book)
 
+    async def join(self) -> None:
+        """Where there is a site, the local CPO is a party, whoever provisioned it. Raises InvalidParameters."""
+        if self._ports.joining is not None and self.book.sites:
+            await self._ports.joining.join()
+
     # --- changes by the operator ---
 
     async def provision(self, content: Any) -> Imported:

@@ -308,7 +308,7 @@ class GraceWatch:
     async def look(self) -> None:
         """Mark those who are away longer than the grace, and those whose process does not say any more that it holds them.
 
-        Where sites were changed, whoever did it, all EVSEs are worked out anew.
+        Where sites were changed, whoever did it, the local CPO joins if it has not yet, and all EVSEs are worked out anew.
         """
         if self._is_all_due:
             self._is_all_due = False
@@ -325,6 +325,7 @@ class GraceWatch:
 
     async def _settle_all(self) -> None:
         try:
+            await self._ports.keeper.join()
             await self._book.settle_all()
         except BaseException:
             self._is_all_due = True

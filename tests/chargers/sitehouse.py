@@ -18,7 +18,7 @@ from hub.console import passwords
 from hub.store.chargesites import ChargeSites
 from hub.store.chargestations import ChargeStations
 from hub.store.database import Database
-from ocpi_modules.errors import OcpiError
+from ocpi_modules.errors import InvalidParameters, OcpiError
 from ocpi_modules.message import Reply
 from ocpi_modules.module import Module, Purpose
 from ocpi_modules.parties import Party
@@ -142,15 +142,38 @@ class FakeStations:
         return self.outcome
 
 
+@dataclass
+class FakeJoining:
+    """Notes how often the local CPO joined; `taken` says that somebody else is that party."""
+
+    joined: int = 0
+    taken: bool = False
+
+    def require_free(self) -> None:
+        if self.taken:
+            raise InvalidParameters("NL/LOC belongs to a partner")
+
+    async def join(self) -> None:
+        self.require_free()
+        self.joined += 1
+
+
 class House:
     """All that knows sites and stations, on one database; another of them is another process."""
 
     def __init__(self, database: Database, clock: SetClock | None = None, process: str = "P1") -> None:
         self.clock = clock or SetClock()
-        self.outlet, self.asker = FakeOutlet(), FakeStations()
+        self.outlet, self.asker, self.joining = FakeOutlet(), FakeStations(), FakeJoining()
         self.sites, self.stations = ChargeSites(database.direct), ChargeStations(database.direct)
         self.keeper = SiteKeeper(
-            Ports(sites=self.sites, stations=self.stations, passwords=passwords, clock=self.clock, party=LOC)
+            Ports(
+                sites=self.sites,
+                stations=self.stations,
+                passwords=passwords,
+                clock=self.clock,
+                party=LOC,
+                joining=self.joining,
+            )
         )
         self.changes = 0
         ports = StationPorts(

@@ -8,6 +8,7 @@ import pytest
 
 from hub.chargers.provisioning import BadProvisions
 from hub.store.database import Database
+from ocpi_modules.errors import InvalidParameters
 from tests.chargers.sitehouse import House, depot, plug, provisions, tariff
 
 
@@ -94,3 +95,25 @@ async def test_a_site_that_was_dropped_can_be_made_again_before_partners_heard_o
     await house.showing.tell_all()
     (told,) = house.outlet.told
     assert [evse["status"] for evse in told.content["evses"]] == ["UNKNOWN", "UNKNOWN"]
+
+
+async def test_the_local_cpo_is_a_party_from_the_first_site_on_whoever_provisioned_it(
+    house: House, database: Database
+) -> None:
+    await house.keeper.provision({"tariffs": [tariff()]})
+    assert house.joining.joined == 0
+    outside = House(database)
+    await outside.keeper.provision({"sites": [depot()]})
+    assert outside.joining.joined == 1
+    await house.keeper.refresh()
+    await house.watch.look()
+    assert house.joining.joined == 1  # as whoever leads: a command of another process may not have come to it
+    await house.watch.look()
+    assert house.joining.joined == 1
+
+
+async def test_nothing_is_provisioned_where_somebody_else_is_the_party(house: House) -> None:
+    house.joining.taken = True
+    with pytest.raises(InvalidParameters, match="NL/LOC"):
+        await house.keeper.provision(provisions())
+    assert (await house.sites.load()).sites == {}

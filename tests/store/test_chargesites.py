@@ -17,8 +17,8 @@ def sites(database: Database) -> ChargeSites:
     return ChargeSites(database.direct)
 
 
-def wanted(content: str = "{}", **changes: frozenset[str]) -> Written:
-    return Written(sites={"S": content}, evses={"S": frozenset({"1", "2"})}, **changes)
+def wanted(content: str = "{}") -> Written:
+    return Written(sites={"S": content}, evses={"S": frozenset({"1", "2"})})
 
 
 async def write(sites: ChargeSites, written: Written, minutes: float = 0) -> None:
