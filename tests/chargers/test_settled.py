@@ -32,7 +32,7 @@ TARIFF = tariff(element(component("ENERGY", "0.30", vat="21"), component("PARKIN
 
 def evidence_for(terms: Content, zone: str, made: Any) -> Any:
     """What settlement has of a charge: CDR, Session, Token, Location and Tariff. None where there is no CDR."""
-    now = made[0] + timedelta(days=3)
+    now = made[0] + timedelta(seconds=made[1][-1][0] + 60)
     told = Told(where(terms, zone), now=now)
     told.say(*say_all(made, told))
     assert told.charge is not None
