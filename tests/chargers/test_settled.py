@@ -12,12 +12,12 @@ from hub.chargers.closing import closed, shown_session
 from hub.settlement.evidence import SettlementPeriod
 from hub.store.charges import ChargeState
 from ocpi_modules.parties import Party, Role
-from ocpi_modules.types import decode_json, encode_json
+from ocpi_modules.types import decode_json, encode_json, format_datetime
 from tests.chargers.charges import PARTY, START, TOKEN, Content, Told, site, where
 from tests.chargers.test_billing import charges, limited, say_all
 from tests.pricing.build import component, element, tariff
 from tests.pricing.charges import FAIR_PRICE, tariffs
-from tests.settlement.cases import evidence_of, findings_of
+from tests.settlement.cases import Arrival, evidence_of, findings_of
 
 PERIOD = SettlementPeriod(
     start=datetime(2026, 1, 1, tzinfo=UTC),
@@ -25,7 +25,7 @@ PERIOD = SettlementPeriod(
     closes_at=datetime(2027, 6, 5, tzinfo=UTC),
 )
 PARTIES = {PARTY: frozenset({Role.CPO}), Party("NL", "MSP"): frozenset({Role.EMSP})}
-OF_TARIFFS = {"TARIFF_INVALID", "NUMBER_PRECISION"}
+OF_TARIFFS = {"FREE_TARIFF", "TARIFF_INVALID", "NUMBER_PRECISION"}
 LONG_AGO = "2026-01-01T00:00:00Z"
 TARIFF = tariff(element(component("ENERGY", "0.30", vat="21"), component("PARKING_TIME", "3", vat="21")))
 
@@ -45,7 +45,7 @@ def evidence_for(terms: Content, zone: str, made: Any) -> Any:
     owner = {"country_code": PARTY.country_code, "party_id": PARTY.party_id, "last_updated": LONG_AGO}
     token = {**TOKEN, "issuer": "MSP", "valid": True, "whitelist": "ALWAYS", "last_updated": LONG_AGO}
     return evidence_of(
-        decode_json(told.charge.cdr.encode()),
+        Arrival(decode_json(told.charge.cdr.encode()), received_at=format_datetime(now)),
         sessions=[decode_json(encode_json(session))],
         tokens=[token],
         locations=[{**site(terms["id"], zone=zone).location, "publish": True, **owner}],
