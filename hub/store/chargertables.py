@@ -36,6 +36,7 @@ def add_charger_tables(metadata: MetaData) -> None:
     _add_stations(metadata)
     _add_charges(metadata)
     _add_commands(metadata)
+    _add_limits(metadata)
 
 
 def _moment(name: str, *, nullable: bool = False) -> Column[datetime]:
@@ -221,4 +222,19 @@ def _add_commands(metadata: MetaData) -> None:
         Column("session_id", String(), primary_key=True),
         *_texts("sender", "content", "response_url"),
         _moment("set_at"),
+    )
+
+
+def _add_limits(metadata: MetaData) -> None:
+    # what counts at a site besides its tree of limits, by `kind` (`hub.store.chargeloads`): a limit for a while, what meters say (W), the
+    # fall-back that is installed in an EVSE (tenths of an ampere), and what the last control step saw (`content`, JSON)
+    Table(
+        "charge_limit",
+        metadata,
+        *(Column(name, String(), nullable=False) for name in ("site", "node", "kind")),
+        Column("value", BigInteger(), nullable=False),
+        *_texts("content"),
+        _moment("set_at"),
+        _moment("until", nullable=True),
+        PrimaryKeyConstraint("site", "node", "kind"),
     )

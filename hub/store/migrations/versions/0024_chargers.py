@@ -9,6 +9,7 @@ branch_labels = None
 depends_on = None
 
 _TABLES = (
+    "charge_limit",
     "charge_profile",
     "charge_command",
     "charge_alias",
@@ -187,6 +188,18 @@ def _make_commands() -> None:
         sa.Column("session_id", sa.String(), primary_key=True),
         *_texts("sender", "content", "response_url"),
         _moment("set_at"),
+    )
+
+    op.create_table(
+        "charge_limit",
+        sa.Column("site", sa.String(), nullable=False),
+        sa.Column("node", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False, server_default=""),
+        _moment("set_at"),
+        _moment("until", nullable=True),
+        sa.PrimaryKeyConstraint("site", "node", "kind"),
     )
 
 
