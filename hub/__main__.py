@@ -212,7 +212,9 @@ def _parser() -> argparse.ArgumentParser:
         help="sites and stations of the hub's own charge points: chargers import sites.yaml, chargers stations",
     )
     charging = command.add_subparsers(required=True)
-    importing = charging.add_parser("import", help="keep the sites, tariffs and stations of a YAML file, or of one called .json")
+    importing = charging.add_parser(
+        "import", help="keep the sites, tariffs and stations of a YAML file, or of one called .json"
+    )
     importing.add_argument("file", type=Path, metavar="FILE")
     importing.set_defaults(run=_import_chargers)
     charging.add_parser("stations", help="list stations, and those that wait in the inbox").set_defaults(run=_stations)
