@@ -136,6 +136,7 @@ from hub.web.admin import Desk, admin_router
 from hub.web.agreements import AgreementsDesk, agreements_router
 from hub.web.books import BooksDesk, books_router
 from hub.web.chargers import ChargersDesk, chargers_router
+from hub.web.charges import ChargesDesk, charges_router
 from hub.web.decisions import DecisionsDesk, decisions_router
 from hub.web.disputes import DisputesDesk, disputes_router
 from hub.web.docs import add_docs
@@ -490,6 +491,7 @@ class Hub:
         app.include_router(charger_router(chargers.gateway))
         app.include_router(loads_router(loads, admin_token))
         app.include_router(chargers_router(desk, admin_token))
+        app.include_router(charges_router(ChargesDesk(chargers.charges, chargers.desk), admin_token))
 
     def _add_console(self, app: FastAPI, settings: Settings, url: str) -> None:
         app.mount(STATIC_PATH, static_files())

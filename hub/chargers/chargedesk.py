@@ -14,12 +14,10 @@ from typing import Protocol
 from hub.chargers.billing import kept_place, kept_tariff, session_id
 from hub.chargers.charging import (
     START_UNTOLD,
-    STATION_LOST,
     Known,
     Timing,
     Where,
     begin,
-    closed,
     end,
     has_flag,
     metered,
@@ -29,12 +27,12 @@ from hub.chargers.charging import (
     stop_key,
     told_status,
 )
-from hub.chargers.closing import Decision, NotQuarantined, dropped, released
+from hub.chargers.closing import Decision, dropped, given_up, released
 from hub.chargers.events import IdToken, Metered, Permit, PermitStatus, Spot, StartAnswer, Started, StatusTold, Stopped
 from hub.chargers.places import Place, SiteBook
 from hub.chargers.tariffing import tariff_at
 from hub.clock import Clock
-from hub.store.charges import Change, Charge, Charges, ChargeState, Decide, Wanted
+from hub.store.charges import Change, Charge, Charges, Decide, Wanted
 from ocpi_modules.parties import Party
 from ocpi_modules.types import NotJsonText, decode_json, encode_json, same
 
@@ -92,7 +90,7 @@ class ChargeDesk:
             connector=told.spot.connector,
             at=at,
         )
-        known = await self._known_of(identity, told, await self._charges.find(wanted), timing)
+        known = await self._known_of(identity, told, wanted, timing)
         charge = await self._change(wanted, lambda one, _: metered(one, told, known, identity))
         return _permit(charge) if charge is not None and told.id_token is not None else None
 
@@ -128,15 +126,10 @@ class ChargeDesk:
         """Never bill a charge that was kept back; None where there is no such charge. Raises NotQuarantined."""
         return await self._decided(number, lambda charge: dropped(charge, decision))
 
-    async def close(self, number: int) -> Charge | None:
-        """Close a charge whose station will say no more; an operator decides about it then. Raises NotQuarantined where it is over."""
-        return await self._decided(number, self._closed)
-
-    def _closed(self, charge: Charge) -> Charge:
-        if charge.state != ChargeState.ACTIVE:
-            raise NotQuarantined(f"the charge {charge.number} is over")
+    async def close(self, number: int, decision: Decision) -> Charge | None:
+        """Close a charge whose station will say no more, to be decided about. Raises NotQuarantined where it is over."""
         now = self._ports.clock.now()
-        return closed(charge, now, Timing(now), STATION_LOST)
+        return await self._decided(number, lambda charge: given_up(charge, decision, now))
 
     async def _decided(self, number: int, decide: Callable[[Charge], Charge]) -> Charge | None:
         charge = await self._charges.one(number)
@@ -179,8 +172,12 @@ class ChargeDesk:
             session_id=session_id(identity, key),
         )
 
-    async def _known_of(self, identity: str, told: Metered, found: Charge | None, timing: Timing) -> Known:
-        if told.transaction.id is None or (found is not None and (found.token or told.id_token is None) and found.site):
+    async def _known_of(self, identity: str, told: Metered, wanted: Wanted, timing: Timing) -> Known:
+        """What the hub adds to readings: nothing where the begin said it all."""
+        if told.transaction.id is None:
+            return Known(timing=timing)
+        found = await self._charges.find(wanted)
+        if found is not None and found.site and (found.token or told.id_token is None):
             return Known(timing=timing)
         permit = await self._recognise(identity, told.id_token, told.spot, told.remote_start)
         where = self._where(identity, told.spot, timing.now)

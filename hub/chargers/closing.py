@@ -8,7 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from hub.chargers.billing import Bill, Content, TooManyPeriods, Unpriced, cdr_of, session_of, session_of_cdr
-from hub.chargers.charging import with_flags
+from hub.chargers.charging import STATION_LOST, Timing, with_flags
+from hub.chargers.charging import closed as closed_unsaid
 from hub.chargers.settling import ABOVE_POWER, TENTHS_PER_WH, WENT_BACK, Settled, curve_of, settle
 from hub.store.charges import Charge, ChargeState, Reading
 from ocpi_modules.parties import Party
@@ -69,6 +70,13 @@ def dropped(charge: Charge, decision: Decision) -> Charge:
     _require_kept_back(charge)
     noted = with_flags(charge, (decision.line("DROPPED"),))
     return replace(noted, state=ChargeState.INVALID, version=charge.version + 1)
+
+
+def given_up(charge: Charge, decision: Decision, now: datetime) -> Charge:
+    """A charge that runs as far as anybody knows, closed for somebody to decide about. Raises NotQuarantined."""
+    if charge.state != ChargeState.ACTIVE:
+        raise NotQuarantined(f"the charge {charge.number} is {charge.state}, and only one that is ACTIVE is closed")
+    return with_flags(closed_unsaid(charge, now, Timing(now), STATION_LOST), (decision.line("CLOSED"),))
 
 
 def _require_kept_back(charge: Charge) -> None:

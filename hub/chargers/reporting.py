@@ -64,7 +64,8 @@ class Reporting:
         self.refused = 0
 
     def start(self) -> None:
-        """Begin the duty."""
+        """Begin the duty, knowing nothing of what another leader told meanwhile."""
+        self._periods.clear()
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:

@@ -234,6 +234,8 @@ async def _found(connection: Connection, wanted: Wanted) -> Charge | None:
         found = _first(await connection.fetch(_BY_NUMBER, wanted.identity, wanted.number))
     if wanted.start_key is not None or wanted.ocpp_id is not None or wanted.at is None:
         return found
+    if (wanted.evse, wanted.connector) == (0, 0):  # the meter of the whole station is nobody's
+        return found
     if found is not None and _is_there(found, wanted):
         return found
     values = wanted.identity, wanted.evse, wanted.connector, wanted.at

@@ -131,7 +131,7 @@ def test_a_station_that_tells_intervals_only_is_billed_by_their_sum() -> None:
         started(None), readings(interval(20, "2000"), interval(40, "3000")), readings(interval(40, "3000"))
     )
     charge = become(told.say(stopped(None)))
-    assert (kwh(charge), settling.FROM_INTERVALS in flags_of(charge)) == (5, True)
+    assert (kwh(charge), settling.FROM_INTERVALS in flags_of(charge)) == (D(5), True)
 
 
 def test_a_meter_that_is_read_late_does_not_make_a_period_of_more_than_the_connector_gives() -> None:
@@ -213,7 +213,7 @@ def test_what_happened_hours_before_is_taken_as_it_happened() -> None:
 
 def named(*messages: Started | Metered | Stopped) -> list[Started | Metered | Stopped]:
     """Messages of a transaction that its station named and numbered (2.x)."""
-    return [replace(one, **NAMED, sequence=index) for index, one in enumerate(messages)]  # type: ignore[arg-type]  # all three have them
+    return [replace(one, **NAMED, sequence=index) for index, one in enumerate(messages)]
 
 
 def test_a_gap_between_events_is_waited_for_and_noted() -> None:
@@ -239,7 +239,7 @@ def test_an_end_without_begin_is_a_charge_that_an_operator_looks_at() -> None:
     values = wh(0, 1000, context="Transaction.Begin"), wh(60, 11000, context="Transaction.End")
     (end,) = named(stopped(None, id_token=IdToken("TAG1"), values=values))
     charge = become(Told().say(end))
-    assert (charge.state, charge.energy_wh) == (KEPT_BACK, 10000)
+    assert (charge.state, charge.energy_wh) == (KEPT_BACK, D(10000))
     assert charging.START_UNTOLD in flags_of(charge)
 
 
@@ -291,7 +291,7 @@ def test_an_operator_releases_a_charge_with_the_energy_that_is_right() -> None:
     assert told.charge is not None
     told.charge = released(told.charge, DECISION, NOW)
     charge = become(told)
-    assert (charge.state, kwh(charge)) == (BILLED, 9)
+    assert (charge.state, kwh(charge)) == (BILLED, D(9))
     assert any("by Ines: the meter was replaced" in flag for flag in flags_of(charge))
 
 
