@@ -343,6 +343,7 @@ async def test_a_result_that_an_emsp_does_not_take_is_tried_once_more_and_then_g
 
 async def test_what_is_long_over_is_forgotten(face: Face) -> None:
     await made(face)
+    await face.idle()
     before = SystemClock().now() + timedelta(days=1)
     await face.kept.tidy(before)
     for table in ("charge_command", "charge_alias", "charge_reservation"):

@@ -13,13 +13,12 @@ import pytest
 from hub.chargers.localparty import VERSIONS_URL, LocalDesk, registration, url_of
 from hub.clock import SystemClock
 from hub.demo.party import DemoPlatform
-from hub.partners.client import Call
+from hub.partners.client import Call, PartnerClient
 from ocpi_modules.envelope import read_envelope
-from ocpi_modules.errors import InvalidParameters, OcpiError, ReceiverNotConnected
+from ocpi_modules.errors import InvalidParameters, ReceiverNotConnected, ReceiverTimeout
 from ocpi_modules.locations import LOCATIONS
 from ocpi_modules.message import Message, Reply
 from ocpi_modules.module import Interface, Purpose
-from ocpi_modules.parties import Party
 from ocpi_modules.types import encode_json
 from tests.chargers.localworld import LOC, MS1, NAME, LocalWorld, local_world
 
@@ -183,9 +182,36 @@ async def test_the_platform_answers_whatever_it_is_asked(call: Call, http_status
     assert (answer.http_status, envelope.status_code, answer.headers["x-request-id"]) == (http_status, code, "r1")
 
 
-async def test_who_is_not_there_is_not_connected(place: LocalWorld) -> None:
+async def test_where_nobody_serves_local_addresses_nobody_is_connected() -> None:
+    client = PartnerClient(allow_private=False, timeout_seconds=1.0)
+    with pytest.raises(ReceiverNotConnected):
+        await client.fetch(local_call("GET", VERSIONS_URL))
+    with pytest.raises(ReceiverNotConnected):
+        await client.send(local_call("GET", VERSIONS_URL))
+    await client.close()
+
+
+async def test_a_platform_that_takes_too_long_is_a_timeout() -> None:
+    async def sleep(_: Message) -> Reply:
+        await asyncio.sleep(60)
+        return Reply()
+
+    client = PartnerClient(allow_private=False, timeout_seconds=0.05)
+    client.serve_locally(LocalDesk({("commands", Interface.RECEIVER): sleep}, SystemClock()))
+    body = b'{"session_id":"1","response_url":"http://x"}'
+    with pytest.raises(ReceiverTimeout):
+        await client.send(local_call("POST", f"{COMMANDS_URL}/STOP_SESSION", body))
+    await client.close()
+
+
+async def test_presence_finds_it_there(place: LocalWorld) -> None:
+    """HC-08: the still-alive check reads its versions, as of any partner."""
     await place.party.join()
-    with pytest.raises(OcpiError) as refused:
-        await place.hub.client.fetch(local_call("GET", VERSIONS_URL))
-    assert refused.value.status_code == 4003
-    assert Party("NL", "LOC") in place.hub.roster.directory._by_party
+    (local,) = [one for one in place.hub.roster.directory.partners.values() if one.is_local]
+    await place.hub.presence.lost(local)
+    assert place.hub.roster.directory.is_offline(local)
+    is_back = asyncio.Event()
+    place.hub.roster.listen(lambda _, now: None if now.is_offline(local) else is_back.set())
+    await place.hub.presence._probe(place.hub.roster.directory.partners[local.id])
+    async with asyncio.timeout(10):
+        await is_back.wait()
