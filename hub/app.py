@@ -45,6 +45,7 @@ from hub.console.stepping import Steps
 from hub.console.telling import Teller
 from hub.console.wiring import Desks, console_routers, static_files
 from hub.navigation.desk import Navigation, open_navigation
+from hub.navigation.doorkeeper import Doorkeeper
 from hub.navigation.doorkeeper import Terms as MapTerms
 from hub.navigation.formats.publishing import Publisher
 from hub.navigation.problems import ReadingFault
@@ -78,6 +79,7 @@ from hub.settlement.engine.chasing import Chasing, MissingBoard, Terms, look_sec
 from hub.settlement.engine.clearing import Clearing
 from hub.settlement.engine.corrections import CorrectionDesk
 from hub.settlement.engine.crew import Crew, Means
+from hub.settlement.engine.cuttingoff import CuttingOff
 from hub.settlement.engine.disputes import DisputeRoom
 from hub.settlement.engine.feelook import FeeLook
 from hub.settlement.engine.foretelling import Foreteller
@@ -119,7 +121,9 @@ from hub.store.permissions import PermissionRules
 from hub.store.permits import PermitNotes
 from hub.store.places import Places
 from hub.store.prospects import Prospects
+from hub.store.publicplaces import PublicPlaces
 from hub.store.pulls import Pulls
+from hub.store.readers import Readers
 from hub.store.refusals import Refusals
 from hub.store.refused import RefusedBook
 from hub.store.scorecards import Scorecards
@@ -150,7 +154,7 @@ from hub.web.openapi import describe_ocpi
 from hub.web.pages import Figures, page_router
 from hub.web.periods import PeriodsDesk, periods_router
 from hub.web.profiles import ProfilesDesk, profiles_router
-from hub.web.quality import quality_router
+from hub.web.quality import QualityDesk, quality_router
 from hub.web.readers import readers_router
 from hub.web.recent import Recent
 from hub.web.registration import versions_url
@@ -281,6 +285,7 @@ class Hub:
             self._agreements_now,
             settings.settle_seconds * FEE_LOOK_ROUNDS,
         )
+        failures = StepFailures(self.database.direct)
         rounds = (
             self.disputes.expire_due,
             self.disputes.concede_credited,
@@ -289,7 +294,7 @@ class Hub:
             self.period_look.run_due,
             fee_look.run_due,
             LateLook(LateBook(self.database.direct), clock, settings.settle_seconds * LATE_LOOK_ROUNDS).run_due,
-            self.closing.cut_off_due,
+            CuttingOff(self.closing, failures, clock).run_due,
             retention.run_due,
         )
         means = Means(url=database_url, clock=clock, agreements=self.agreements)
@@ -339,7 +344,7 @@ class Hub:
             )
         )
         self.navigation = self._open_navigation(settings, database_url)
-        self.period_steps = Steps(clock, StepFailures(self.database.direct))
+        self.period_steps = Steps(clock, failures)
         self.app = self._application(settings, endpoint, url)
 
     def _open_chargers(self, settings: Settings, paging: Paging) -> Chargers:
@@ -517,10 +522,18 @@ class Hub:
             glance=Glance(direct),
             messages=self._messages_desk(),
             lanes=self._lanes_desk(),
+            quality=QualityDesk(PublicPlaces(direct)),
+            doorkeeper=self._doorkeeper(settings),
         )
         app.state.live = console.live
         for router in console_routers(console, desks, shown_accounts(settings.demo_accounts), self.sign_on):
             app.include_router(router)
+
+    def _doorkeeper(self, settings: Settings) -> Doorkeeper:
+        """That of the map; where there is none, one that keys can be looked up with all the same."""
+        terms = MapTerms(anonymous_per_second=settings.map_anonymous_per_second)
+        known = self.navigation.doorkeeper if self.navigation else None
+        return known or Doorkeeper(Readers(self.database.direct), self._clock, terms)
 
     def _add_navigation(self, app: HubApplication, navigation: Navigation, settings: Settings) -> None:
         licence = licence_of(settings)
@@ -535,7 +548,7 @@ class Hub:
         for router in navigation_routers(navigation, self._clock, published):
             app.include_router(router)
         app.include_router(readers_router(navigation.doorkeeper, settings.admin_token_text()))
-        app.include_router(quality_router(navigation.places, settings.admin_token_text()))
+        app.include_router(quality_router(QualityDesk(navigation.places), settings.admin_token_text()))
         app.add_exception_handler(ReadingFault, on_reading_fault)
         app.open_to_public(lambda inner: front(inner, navigation.doorkeeper, licence))
 

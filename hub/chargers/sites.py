@@ -134,9 +134,9 @@ class SiteKeeper:
         def plan(kept: Kept) -> Written:
             return written(read_provisions(content, book_of(kept, party), party), kept, stations)
 
+        if joining is not None and wanted.sites:
+            await joining.join()  # first: what is kept is told at once
         await self._change(plan)
-        if joining is not None and self.book.sites:
-            await joining.join()
         return Imported(
             sites=tuple(wanted.sites),
             tariffs=tuple(wanted.tariffs),

@@ -26,7 +26,7 @@ from hub.chargers.events import (
     TellStatus,
 )
 from hub.chargers.logins import Logins
-from hub.chargers.places import Site
+from hub.chargers.places import Site, SiteBook
 from hub.chargers.provisioning import NUMBER_MAX
 from hub.chargers.sites import Passwords, SiteKeeper
 from hub.chargers.statuses import OFFSETS_AGREE, clock_offset, effective_time, site_statuses
@@ -291,9 +291,12 @@ class GraceWatch:
     def __init__(self, ports: StationPorts, rules: StationRules, book: StationBook) -> None:
         self._ports, self._rules, self._book = ports, rules, book
         self._task: asyncio.Task[None] | None = None
+        self._is_all_due = True
+        ports.keeper.on_change(self._changed)
 
     def start(self) -> None:
-        """Look now, and every WATCH_EVERY_SECONDS."""
+        """Look now, and every WATCH_EVERY_SECONDS; at first at what a process that was killed did not come to."""
+        self._is_all_due = True
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
@@ -303,7 +306,13 @@ class GraceWatch:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def look(self) -> None:
-        """Mark those who are away longer than the grace, and those whose process does not say any more that it holds them."""
+        """Mark those who are away longer than the grace, and those whose process does not say any more that it holds them.
+
+        Where sites were changed, whoever did it, all EVSEs are worked out anew.
+        """
+        if self._is_all_due:
+            self._is_all_due = False
+            await self._settle_all()
         now = self._ports.clock.now()
         gone_before = now - timedelta(seconds=self._rules.grace_seconds)
         silent_before = gone_before - timedelta(seconds=3 * HERE_EVERY_SECONDS)
@@ -311,20 +320,23 @@ class GraceWatch:
             _log.warning("station_lost", station=identity)
             await self._book.settle_station(identity)
 
+    def _changed(self, before: SiteBook, now: SiteBook) -> None:
+        self._is_all_due = True
+
+    async def _settle_all(self) -> None:
+        try:
+            await self._book.settle_all()
+        except BaseException:
+            self._is_all_due = True
+            raise
+
     async def _run(self) -> None:
-        is_first = True
         while True:
             try:
-                await asyncio.shield(self._look_all() if is_first else self.look())
-                is_first = False
+                await asyncio.shield(self.look())
             except Exception as exc:  # the database is away: the next look tries again
                 _log.warning("stations_not_watched", error=type(exc).__name__)
             await asyncio.sleep(WATCH_EVERY_SECONDS)
-
-    async def _look_all(self) -> None:
-        """What a process that was killed did not come to."""
-        await self._book.settle_all()
-        await self.look()
 
 
 def _cut(text: str, max_characters: int) -> str:

@@ -9,7 +9,7 @@ import asyncio
 import base64
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
@@ -156,7 +156,7 @@ class Dialect(Protocol):
         """Heartbeat."""
         ...
 
-    def status(self, plug: Plug, at: datetime) -> Any:
+    def status(self, plug: int, status: str, at: datetime) -> Any:
         """StatusNotification."""
         ...
 
@@ -252,9 +252,7 @@ class Station:
 
     async def close(self) -> None:
         """Leave."""
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(tuple(self._tasks))
 
     async def go_offline(self) -> None:
         """Be cut off until `go_online`."""
@@ -323,8 +321,8 @@ class Station:
     async def set_status(self, plug: int, status: str) -> None:
         """Change how a connector stands (in the words of OCPP 1.6)."""
         place, at = self.plugs[plug], self.now()
-        place.status = status if place.is_operative else "Unavailable"
-        self._later(lambda point: self._ask(point, point.status(place, at)))
+        place.status = told = status if place.is_operative else "Unavailable"
+        self._later(lambda point: self._ask(point, point.status(plug, told, at)))
 
     # --- for the dialects ---
 
@@ -335,7 +333,7 @@ class Station:
         return await self._ask(point, payload)
 
     def soon(self, step: Awaitable[None]) -> None:
-        """Do something after the answer to a question has gone."""
+        """Do something beside the answer to a question."""
 
         async def do() -> None:
             with contextlib.suppress(*AWAY, ValueError):
@@ -446,9 +444,7 @@ class Station:
                     task.result()
             finally:
                 self._socket = self._point = None
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await ended(tasks)
 
     async def _live(self, point: Dialect) -> None:
         if not self._has_booted:
@@ -473,7 +469,7 @@ class Station:
             answer = await self._ask(point, point.boot())
         self.configuration["HeartbeatInterval"] = str(answer.interval)
         for place in self.plugs.values():
-            await self._ask(point, point.status(place, self.now()))
+            await self._ask(point, point.status(place.number, place.status, self.now()))
         self._has_booted = True
 
     async def _meter(self, every_seconds: float) -> None:
@@ -482,3 +478,13 @@ class Station:
             self.advance(every_seconds)
             for number in self.plugs:
                 await self.tell_meter(number)
+
+
+async def ended(tasks: Iterable[asyncio.Future[None]]) -> None:
+    """Cancel tasks until they are over: one that gets an answer at the moment it is cancelled would go on."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=RETRY_SECONDS)
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from ocpp.routing import on
+from ocpp.routing import after, on
 from ocpp.v16 import ChargePoint, call, call_result
 
 from hub.demo.station import (
@@ -72,9 +72,9 @@ class Point(ChargePoint):
         """Heartbeat."""
         return call.Heartbeat()
 
-    def status(self, plug: Plug, at: datetime) -> Any:
+    def status(self, plug: int, status: str, at: datetime) -> Any:
         """StatusNotification."""
-        return call.StatusNotification(plug.number, "NoError", plug.status, timestamp=written(at))
+        return call.StatusNotification(plug, "NoError", status, timestamp=written(at))
 
     def authorise(self, id_token: str) -> Any:
         """Authorize."""
@@ -217,9 +217,13 @@ class Point(ChargePoint):
 
     @on("Reset")
     def on_reset(self, type: str) -> Any:
+        """Start again, soon."""
+        return call_result.Reset("Accepted")
+
+    @after("Reset")
+    async def after_reset(self, type: str) -> None:
         """Start again."""
         self._station.soon(self._station.reboot())
-        return call_result.Reset("Accepted")
 
 
 def _meter_value(at: Moment) -> Words:

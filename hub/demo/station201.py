@@ -55,10 +55,9 @@ class Point(ChargePoint):
         """Heartbeat."""
         return call.Heartbeat()
 
-    def status(self, plug: Plug, at: datetime) -> Any:
+    def status(self, plug: int, status: str, at: datetime) -> Any:
         """StatusNotification."""
-        status = "Occupied" if plug.status in OCCUPIED else plug.status
-        return call.StatusNotification(written(at), status, plug.number, 1)
+        return call.StatusNotification(written(at), "Occupied" if status in OCCUPIED else status, plug, 1)
 
     def authorise(self, id_token: str) -> Any:
         """Authorize."""
@@ -243,9 +242,13 @@ class Point(ChargePoint):
 
     @on("Reset")
     def on_reset(self, type: str, **_: Any) -> Any:
+        """Start again, soon."""
+        return call_result.Reset("Accepted")
+
+    @after("Reset")
+    async def after_reset(self, type: str, **_: Any) -> None:
         """Start again."""
         self._station.soon(self._station.reboot())
-        return call_result.Reset("Accepted")
 
 
 def _id_token(uid: str, kind: str = "ISO14443") -> Words:

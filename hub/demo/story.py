@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from rich.console import Console
@@ -34,6 +34,7 @@ PAGE_OBJECTS = 20
 DELIVERY_WAIT_SECONDS = 20.0
 DELIVERY_POLL_SECONDS = 0.1
 LOCAL_CHARGE_SECONDS = 5.0
+CENT = Decimal("0.01")
 
 Chapter = Callable[[], Awaitable[None]]
 
@@ -82,7 +83,7 @@ class Story:
             ("What is said to one is not shown to others", self.private),
             ("The rest of the world is told, and read back page by page", self.pages),
             ("October 2026 is added up", self.month),
-            ("Two charge points are joined to the hub itself, and a driver starts each from afar", self.local),
+            ("Two charge points are joined to the hub itself and started from afar", self.local),
         )
         for title, play in chapters:
             self._teller.chapter(title)
@@ -230,9 +231,10 @@ class Story:
         cdr = await local.cdr_of(emsp, session["id"] if session else "")
         kwh = Decimal(int(plug.energy_wh) - int(before)) / 1000
         self._check(cdr is not None and cdr["total_energy"] == kwh > 0, f"its CDR has the meter's {kwh} kWh", cdr)
-        priced = costs(cdr, spot[0]["time_zone"]) if cdr is not None else {}
-        held = cdr is not None and cdr["total_cost"] == priced["total_cost"]
-        self._check(held, "and what they cost by its tariff", cdr)
+        priced = costs(cdr, spot[0]["time_zone"])["total_cost"] if cdr is not None else {}
+        stated = {side: amount.quantize(CENT, ROUND_HALF_UP) for side, amount in priced.items()}
+        held = cdr is not None and cdr["total_cost"] == stated
+        self._check(held, "and what they cost by its tariff, in whole cents", (stated, cdr and cdr["total_cost"]))
 
     async def _shown_as(self, location_id: str, status: str) -> bool:
         """Whether Wegweiser comes to show all EVSEs of a Location so."""

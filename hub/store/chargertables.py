@@ -27,7 +27,6 @@ from sqlalchemy import (
     text,
 )
 
-
 _IS_UNTOLD = "told_version < version or (cdr is not null and not is_cdr_told)"
 
 

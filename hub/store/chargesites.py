@@ -241,7 +241,8 @@ _IS_DUE = "where version <> told_version order by updated_at, id"
 _AFTER = "greatest({}, s.updated_at + interval '1 ms', (select max(e.changed_at) from charge_evse e where e.site = s.id) + interval '1 ms')"
 
 _PUT = (
-    "insert into {0} as s (id, content, version, updated_at) select id, content, 1, $3::timestamptz from unnest($1::text[], $2::text[]) n(id, content) "
+    "insert into {0} as s (id, content, version, updated_at) "
+    "select id, content, 1, $3::timestamptz from unnest($1::text[], $2::text[]) n(id, content) "
     "on conflict (id) do update set content = excluded.content, version = s.version + 1, is_gone = false, "
     f"updated_at = {_AFTER.format('excluded.updated_at')} where s.content <> excluded.content or s.is_gone"
 )

@@ -352,11 +352,13 @@ _BOOT = (
     "where identity = $1 returning state"
 )
 _TOUCH = (
-    "update charge_station s set heard_at = greatest(s.heard_at, $3::timestamptz) from unnest($1::text[], $2::text[]) n(identity, connection) "
+    "update charge_station s set heard_at = greatest(s.heard_at, $3::timestamptz) "
+    "from unnest($1::text[], $2::text[]) n(identity, connection) "
     "where s.identity = n.identity and s.connection = n.connection"
 )
 _TELL_CONNECTOR = (
-    f"insert into charge_connector ({', '.join(_CONNECTOR_COLUMNS)}) select $1::text, $2::int, $3::int, $4::text, $5::text, $6::text, $7::timestamptz, $8::timestamptz "
+    f"insert into charge_connector ({', '.join(_CONNECTOR_COLUMNS)}) "
+    "select $1::text, $2::int, $3::int, $4::text, $5::text, $6::text, $7::timestamptz, $8::timestamptz "
     "where exists (select 1 from charge_connector where identity = $1 and evse = $2 and connector = $3) "
     f"or (select count(*) from charge_connector where identity = $1) < {CONNECTORS_PER_STATION_MAX} "
     "on conflict (identity, evse, connector) do update set status = excluded.status, error = excluded.error, info = excluded.info, "

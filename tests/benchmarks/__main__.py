@@ -14,6 +14,7 @@ from tests.benchmarks.figures import DETAILS, TABLE, Report, table
 from tests.benchmarks.forward import forward
 from tests.benchmarks.machine import Cores, describe, pin
 from tests.benchmarks.map_latency import map_latency
+from tests.benchmarks.map_queries import map_queries
 from tests.benchmarks.navigation import navigation
 from tests.benchmarks.page import page
 from tests.benchmarks.page_of_figures import write_page
@@ -34,6 +35,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
     "settle": settle,
     "console": console,
     "navigation": navigation,
+    "map-queries": map_queries,
     "map-latency": map_latency,
 }
 

@@ -136,7 +136,7 @@ class NotingDesk:
         if key not in self._numbers:
             self.number += 1
             self._numbers[key] = self.number
-        return StartAnswer(self._numbers[key], self._permit(started.id_token))
+        return StartAnswer(number=self._numbers[key], permit=self._permit(started.id_token))
 
     async def metered(self, identity: str, metered: Metered) -> Permit | None:
         """By `blocked`, where somebody is named."""

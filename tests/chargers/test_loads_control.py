@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hub.chargers.events import Answered
 from hub.chargers.loads import control as controls
 from hub.chargers.loads.tree import LimitEvent, Reading
-from tests.chargers.yard import START, Box, Yard, garage
+from tests.chargers.yard import START, STEP, Box, Yard, garage
 
 KW = 1000
 
@@ -27,7 +31,7 @@ async def test_a_limit_event_is_obeyed_within_thirty_seconds_and_stays_obeyed_l_
     yard.events = (event(25),)
     await yard.step(3)
     assert 20 * KW < yard.watts() <= 25 * KW
-    for _ in range(180):
+    for _ in range(60):
         await yard.step()
         assert yard.watts() <= 25 * KW
     assert [box.charge for box in yard.boxes] == [*range(1, 21)]
@@ -36,8 +40,8 @@ async def test_a_limit_event_is_obeyed_within_thirty_seconds_and_stays_obeyed_l_
 async def test_everybody_gets_its_turn_while_there_is_too_little_for_all_l_t1() -> None:
     yard = garage(20)
     yard.events = (event(25, 600),)
-    await yard.step(6 * 60 * 3)
-    assert min(box.energy_wh for box in yard.boxes) > 2 * KW
+    await yard.step(6 * 60)
+    assert min(box.energy_wh for box in yard.boxes) > 0.7 * KW
 
 
 async def test_a_limit_event_ends() -> None:
@@ -114,7 +118,7 @@ async def test_a_station_that_is_away_is_counted_and_the_others_share_the_rest_l
     yard = garage(4, limit_kw=44)
     await yard.step(3)
     yard.box("01").is_there = False
-    for _ in range(200):
+    for _ in range(100):
         await yard.step()
         assert yard.watts() <= 44 * KW
     assert yard.box("01").drawn(yard.at) == 159, "its part of 44 kW, from the fall-back that it keeps"
@@ -197,7 +201,10 @@ async def test_a_group_below_a_limit_in_amperes_is_held_to_it_on_every_phase() -
     tree = {
         "id": "grid",
         "limit_kw": 100,
-        "children": [{"id": "north", "limit_a": 32, "evses": ["1", "2"]}, {"id": "south", "limit_a": 63, "evses": ["3", "4"]}],
+        "children": [
+            {"id": "north", "limit_a": 32, "evses": ["1", "2"]},
+            {"id": "south", "limit_a": 63, "evses": ["3", "4"]},
+        ],
     }
     yard = Yard(tree, boxes)
     boxes[0].phases = 1
@@ -236,3 +243,41 @@ async def test_surplus_only_charges_while_the_sun_shines() -> None:
     assert yard.watts() == Decimal(4140), "the least that a car can take, until it was on long enough"
     await yard.step(12)
     assert yard.watts() == 0
+
+
+class Coming(NamedTuple):
+    """What happens at a station before a step: a car comes or goes, on so many phases."""
+
+    uid: int
+    is_coming: bool
+    phases: int
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(
+        st.lists(st.builds(Coming, st.integers(0, 7), st.booleans(), st.sampled_from([1, 3])), max_size=4), max_size=25
+    ),
+    st.integers(5, 80),
+    st.lists(st.integers(0, 40), max_size=25),
+)
+def test_whoever_comes_and_goes_and_whatever_the_sun_does_the_limit_holds_l_t6(
+    happenings: list[list[Coming]], limit: int, sun: list[int]
+) -> None:
+    asyncio.run(_live(happenings, limit, sun))
+
+
+async def _live(happenings: list[list[Coming]], limit: int, sun: list[int]) -> None:
+    yard = garage(8, limit, charging=False)
+    for number, happened in enumerate(happenings):
+        for one in happened:
+            box = yard.boxes[one.uid]
+            box.charge = None
+            if one.is_coming:
+                box.phases = one.phases
+                box.start(number * 10 + one.uid + 1, yard.at)
+        shines = sun[number] if number < len(sun) else 0
+        yard.pv = (Reading("grid", shines * KW, yard.at + STEP * 2),)
+        await yard.step()
+        assert yard.watts() <= (limit + shines) * KW
+        assert all(drawn == 0 or 60 <= drawn <= 320 for drawn in (box.drawn(yard.at) for box in yard.boxes))

@@ -383,3 +383,21 @@ async def test_a_station_that_invents_connectors_fills_nothing(house: House) -> 
     assert len(seen.connectors) == chargestations.CONNECTORS_PER_STATION_MAX
     await house.say(3, "Charging", house.clock.later(seconds=1))
     assert (await house.statuses())["2"] == "CHARGING"
+
+
+async def test_where_sites_were_changed_by_somebody_else_the_leader_works_statuses_out_anew(
+    house: House, database: Database
+) -> None:
+    await house.furnish()
+    await house.join()
+    await house.say(1, "Charging")
+    await house.watch.look()
+    outside = House(database, house.clock, process="")
+    evses = [
+        {"uid": "1", "connectors": [plug("A", "CP-1", 3)]},
+        {"uid": "2", "connectors": [plug("A", "CP-1", 1), plug("B", "CP-1", 2)]},
+    ]
+    await outside.keeper.provision({"sites": [depot(evses=evses)]})
+    await house.keeper.refresh()
+    await house.watch.look()
+    assert await house.statuses() == {"1": "UNKNOWN", "2": "CHARGING"}

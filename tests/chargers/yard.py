@@ -198,7 +198,9 @@ def site_of(evses: Sequence[tuple[str, int]], limits: Mapping[str, Any], power_t
                 for uid, amperes in evses
             ],
         },
-        plugs=tuple(Plug(station=station_of(uid), evse=0, connector=1, evse_uid=uid, connector_id="1") for uid, _ in evses),
+        plugs=tuple(
+            Plug(station=station_of(uid), evse=0, connector=1, evse_uid=uid, connector_id="1") for uid, _ in evses
+        ),
         limits=limits,
     )
 
