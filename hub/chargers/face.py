@@ -98,5 +98,5 @@ def open_face(ports: FacePorts) -> Face:
         reservations=reservations,
         profiles=profiles,
         promises=promises,
-        keeper=CommandKeeper(ports.kept, promises, reservations, ports.clock),
+        keeper=CommandKeeper(ports.kept, promises, reservations, profiles, ports.clock),
     )

@@ -49,7 +49,8 @@ async def local_world(database_url: str, tmp_path: Path, **settings: object) -> 
     async with AsyncExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(hub.app, "Hub", SeenHub)
-        patch.setattr(keeper, "LOOK_SECONDS", 3600.0)  # what is due to commands, tests do themselves
+        for name in ("LOOK_SECONDS", "PROFILES_LOOK_SECONDS"):  # what is due to commands, tests do themselves
+            patch.setattr(keeper, name, 3600.0)
         quiet = {"pull_settle_seconds": 3600.0, **settings}
         world = await stack.enter_async_context(running_hub(database_url, tmp_path, **quiet))
         (inside,) = made
