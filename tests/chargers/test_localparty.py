@@ -12,6 +12,7 @@ import pytest
 
 from hub.chargers.localparty import VERSIONS_URL, LocalDesk, registration, url_of
 from hub.clock import SystemClock
+from hub.console.accounts import Role
 from hub.demo.party import DemoPlatform
 from hub.partners.client import Call, PartnerClient
 from ocpi_modules.envelope import read_envelope
@@ -21,6 +22,7 @@ from ocpi_modules.message import Message, Reply
 from ocpi_modules.module import Interface, Purpose
 from ocpi_modules.types import encode_json
 from tests.chargers.localworld import LOC, MS1, NAME, LocalWorld, local_world
+from tests.console.visitors import visitor
 
 Object = dict[str, Any]
 
@@ -215,3 +217,23 @@ async def test_presence_finds_it_there(place: LocalWorld) -> None:
     await place.hub.presence._probe(place.hub.roster.directory.partners[local.id])
     async with asyncio.timeout(10):
         await is_back.wait()
+
+
+# --- the operator's pages -------------------------------------------------------------------------
+
+
+async def test_its_page_shows_what_it_is_and_offers_only_what_makes_sense(place: LocalWorld) -> None:
+    await place.party.join()
+    otto = await visitor(place.world, "otto", Role.OPERATOR)
+    path = f"/console/partners/{await local_id(place)}"
+    page = await otto.get(path)
+    assert "A part of this hub" in page
+    assert 'action="/console/parties/NL/LOC/CPO/suspend"' in page
+    assert not any(f'action="{path}/{deed}"' in page for deed in ("rotate", "probe", "quirks", "disconnect"))
+    assert NAME in await otto.get("/console/partners")
+    await otto.post(f"{path}/rotate", page=path)
+    await otto.post(f"{path}/probe", page=path)
+    await otto.post(f"{path}/disconnect", page=path, name=NAME)
+    assert place.hub.roster.directory.partner_of(LOC) is not None
+    refused = await place.world.admin.put(f"/admin{path.removeprefix('/console')}/quirks", json={"token": "raw"})
+    assert refused.status_code == 400
