@@ -251,6 +251,17 @@ async def test_a_card_opens_its_reservation_at_the_station_with_the_reference_an
     assert await face.authoriser.recognise("CS1", IdToken("card1"), place, None) == permit, "told twice"
 
 
+@pytest.mark.parametrize("token", [pytest.param(APP, id="alias"), pytest.param(CARD, id="card")])
+async def test_who_starts_at_a_kept_place_by_a_command_has_the_reference_of_that(face: Face, token: Object) -> None:
+    reserved = await made(face, token=token)
+    _, result = await face.command("START_SESSION", {**START, "token": token})
+    assert await face.result(result) == {"result": "ACCEPTED"}
+    started = face.stations.asked[-1][1]
+    assert started.id_token == reserved.id_token
+    permit = await face.authoriser.recognise("CS1", started.id_token, face.book().place("CS1", Spot(0, 1)), None)
+    assert (permit.is_granted, permit.auth_method, permit.reference) == (True, "COMMAND", "ref-7")
+
+
 @pytest.mark.parametrize(
     ("changes", "response"),
     [
