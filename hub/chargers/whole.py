@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from hub.chargers.chargedesk import ChargeDesk, DeskPorts
 from hub.chargers.elsewhere import PeerStations
 from hub.chargers.events import Spot
@@ -38,8 +40,11 @@ from hub.store.chargestations import ChargeStations
 from hub.store.copies import Copies
 from hub.store.direct import Direct
 from hub.store.partners import Partners
+from ocpi_modules.errors import InvalidParameters
 
 DUE = "charging-due"
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,9 +179,16 @@ class Chargers:
     async def lead(self) -> None:
         """Take up what one process does for all: join the party, tell partners, keep promises, share out load."""
         if self.keeper.book.sites:
-            await self.party.join()
+            await self._join()
         for duty in self._duties:
             duty.start()
+
+    async def _join(self) -> None:
+        """Somebody else may have become the party since: partners come first, and this process leads all the same."""
+        try:
+            await self.party.join()
+        except InvalidParameters as taken:
+            _log.error("local_cpo_not_joined", reason=taken.message)
 
     async def follow(self) -> None:
         """Leave that to another process."""

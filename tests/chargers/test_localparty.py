@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hub.chargers.localparty import VERSIONS_URL, LocalDesk, registration, url_of
+from hub.chargers.localparty import VERSIONS_URL, LocalCpo, LocalDesk, LocalParty, registration, url_of
 from hub.clock import SystemClock
 from hub.console.accounts import Role
 from hub.demo.party import DemoPlatform
@@ -20,6 +20,7 @@ from ocpi_modules.errors import InvalidParameters, ReceiverNotConnected, Receive
 from ocpi_modules.locations import LOCATIONS
 from ocpi_modules.message import Message, Reply
 from ocpi_modules.module import Interface, Purpose
+from ocpi_modules.parties import Party
 from ocpi_modules.types import encode_json
 from tests.chargers.localworld import LOC, MS1, NAME, LocalWorld, local_world
 from tests.console.visitors import visitor
@@ -60,6 +61,22 @@ async def test_it_does_not_join_where_a_partner_is_that_party(place: LocalWorld)
     await place.world.join("C", ("CPO", "NL/LOC"))
     with pytest.raises(InvalidParameters, match=r"NL/LOC belongs to the partner .*: set HUB_LOCAL_CPO"):
         await place.party.join()
+
+
+async def test_another_name_of_the_local_cpo_takes_the_place_of_the_one_before(place: LocalWorld) -> None:
+    """HUB_LOCAL_CPO was changed: HC-05, the old party stays listed."""
+    emsp = await place.world.join("E", ("EMSP", "NL/MS1"))
+    await place.party.join()
+    inside = place.hub
+    await LocalParty(LocalCpo(Party("NL", "LO2"), NAME), inside.partners, inside.roster, SystemClock()).join()
+    told = await infos(emsp)
+    assert (told["CPO", "NL/LOC"], told["CPO", "NL/LO2"]) == ("SUSPENDED", "CONNECTED")
+
+
+async def test_a_hub_whose_local_party_is_taken_leads_all_the_same(place: LocalWorld) -> None:
+    await place.world.join("C", ("CPO", "NL/LOC"))
+    await place.hub.chargers._join()
+    assert not any(one.is_local for one in place.hub.roster.directory.partners.values())
 
 
 async def test_nobody_joins_as_that_party_once_it_is_there(place: LocalWorld) -> None:
