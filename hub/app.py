@@ -325,8 +325,8 @@ class Hub:
         self.peers.on_pull(self._pull_hinted)
         self.peers.answer(SHARES, self._own_share_packed)
         self.peers.answer(LANES, self._own_lanes_packed)
-        self.chargers = self._open_chargers(settings)
-        self.client.serve_locally(self.chargers.platform)
+        self.chargers = self._open_chargers(settings, paging)
+        self.client.serve_locally(self.chargers.face.platform)
         endpoint = OcpiEndpoint(
             OcpiPorts(
                 partners=self.partners,
@@ -348,13 +348,15 @@ class Hub:
         self.period_steps = Steps(clock, failures)
         self.app = self._application(settings, endpoint, url)
 
-    def _open_chargers(self, settings: Settings) -> Chargers:
+    def _open_chargers(self, settings: Settings, paging: Paging) -> Chargers:
         outside = Outside(
             direct=self.database.direct,
             partners=self.partners,
             roster=self.roster,
             peers=self.peers,
             routing=self.router,
+            copies=self.copies,
+            paging=paging,
             passwords=passwords,
             clock=self._clock,
             new_id=new_id,

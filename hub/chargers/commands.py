@@ -26,10 +26,10 @@ from hub.chargers.events import (
 )
 from hub.chargers.places import Plug, Site, SiteBook
 from hub.chargers.promises import PROMISED_SECONDS, STATION_WAIT_SECONDS, Promises
-from hub.chargers.reservations import RESERVED, Reservations, content_of
+from hub.chargers.reservations import RESERVED, Reservations, content_of, kind_of
 from hub.chargers.standing import Picture, Standing, best, is_there, standing, statuses_of
 from hub.clock import Clock
-from hub.store.chargecommands import ChargeCommands, KeptAlias, KeptCommand, OpenCharge
+from hub.store.chargecommands import ChargeCommands, KeptCommand, OpenCharge
 from ocpi_modules.commands import CommandResponseType, CommandResultType
 from ocpi_modules.errors import UnknownLocation
 from ocpi_modules.message import Message, Reply
@@ -77,9 +77,8 @@ class CommandDesk:
         command = self._command(message, plug or plugs[0], token=text, reference=asked.get("authorization_reference"))
         if plug is None:
             return await self._not_free(command, stands)
-        alias = await self._start_alias(asked, picture, plug)
-        command = replace(command, id_token=alias.alias, reference=alias.reference)
-        spot, id_token = Spot(plug.evse, plug.connector), IdToken(alias.alias, "Central")
+        id_token = await self._start_token(asked, picture, plug)
+        command, spot = replace(command, id_token=id_token.uid), Spot(plug.evse, plug.connector)
 
         async def work(number: int) -> Content:
             ask = RemoteStart(spot=spot, id_token=id_token, number=number)
@@ -87,14 +86,15 @@ class CommandDesk:
 
         return await self._promised(command, work)
 
-    async def _start_alias(self, asked: Content, picture: Picture, plug: Plug) -> KeptAlias:
-        """The alias under which the place is kept for this driver already, else a fresh one: stations compare them."""
-        token = json.dumps(named_token(asked["token"]))
+    async def _start_token(self, asked: Content, picture: Picture, plug: Plug) -> IdToken:
+        """The id under which the place is kept for this driver already, for stations compare them; else a fresh alias."""
+        token, now = json.dumps(named_token(asked["token"])), self._ports.clock.now()
         kept = next((one for one in picture.reservations if one.evse_uid == plug.evse_uid and one.token == token), None)
-        known = await self._kept.alias(kept.id_token) if kept is not None else None
-        now = self._ports.clock.now()
-        expires_at = now + timedelta(hours=ALIAS_HOURS)
-        return known or await alias_for(self._kept, asked, now, expires_at)
+        if kept is not None:
+            await self._reservations.refer(kept, asked.get("authorization_reference"))
+            return IdToken(kept.id_token, kind_of(kept))
+        alias = await alias_for(self._kept, asked, now, now + timedelta(hours=ALIAS_HOURS))
+        return IdToken(alias.alias, "Central")
 
     async def _stop(self, message: Message) -> Reply:
         charge = await self._kept.session(message.content["session_id"])

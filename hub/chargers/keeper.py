@@ -1,18 +1,23 @@
-"""What is done about commands from time to time by the process that leads: promises kept, places given back, old rows forgotten."""
+"""What is done about commands from time to time by the process that leads: promises kept, places given back, old rows forgotten, and
+partners told whose charging profiles are not what they were.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import structlog
 
+from hub.chargers.profiles import ProfileDesk
 from hub.chargers.promises import Promises
 from hub.chargers.reservations import Reservations
 from hub.clock import Clock
 from hub.store.chargecommands import ChargeCommands
 
 LOOK_SECONDS = 2.0
+PROFILES_LOOK_SECONDS = 60.0
 TIDY_SECONDS = 3_600.0
 KEPT_DAYS = 30
 """So long after a command or reservation is over its row, which names a driver, is of use."""
@@ -23,21 +28,30 @@ _log = structlog.get_logger()
 class CommandKeeper:
     """Works in the background from `start` to `close`."""
 
-    def __init__(self, kept: ChargeCommands, promises: Promises, reservations: Reservations, clock: Clock) -> None:
+    def __init__(
+        self,
+        kept: ChargeCommands,
+        promises: Promises,
+        reservations: Reservations,
+        profiles: ProfileDesk,
+        clock: Clock,
+    ) -> None:
         self._kept, self._promises, self._reservations, self._clock = kept, promises, reservations, clock
+        self._profiles = profiles
         self._tidied_at: datetime | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run())
+        duties = ((self.look, LOOK_SECONDS), (self._profiles.tell_changes, PROFILES_LOOK_SECONDS))
+        self._tasks = [asyncio.create_task(_repeated(work, seconds)) for work, seconds in duties]
 
     async def close(self) -> None:
         """End; what was not done is for whoever leads next."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def look(self) -> None:
         """Do what is due."""
@@ -48,10 +62,11 @@ class CommandKeeper:
             await self._kept.tidy(now - timedelta(days=KEPT_DAYS))
             self._tidied_at = now
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await self.look()
-            except Exception as exc:  # the database is away: the next look tries again
-                _log.warning("commands_not_looked_at", error=type(exc).__name__)
+
+async def _repeated(work: Callable[[], Awaitable[None]], pause_seconds: float) -> None:
+    while True:
+        await asyncio.sleep(pause_seconds)
+        try:
+            await work()
+        except Exception as exc:  # the database is away: the next look tries again
+            _log.warning("commands_not_looked_at", error=type(exc).__name__)

@@ -6,6 +6,7 @@ Source: mod_charging_profiles; the translation is that of reference 3.3 (decisio
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -54,6 +55,7 @@ REFILL_SECONDS = 30.0
 """A session takes so many changes at once, and one more after each such time."""
 TOLD_EVERY_SECONDS = 30.0
 TOLD_MAX_SESSIONS = 10_000
+TOLD_AT_ONCE_MAX = 20
 
 SET, GET, CLEAR = f"{PROFILES}_SET", f"{PROFILES}_GET", f"{PROFILES}_CLEAR"
 _KINDS = {"PUT": SET, "GET": GET, "DELETE": CLEAR}
@@ -217,8 +219,21 @@ class ProfileDesk:
         return told is not None and self._ports.clock.now() - told[0] < timedelta(seconds=TOLD_EVERY_SECONDS)
 
     def _is_known(self, session_id: str, profile: Content) -> bool:
-        told = self._told.get(session_id)
-        return told is not None and limits_in(told[1]) == limits_in(profile)
+        told, now = self._told.get(session_id), self._ports.clock.now()
+        return told is not None and limit_told(told[1], now) == limit_told(profile, now)
+
+    async def tell_changes(self) -> None:
+        """Ask the stations of all sessions for which partners set profiles, and tell what has changed; for the process that leads.
+
+        TOLD_AT_ONCE_MAX are asked at once.
+        """
+        slots = asyncio.Semaphore(TOLD_AT_ONCE_MAX)
+
+        async def tell(session_id: str) -> None:
+            async with slots:
+                await self.changed(session_id)
+
+        await asyncio.gather(*(tell(one) for one in await self._kept.profiles()))
 
 
 Work = Callable[[int], Awaitable[Content]]
@@ -270,10 +285,9 @@ def active_profile(schedule: Schedule) -> dict[str, Any]:
     return {"start_date_time": format_datetime(schedule.start_at), "charging_profile": profile}
 
 
-def limits_in(active: Content) -> tuple[Any, ...]:
-    """What an ActiveChargingProfile allows, whenever it begins."""
-    profile = active["charging_profile"]
-    return profile["charging_rate_unit"], [one["limit"] for one in profile["charging_profile_period"]]
+def limit_told(active: Content, at: datetime) -> tuple[str, Decimal] | None:
+    """What an ActiveChargingProfile that was told allows at a moment; what it said last goes on."""
+    return partner_limit({**active["charging_profile"], "duration": None}, at)
 
 
 def partner_limit(profile: Content, at: datetime, began_at: datetime | None = None) -> tuple[str, Decimal] | None:

@@ -130,6 +130,12 @@ class Reservations:
             await self._kept.end_reservation(kept.number, CANCELLED, (RESERVED,))
         return outcome
 
+    async def refer(self, kept: KeptReservation, reference: str | None) -> None:
+        """Its holder begins to charge by a command: the reference of that is the one of the charge."""
+        if reference is not None:
+            await self._kept.refer(kept.number, reference)
+            await self._kept.refer_alias(kept.id_token, reference)
+
     async def reservation_ended(self, identity: str, number: int, how: str) -> None:
         """A station keeps a place no longer (2.x): its time is over, or it needs the place; then its sender is told."""
         kept = await self._kept.reservation_numbered(number)
@@ -163,6 +169,11 @@ class Reservations:
 def content_of(reservation_id: str) -> str:
     """What is kept of a RESERVE_NOW beside its reservation."""
     return json.dumps({"reservation_id": reservation_id})
+
+
+def kind_of(kept: KeptReservation) -> str:
+    """The type of the id token of a reservation: a card's own uid, or an alias."""
+    return CHIP if json.loads(kept.token).get("uid") == kept.id_token else "Central"
 
 
 def _reserve(row: KeptReservation, kind: str) -> Reserve:

@@ -78,7 +78,8 @@ class Voice:
         return await self._say(replace(said, receiver=receiver))
 
     async def _say(self, said: _Saying) -> Reply:
-        caller = self._roster.directory.partner_behind(self._party)
+        directory = self._roster.directory
+        caller = directory.partner_of(self._party) or directory.partner_behind(self._party)
         if caller is None or not caller.is_local:
             raise ReceiverNotConnected(f"{self._party} is not connected")
         ids = (self._new_id(), self._new_id())

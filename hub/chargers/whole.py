@@ -6,23 +6,22 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hub.chargers.authorising import Authoriser
+import structlog
+
 from hub.chargers.chargedesk import ChargeDesk, DeskPorts
-from hub.chargers.commands import CommandDesk, CommandPorts
 from hub.chargers.elsewhere import PeerStations
 from hub.chargers.events import Spot
+from hub.chargers.face import Face, FacePorts, open_face
 from hub.chargers.gateway import Gateway, GatewayPorts
 from hub.chargers.house import House
 from hub.chargers.keeper import CommandKeeper
+from hub.chargers.lists import ListPorts
 from hub.chargers.loads.control import LoadControl, LoadPorts
 from hub.chargers.loads.memory import KeptLimits
 from hub.chargers.loads.underway import Underway
-from hub.chargers.localparty import LocalCpo, LocalDesk, LocalParty, owns_tokens
+from hub.chargers.localparty import LocalCpo, LocalParty
 from hub.chargers.places import SiteBook
-from hub.chargers.profiles import ProfileDesk, ProfilePorts
-from hub.chargers.promises import Promises
 from hub.chargers.reporting import Reporting
-from hub.chargers.reservations import Reservations
 from hub.chargers.showing import Showing
 from hub.chargers.sites import Passwords, Ports, SiteKeeper
 from hub.chargers.sockets import Sockets
@@ -32,16 +31,20 @@ from hub.chargers.voice import Routing, Voice
 from hub.clock import Clock
 from hub.partners.peers import Peers
 from hub.partners.roster import Roster
+from hub.routing.paging import Paging
 from hub.store.chargecommands import ChargeCommands
 from hub.store.chargeloads import ChargeLimits
 from hub.store.charges import Charges
 from hub.store.chargesites import ChargeSites
 from hub.store.chargestations import ChargeStations
+from hub.store.copies import Copies
 from hub.store.direct import Direct
 from hub.store.partners import Partners
-from ocpi_modules.module import Interface
+from ocpi_modules.errors import InvalidParameters
 
 DUE = "charging-due"
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,8 @@ class Outside:
     roster: Roster
     peers: Peers
     routing: Routing
+    copies: Copies
+    paging: Paging
     passwords: Passwords
     clock: Clock
     new_id: Callable[[], str]
@@ -78,9 +83,9 @@ class Chargers:
         self.party = LocalParty(terms.cpo, outside.partners, outside.roster, outside.clock)
         self.voice = Voice(terms.cpo.party, outside.routing, outside.roster, outside.new_id)
         self._open_stations(terms)
+        self.face = self._open_face()
         self._open_charging(terms)
-        self._open_face()
-        house = House(self.book, self.desk, self.authoriser, self.reservations)
+        house = House(self.book, self.desk, self.face.authoriser, self.face.reservations)
         ports = GatewayPorts(
             desk=house,
             sockets=self.sockets,
@@ -123,16 +128,9 @@ class Chargers:
         outside.peers.hear(DUE, lambda _: self._wake())
 
     def _open_charging(self, terms: ChargerTerms) -> None:
-        self.authoriser = Authoriser(
-            self._kept,
-            self.voice,
-            self._book,
-            lambda owner: owns_tokens(self._outside.roster.directory, terms.cpo.party, owner),
-            self._clock,
-        )
         ports = DeskPorts(
             charges=self.charges,
-            authoriser=self.authoriser,
+            authoriser=self.face.authoriser,
             book=self._book,
             clock=self._clock,
             party=terms.cpo.party,
@@ -151,32 +149,19 @@ class Chargers:
         )
         self.loads = LoadControl(loads, terms.load_step_seconds)
 
-    def _open_face(self) -> None:
-        directory = self._outside.roster
-        promises = self.promises = Promises(self._kept, self.voice, self._clock)
-        self.reservations = Reservations(self._kept, self.sockets, self.voice, self._clock)
-        commands = CommandPorts(
+    def _open_face(self) -> Face:
+        roster = self._outside.roster
+        lists = ListPorts(copies=self._outside.copies, paging=self._outside.paging, directory=lambda: roster.directory)
+        ports = FacePorts(
             kept=self._kept,
+            voice=self.voice,
+            roster=roster,
             stations=self.sockets,
-            promises=promises,
-            reservations=self.reservations,
             book=self._book,
+            lists=lists,
             clock=self._clock,
         )
-        profiles = ProfilePorts(
-            kept=self._kept,
-            stations=self.sockets,
-            promises=promises,
-            telling=self.voice,
-            roles=lambda party: directory.directory.roles(party),
-            clock=self._clock,
-        )
-        desks = {
-            ("commands", Interface.RECEIVER): CommandDesk(commands).take,
-            ("chargingprofiles", Interface.RECEIVER): ProfileDesk(profiles).take,
-        }
-        self.platform = LocalDesk(desks, self._clock)
-        self._command_keeper = CommandKeeper(self._kept, promises, self.reservations, self._clock)
+        return open_face(ports)
 
     # --- life ---
 
@@ -189,14 +174,21 @@ class Chargers:
         """Stop; sockets are closed by their server."""
         await self.book.close()
         await self.keeper.close()
-        await self.promises.close()
+        await self.face.close()
 
     async def lead(self) -> None:
         """Take up what one process does for all: join the party, tell partners, keep promises, share out load."""
         if self.keeper.book.sites:
-            await self.party.join()
+            await self._join()
         for duty in self._duties:
             duty.start()
+
+    async def _join(self) -> None:
+        """Somebody else may have become the party since: partners come first, and this process leads all the same."""
+        try:
+            await self.party.join()
+        except InvalidParameters as taken:
+            _log.error("local_cpo_not_joined", reason=taken.message)
 
     async def follow(self) -> None:
         """Leave that to another process."""
@@ -204,7 +196,7 @@ class Chargers:
 
     @property
     def _duties(self) -> tuple[GraceWatch | Showing | Reporting | CommandKeeper | LoadControl, ...]:
-        return (self._grace, self._showing, self.reporting, self._command_keeper, self.loads)
+        return (self._grace, self._showing, self.reporting, self.face.keeper, self.loads)
 
     # --- who needs to know ---
 

@@ -96,6 +96,7 @@ def _add_partner(router: APIRouter, console: Console, desks: NetworkDesks) -> No
         values = {
             "one": shown,
             "presence": presence_of(shown),
+            "is_local": partner.is_local,
             "held": {(p.country_code, p.party_id, p.role): p for p in await desks.terms.show_parties()},
             "waiting": {name: waiting.get(name, 0) for name in party_names(shown)},
             "quirks": _quirk_rows(partner.quirks),

@@ -212,6 +212,14 @@ class ChargeCommands:
         """Move a reservation out of one of the states `of`; False where it is in none of them."""
         return bool(await self._direct_write(_END, number, state, list(of)))
 
+    async def refer(self, number: int, reference: str) -> None:
+        """The eMSP's reference for a reservation is another now."""
+        await self._direct.execute("update charge_reservation set reference = $2 where number = $1", number, reference)
+
+    async def refer_alias(self, alias: str, reference: str) -> None:
+        """The same for an alias, if it is one."""
+        await self._direct.execute("update charge_alias set reference = $2 where alias = $1", alias, reference)
+
     async def reservation(self, sender: str, reservation_id: str) -> KeptReservation | None:
         """The newest reservation of that name, for its sender only."""
         return _one(KeptReservation, await self._direct.fetch(_RESERVATION, sender, fold(reservation_id)))

@@ -74,8 +74,10 @@ class UpkeepDesk:
         return registered(self.roster.directory, partner_id)
 
     async def set_quirks(self, partner_id: int, quirks: Quirks) -> Quirks:
-        """Replace the quirks of a partner; they count at once."""
-        await self.partners.set_quirks(self.partner(partner_id).id, write_quirks(quirks))
+        """Replace the quirks of a partner; they count at once. Raises InvalidParameters for a part of this hub."""
+        if self.partner(partner_id).is_local:
+            raise InvalidParameters("local chargers are a part of this hub: they speak as it does")
+        await self.partners.set_quirks(partner_id, write_quirks(quirks))
         await self.roster.refresh()
         return self.partner(partner_id).quirks
 

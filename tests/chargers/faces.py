@@ -12,14 +12,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from hub.app import new_id
 from hub.chargers import face as faces
 from hub.chargers.authorising import Authoriser
 from hub.chargers.events import Answered, Ask, Outcome
 from hub.chargers.face import FacePorts, open_face
 from hub.chargers.keeper import CommandKeeper
 from hub.chargers.lists import ListPorts
-from hub.chargers.localparty import LocalCpo
 from hub.chargers.places import Plug, Site, SiteBook
 from hub.chargers.profiles import ProfileDesk
 from hub.chargers.reservations import Reservations
@@ -29,7 +27,7 @@ from hub.demo.party import DemoPlatform
 from hub.routing.paging import Paging
 from hub.store.chargecommands import ChargeCommands
 from ocpi_modules.parties import Party
-from tests.chargers.localworld import LOC, NAME, LocalWorld, local_world
+from tests.chargers.localworld import LOC, LocalWorld, local_world
 
 Object = dict[str, Any]
 
@@ -197,22 +195,19 @@ async def running_face(database_url: str, folder: Path) -> AsyncIterator[Face]:
         stations, kept, one_site = FakeStations(), ChargeCommands(place.hub.database.direct), SiteBook({"S1": site()})
         made = open_face(
             FacePorts(
-                cpo=LocalCpo(LOC, NAME),
                 kept=kept,
-                partners=place.hub.partners,
+                voice=place.voice,
                 roster=place.hub.roster,
-                routing=place.hub.router,
                 stations=stations,
                 book=lambda: one_site,
                 lists=ListPorts(
                     copies=place.hub.copies, paging=Paging(10, 100), directory=lambda: place.hub.roster.directory
                 ),
                 clock=SystemClock(),
-                new_id=new_id,
             )
         )
         place.hub.client.serve_locally(made.platform)
-        await made.party.join()
+        await place.party.join()
         try:
             yield Face(place=place, emsp=emsp, other=other, stations=stations, kept=kept, made=made)
         finally:

@@ -11,6 +11,7 @@ import pytest
 
 import hub.app
 from hub.app import Hub, new_id
+from hub.chargers import keeper
 from hub.chargers.localparty import Desks, LocalCpo, LocalDesk, LocalParty
 from hub.chargers.voice import Voice
 from hub.clock import SystemClock
@@ -46,7 +47,10 @@ async def local_world(database_url: str, tmp_path: Path, **settings: object) -> 
             made.append(self)
 
     async with AsyncExitStack() as stack:
-        stack.enter_context(pytest.MonkeyPatch.context()).setattr(hub.app, "Hub", SeenHub)
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(hub.app, "Hub", SeenHub)
+        for name in ("LOOK_SECONDS", "PROFILES_LOOK_SECONDS"):  # what is due to commands, tests do themselves
+            patch.setattr(keeper, name, 3600.0)
         quiet = {"pull_settle_seconds": 3600.0, **settings}
         world = await stack.enter_async_context(running_hub(database_url, tmp_path, **quiet))
         (inside,) = made

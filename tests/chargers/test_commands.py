@@ -251,6 +251,17 @@ async def test_a_card_opens_its_reservation_at_the_station_with_the_reference_an
     assert await face.authoriser.recognise("CS1", IdToken("card1"), place, None) == permit, "told twice"
 
 
+@pytest.mark.parametrize("token", [pytest.param(APP, id="alias"), pytest.param(CARD, id="card")])
+async def test_who_starts_at_a_kept_place_by_a_command_has_the_reference_of_that(face: Face, token: Object) -> None:
+    reserved = await made(face, token=token)
+    _, result = await face.command("START_SESSION", {**START, "token": token})
+    assert await face.result(result) == {"result": "ACCEPTED"}
+    started = face.stations.asked[-1][1]
+    assert started.id_token == reserved.id_token
+    permit = await face.authoriser.recognise("CS1", started.id_token, face.book().place("CS1", Spot(0, 1)), None)
+    assert (permit.is_granted, permit.auth_method, permit.reference) == (True, "COMMAND", "ref-7")
+
+
 @pytest.mark.parametrize(
     ("changes", "response"),
     [
@@ -343,6 +354,7 @@ async def test_a_result_that_an_emsp_does_not_take_is_tried_once_more_and_then_g
 
 async def test_what_is_long_over_is_forgotten(face: Face) -> None:
     await made(face)
+    await face.idle()
     before = SystemClock().now() + timedelta(days=1)
     await face.kept.tidy(before)
     for table in ("charge_command", "charge_alias", "charge_reservation"):

@@ -20,7 +20,7 @@ async def told(face: Face, example: Any) -> Face:
     """The local CPO has said something of everything."""
     owner = {"country_code": "NL", "party_id": "LOC"}
     token = {**example("session")["cdr_token"], "country_code": "NL", "party_id": "MS1"}
-    voice, session = face.made.voice, {**example("session"), **owner, "id": "sess-1", "cdr_token": token}
+    voice, session = face.place.voice, {**example("session"), **owner, "id": "sess-1", "cdr_token": token}
     for number in range(3):
         content = {**example("location"), **owner, "id": f"L{number}"}
         await voice.push(MODULES["locations"], Purpose.REPLACE, (f"L{number}",), content)

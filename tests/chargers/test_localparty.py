@@ -10,18 +10,20 @@ from typing import Any
 
 import pytest
 
-from hub.chargers.localparty import VERSIONS_URL, LocalDesk, registration, url_of
+from hub.chargers.localparty import VERSIONS_URL, LocalCpo, LocalDesk, LocalParty, registration, url_of
 from hub.clock import SystemClock
+from hub.console.accounts import Role
 from hub.demo.party import DemoPlatform
-from hub.partners.client import Call
+from hub.partners.client import Call, PartnerClient
 from ocpi_modules.envelope import read_envelope
-from ocpi_modules.errors import InvalidParameters, OcpiError, ReceiverNotConnected
+from ocpi_modules.errors import InvalidParameters, ReceiverNotConnected, ReceiverTimeout
 from ocpi_modules.locations import LOCATIONS
 from ocpi_modules.message import Message, Reply
 from ocpi_modules.module import Interface, Purpose
 from ocpi_modules.parties import Party
 from ocpi_modules.types import encode_json
 from tests.chargers.localworld import LOC, MS1, NAME, LocalWorld, local_world
+from tests.console.visitors import visitor
 
 Object = dict[str, Any]
 
@@ -59,6 +61,22 @@ async def test_it_does_not_join_where_a_partner_is_that_party(place: LocalWorld)
     await place.world.join("C", ("CPO", "NL/LOC"))
     with pytest.raises(InvalidParameters, match=r"NL/LOC belongs to the partner .*: set HUB_LOCAL_CPO"):
         await place.party.join()
+
+
+async def test_another_name_of_the_local_cpo_takes_the_place_of_the_one_before(place: LocalWorld) -> None:
+    """HUB_LOCAL_CPO was changed: HC-05, the old party stays listed."""
+    emsp = await place.world.join("E", ("EMSP", "NL/MS1"))
+    await place.party.join()
+    inside = place.hub
+    await LocalParty(LocalCpo(Party("NL", "LO2"), NAME), inside.partners, inside.roster, SystemClock()).join()
+    told = await infos(emsp)
+    assert (told["CPO", "NL/LOC"], told["CPO", "NL/LO2"]) == ("SUSPENDED", "CONNECTED")
+
+
+async def test_a_hub_whose_local_party_is_taken_leads_all_the_same(place: LocalWorld) -> None:
+    await place.world.join("C", ("CPO", "NL/LOC"))
+    await place.hub.chargers._join()
+    assert not any(one.is_local for one in place.hub.roster.directory.partners.values())
 
 
 async def test_nobody_joins_as_that_party_once_it_is_there(place: LocalWorld) -> None:
@@ -183,9 +201,56 @@ async def test_the_platform_answers_whatever_it_is_asked(call: Call, http_status
     assert (answer.http_status, envelope.status_code, answer.headers["x-request-id"]) == (http_status, code, "r1")
 
 
-async def test_who_is_not_there_is_not_connected(place: LocalWorld) -> None:
+async def test_where_nobody_serves_local_addresses_nobody_is_connected() -> None:
+    client = PartnerClient(allow_private=False, timeout_seconds=1.0)
+    with pytest.raises(ReceiverNotConnected):
+        await client.fetch(local_call("GET", VERSIONS_URL))
+    with pytest.raises(ReceiverNotConnected):
+        await client.send(local_call("GET", VERSIONS_URL))
+    await client.close()
+
+
+async def test_a_platform_that_takes_too_long_is_a_timeout() -> None:
+    async def sleep(_: Message) -> Reply:
+        await asyncio.sleep(60)
+        return Reply()
+
+    client = PartnerClient(allow_private=False, timeout_seconds=0.05)
+    client.serve_locally(LocalDesk({("commands", Interface.RECEIVER): sleep}, SystemClock()))
+    body = b'{"session_id":"1","response_url":"http://x"}'
+    with pytest.raises(ReceiverTimeout):
+        await client.send(local_call("POST", f"{COMMANDS_URL}/STOP_SESSION", body))
+    await client.close()
+
+
+async def test_presence_finds_it_there(place: LocalWorld) -> None:
+    """HC-08: the still-alive check reads its versions, as of any partner."""
     await place.party.join()
-    with pytest.raises(OcpiError) as refused:
-        await place.hub.client.fetch(local_call("GET", VERSIONS_URL))
-    assert refused.value.status_code == 4003
-    assert Party("NL", "LOC") in place.hub.roster.directory._by_party
+    (local,) = [one for one in place.hub.roster.directory.partners.values() if one.is_local]
+    await place.hub.presence.lost(local)
+    assert place.hub.roster.directory.is_offline(local)
+    is_back = asyncio.Event()
+    place.hub.roster.listen(lambda _, now: None if now.is_offline(local) else is_back.set())
+    await place.hub.presence._probe(place.hub.roster.directory.partners[local.id])
+    async with asyncio.timeout(10):
+        await is_back.wait()
+
+
+# --- the operator's pages -------------------------------------------------------------------------
+
+
+async def test_its_page_shows_what_it_is_and_offers_only_what_makes_sense(place: LocalWorld) -> None:
+    await place.party.join()
+    otto = await visitor(place.world, "otto", Role.OPERATOR)
+    path = f"/console/partners/{await local_id(place)}"
+    page = await otto.get(path)
+    assert "A part of this hub" in page
+    assert 'action="/console/parties/NL/LOC/CPO/suspend"' in page
+    assert not any(f'action="{path}/{deed}"' in page for deed in ("rotate", "probe", "quirks", "disconnect"))
+    assert NAME in await otto.get("/console/partners")
+    await otto.post(f"{path}/rotate", page=path)
+    await otto.post(f"{path}/probe", page=path)
+    await otto.post(f"{path}/disconnect", page=path, name=NAME)
+    assert place.hub.roster.directory.partner_of(LOC) is not None
+    refused = await place.world.admin.put(f"/admin{path.removeprefix('/console')}/quirks", json={"token": "raw"})
+    assert refused.status_code == 400

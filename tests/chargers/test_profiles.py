@@ -26,6 +26,7 @@ from hub.chargers.profiles import (
     REFILL_SECONDS,
     active_profile,
     is_too_often,
+    limit_told,
     partner_limit,
     translated,
 )
@@ -196,6 +197,17 @@ async def test_the_station_is_asked_where_the_caller_does_not_know(charging: Fac
     assert len(told_profiles(charging)) == 1
 
 
+async def test_whoever_leads_looks_whether_profiles_are_what_they_were(charging: Face) -> None:
+    """L-T5: the site takes a part for itself, and the active profile says so."""
+    charging.emsp.seen.clear()
+    _, result = await ask(charging, "PUT", "sess-1")
+    await charging.result(result)
+    charging.stations.answers[AskSchedule] = Outcome(Answered.ACCEPTED, schedule=SCHEDULE)
+    await charging.profiles.tell_changes()
+    (seen,) = told_profiles(charging)
+    assert seen.content["charging_profile"]["charging_profile_period"][0]["limit"] == Decimal("7360.1")
+
+
 # --- pure ---
 
 
@@ -253,6 +265,18 @@ def test_what_a_partner_allows_at_a_moment(
     changes: Object, passed_seconds: int, began: datetime | None, limit: tuple[str, Decimal] | None
 ) -> None:
     assert partner_limit({**PROFILE, **changes}, NOON + timedelta(seconds=passed_seconds), began) == limit
+
+
+@pytest.mark.parametrize(
+    ("passed_seconds", "limit"),
+    [
+        pytest.param(0, Decimal("7360.1"), id="now"),
+        pytest.param(1800, Decimal(0), id="as was told for later: no change"),
+        pytest.param(9000, Decimal(0), id="beyond what was told: it goes on"),
+    ],
+)
+def test_what_was_told_is_known(passed_seconds: int, limit: Decimal) -> None:
+    assert limit_told(active_profile(SCHEDULE), NOON + timedelta(seconds=passed_seconds)) == ("W", limit)
 
 
 @pytest.mark.parametrize(
