@@ -6,6 +6,7 @@ longest is next, and a turn lasts TURN_SECONDS at least, so that nobody starves 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -68,12 +69,13 @@ class _Rank(IntEnum):
 def leaves_in(stayed_seconds: float, dwells_seconds: Sequence[float]) -> float | None:
     """When somebody will probably leave who has not said: the median of past stays that were longer than this one.
 
-    None with fewer than DWELLS_MIN stays, or where nobody stayed longer.
+    `dwells_seconds` in ascending order. None with fewer than DWELLS_MIN stays, or where nobody stayed longer.
     """
-    if len(dwells_seconds) < DWELLS_MIN:
+    shorter = bisect_right(dwells_seconds, stayed_seconds)
+    longer = len(dwells_seconds) - shorter
+    if len(dwells_seconds) < DWELLS_MIN or not longer:
         return None
-    longer = sorted(dwell for dwell in dwells_seconds if dwell > stayed_seconds)
-    return longer[ceil(len(longer) * DWELL_QUANTILE) - 1] - stayed_seconds if longer else None
+    return dwells_seconds[shorter + ceil(longer * DWELL_QUANTILE) - 1] - stayed_seconds
 
 
 def edf(tree: Tree, room: Mapping[str, int], claims: Sequence[Claim]) -> dict[str, int]:
