@@ -32,7 +32,7 @@ BASE_KW, PV_KW = 10.0, 100.0
 LIMITS_KW = (120, 70)
 EVENING_HOURS = range(17, 20)
 EVENING_SHARE = 0.6
-STEP = timedelta(minutes=15)
+STEP = timedelta(minutes=5)
 STEP_HOURS = STEP / timedelta(hours=1)
 FULLY_SHARE = 0.99
 OVER_NOISE_KWH = 1e-6
@@ -333,7 +333,8 @@ def _mixture(days: Sequence[Sequence[Stay]], stays: Sequence[Stay]) -> str:
     said = sum(stay.declared_departure is not None for stay in stays) / len(stays)
     return (
         f"Loads: {len(stays):,} sessions of {len(days)} weekdays, {number(sum(stay.kwh for stay in stays))} kWh, "
-        f"{said:.0%} with a driver's word; steps of {STEP // timedelta(minutes=1)} minutes, points of {POINT_KW} kW, other loads of {BASE_KW:g} kW, {PV_KW:g} kW of panels under a sky without clouds (by formula)."
+        f"{said:.0%} with a driver's word; steps of {STEP // timedelta(minutes=1)} minutes, points of {POINT_KW} kW, "
+        f"other loads of {BASE_KW:g} kW, {PV_KW:g} kW of panels under a sky without clouds (by formula)."
     )
 
 

@@ -41,7 +41,9 @@ def shared(share: Share, amperes: int, *claims: Claim) -> dict[str, int]:
         pytest.param([car("a", -60, 9_000), car("b", HOUR)], {"a": 80, "b": 320}, id="who should have left is late"),
         pytest.param([car("a", HOUR, 0), car("b")], {"a": 80, "b": 320}, id="who has got what it asked for comes last"),
         pytest.param(
-            [car("a", HOUR), car("b", 2 * HOUR), car("c", 3 * HOUR)], {"a": 320, "b": 80, "c": 0}, id="6 A or nothing"
+            [car("a", HOUR), car("b", 2 * HOUR), car("c", 3 * HOUR)],
+            {"a": 280, "b": 60, "c": 60},
+            id="6 A for everybody first",
         ),
     ],
 )
