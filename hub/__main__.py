@@ -207,6 +207,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_account)
 
+    command = commands.add_parser(
+        "chargers",
+        help="sites and stations of the hub's own charge points: chargers import sites.yaml, chargers stations",
+    )
+    charging = command.add_subparsers(required=True)
+    importing = charging.add_parser("import", help="keep the sites, tariffs and stations of a YAML file, or of one called .json")
+    importing.add_argument("file", type=Path, metavar="FILE")
+    importing.set_defaults(run=_import_chargers)
+    charging.add_parser("stations", help="list stations, and those that wait in the inbox").set_defaults(run=_stations)
+
     command = commands.add_parser("secret", help="renew the key that seals outbound tokens: secret rotate")
     rotate = command.add_subparsers(required=True).add_parser(
         "rotate",
@@ -436,6 +446,31 @@ def _account(options: argparse.Namespace, settings: Settings) -> int:
         base_url = address(settings)
         gate = Gate(Accounts(database.direct), SystemClock(), base_url)
         return await account_link(gate, options.name, base_url, is_local=options.local)
+
+    print(_with_database(work, settings))
+    return 0
+
+
+def _import_chargers(options: argparse.Namespace, settings: Settings) -> int:
+    from hub.clock import SystemClock
+    from hub.commands.chargers import import_text, keeper_on, read_file
+
+    party, text = Party.parse(settings.local_cpo), read_file(options.file)
+    is_yaml = options.file.suffix.lower() != ".json"
+
+    async def work(database: Database, settings: Settings) -> str:
+        return await import_text(keeper_on(database, SystemClock(), party), text, is_yaml=is_yaml)
+
+    print(_with_database(work, settings))
+    return 0
+
+
+def _stations(options: argparse.Namespace, settings: Settings) -> int:
+    from hub.commands.chargers import list_stations
+    from hub.store.chargestations import ChargeStations
+
+    async def work(database: Database, settings: Settings) -> str:
+        return await list_stations(ChargeStations(database.direct))
 
     print(_with_database(work, settings))
     return 0

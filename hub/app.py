@@ -20,7 +20,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub import __version__
+from hub.chargers.gateway import charger_router
+from hub.chargers.localparty import LocalCpo
+from hub.chargers.stationbook import StationRules
+from hub.chargers.whole import Chargers, ChargerTerms, Outside
 from hub.clock import Clock, SystemClock
+from hub.console import passwords
 from hub.console.accounts import read_grants
 from hub.console.alertwatch import LOOK_SECONDS, AlertsDesk, AlertWatch, Badge, Sources
 from hub.console.causes import CauseDesks
@@ -40,6 +45,7 @@ from hub.console.stepping import Steps
 from hub.console.telling import Teller
 from hub.console.wiring import Desks, console_routers, static_files
 from hub.navigation.desk import Navigation, open_navigation
+from hub.navigation.doorkeeper import Doorkeeper
 from hub.navigation.doorkeeper import Terms as MapTerms
 from hub.navigation.formats.publishing import Publisher
 from hub.navigation.problems import ReadingFault
@@ -73,8 +79,11 @@ from hub.settlement.engine.chasing import Chasing, MissingBoard, Terms, look_sec
 from hub.settlement.engine.clearing import Clearing
 from hub.settlement.engine.corrections import CorrectionDesk
 from hub.settlement.engine.crew import Crew, Means
+from hub.settlement.engine.cuttingoff import CuttingOff
 from hub.settlement.engine.disputes import DisputeRoom
+from hub.settlement.engine.feelook import FeeLook
 from hub.settlement.engine.foretelling import Foreteller
+from hub.settlement.engine.latecomers import LateLook
 from hub.settlement.engine.periodlook import PeriodLook
 from hub.settlement.engine.pricing import Pricer
 from hub.settlement.engine.proof import ProofRoom
@@ -83,6 +92,7 @@ from hub.settlement.engine.retention import Retention
 from hub.settlement.engine.views import ViewShelf
 from hub.store.accounts import Accounts
 from hub.store.alerts import AlertBook
+from hub.store.billedfees import FeeBook
 from hub.store.books import BookReader
 from hub.store.callbacks import Callbacks
 from hub.store.chases import Chases, MissingAsked
@@ -101,6 +111,7 @@ from hub.store.forgetting import Forgetting
 from hub.store.glance import Glance
 from hub.store.handshakes import HandshakeSteps, KeptStep
 from hub.store.health import DatabaseHealth
+from hub.store.latecomers import LateBook
 from hub.store.leader import Leadership, key_mark
 from hub.store.ledger import Ledger
 from hub.store.meterkeys import MeterKeys
@@ -110,7 +121,9 @@ from hub.store.permissions import PermissionRules
 from hub.store.permits import PermitNotes
 from hub.store.places import Places
 from hub.store.prospects import Prospects
+from hub.store.publicplaces import PublicPlaces
 from hub.store.pulls import Pulls
+from hub.store.readers import Readers
 from hub.store.refusals import Refusals
 from hub.store.refused import RefusedBook
 from hub.store.scorecards import Scorecards
@@ -122,6 +135,7 @@ from hub.store.views import EmspViews
 from hub.web.admin import Desk, admin_router
 from hub.web.agreements import AgreementsDesk, agreements_router
 from hub.web.books import BooksDesk, books_router
+from hub.web.chargers import ChargersDesk, chargers_router
 from hub.web.decisions import DecisionsDesk, decisions_router
 from hub.web.disputes import DisputesDesk, disputes_router
 from hub.web.docs import add_docs
@@ -130,6 +144,7 @@ from hub.web.evidence import evidence_router
 from hub.web.feeds import feeds_router
 from hub.web.health import Vitals, processes_of
 from hub.web.lanes import LanesDesk
+from hub.web.loads import LoadDesk, loads_router
 from hub.web.messages import MessagesDesk
 from hub.web.meterkeys import MeterKeysDesk, meterkeys_router
 from hub.web.metrics import Metrics, log_seen, metrics_router
@@ -139,7 +154,7 @@ from hub.web.openapi import describe_ocpi
 from hub.web.pages import Figures, page_router
 from hub.web.periods import PeriodsDesk, periods_router
 from hub.web.profiles import ProfilesDesk, profiles_router
-from hub.web.quality import quality_router
+from hub.web.quality import QualityDesk, quality_router
 from hub.web.readers import readers_router
 from hub.web.recent import Recent
 from hub.web.registration import versions_url
@@ -161,7 +176,9 @@ JOURNAL_DRAIN_SECONDS = 3.0
 SNAPSHOTS_FOLDER = "snapshots"
 SHARES, LANES = "shares", "lanes"
 PERIOD_LOOK_ROUNDS = 60
-"""Whole periods are looked at once in so many rounds of settlement."""
+FEE_LOOK_ROUNDS = 10
+LATE_LOOK_ROUNDS = 6
+"""Whole periods, the fees on their statements, and what came late are looked at once in so many rounds of settlement."""
 
 _log = structlog.get_logger()
 
@@ -236,7 +253,7 @@ class Hub:
         self.recent = Recent()
         self.metrics = Metrics()
         paging = Paging(settings.page_limit_default, settings.page_limit_max)
-        router = Router(self._ports(safe), url, paging)
+        self.router = router = Router(self._ports(safe), url, paging)
         self.pulls = Pulls(self.database)
         self.prober = Prober(self.partners, self.roster, self.client, clock)
         self.puller = Puller(
@@ -262,13 +279,22 @@ class Hub:
             self._agreements_now,
             settings.settle_seconds * PERIOD_LOOK_ROUNDS,
         )
+        fee_look = FeeLook(
+            (FeeBook(self.database.direct), self.books.verdicts),
+            clock,
+            self._agreements_now,
+            settings.settle_seconds * FEE_LOOK_ROUNDS,
+        )
+        failures = StepFailures(self.database.direct)
         rounds = (
             self.disputes.expire_due,
             self.disputes.concede_credited,
             self.corrections.turn_superseded,
             refused.run_due,
             self.period_look.run_due,
-            self.closing.cut_off_due,
+            fee_look.run_due,
+            LateLook(LateBook(self.database.direct), clock, settings.settle_seconds * LATE_LOOK_ROUNDS).run_due,
+            CuttingOff(self.closing, failures, clock).run_due,
             retention.run_due,
         )
         means = Means(url=database_url, clock=clock, agreements=self.agreements)
@@ -298,6 +324,8 @@ class Hub:
         self.peers.on_pull(self._pull_hinted)
         self.peers.answer(SHARES, self._own_share_packed)
         self.peers.answer(LANES, self._own_lanes_packed)
+        self.chargers = self._open_chargers(settings)
+        self.client.serve_locally(self.chargers.platform)
         endpoint = OcpiEndpoint(
             OcpiPorts(
                 partners=self.partners,
@@ -316,8 +344,33 @@ class Hub:
             )
         )
         self.navigation = self._open_navigation(settings, database_url)
-        self.period_steps = Steps(clock, StepFailures(self.database.direct))
+        self.period_steps = Steps(clock, failures)
         self.app = self._application(settings, endpoint, url)
+
+    def _open_chargers(self, settings: Settings) -> Chargers:
+        outside = Outside(
+            direct=self.database.direct,
+            partners=self.partners,
+            roster=self.roster,
+            peers=self.peers,
+            routing=self.router,
+            passwords=passwords,
+            clock=self._clock,
+            new_id=new_id,
+        )
+        rules = StationRules(
+            process=self.peers.name,
+            boot_seconds=settings.charger_boot_seconds,
+            meter_seconds=settings.charger_meter_seconds,
+            grace_seconds=settings.charger_grace_seconds,
+        )
+        terms = ChargerTerms(
+            cpo=LocalCpo(Party.parse(settings.local_cpo), f"{settings.name}: local chargers"),
+            rules=rules,
+            load_step_seconds=settings.load_step_seconds,
+            front=frozenset(filter(None, map(str.strip, settings.charger_front.split(",")))),
+        )
+        return Chargers(outside, terms)
 
     def _open_navigation(self, settings: Settings, database_url: str) -> Navigation | None:
         if not settings.navigation:
@@ -418,6 +471,7 @@ class Hub:
         statements = StatementsDesk(self.closing, Statements(self.database.direct))
         app.include_router(statements_router(statements, settings.admin_token_text()))
         app.include_router(metrics_router(self._measure, settings.admin_token_text()))
+        self._add_chargers(app, settings.admin_token_text())
         self._add_console(app, settings, url)
         if self.navigation is not None:
             self._add_navigation(app, self.navigation, settings)
@@ -428,6 +482,14 @@ class Hub:
         app.add_exception_handler(HTTPException, told_to_readers(on_http_exception))
         app.add_exception_handler(Exception, told_to_readers(on_unexpected))
         return app
+
+    def _add_chargers(self, app: FastAPI, admin_token: str | None) -> None:
+        chargers, clock = self.chargers, self._clock
+        desk = ChargersDesk(chargers.keeper, chargers.sites, chargers.office, clock)
+        loads = LoadDesk(lambda: chargers.keeper.book, chargers.limits, clock, chargers.wake_loads)
+        app.include_router(charger_router(chargers.gateway))
+        app.include_router(loads_router(loads, admin_token))
+        app.include_router(chargers_router(desk, admin_token))
 
     def _add_console(self, app: FastAPI, settings: Settings, url: str) -> None:
         app.mount(STATIC_PATH, static_files())
@@ -458,10 +520,18 @@ class Hub:
             glance=Glance(direct),
             messages=self._messages_desk(),
             lanes=self._lanes_desk(),
+            quality=QualityDesk(PublicPlaces(direct)),
+            doorkeeper=self._doorkeeper(settings),
         )
         app.state.live = console.live
         for router in console_routers(console, desks, shown_accounts(settings.demo_accounts), self.sign_on):
             app.include_router(router)
+
+    def _doorkeeper(self, settings: Settings) -> Doorkeeper:
+        """That of the map; where there is none, one that keys can be looked up with all the same."""
+        terms = MapTerms(anonymous_per_second=settings.map_anonymous_per_second)
+        known = self.navigation.doorkeeper if self.navigation else None
+        return known or Doorkeeper(Readers(self.database.direct), self._clock, terms)
 
     def _add_navigation(self, app: HubApplication, navigation: Navigation, settings: Settings) -> None:
         licence = licence_of(settings)
@@ -476,7 +546,7 @@ class Hub:
         for router in navigation_routers(navigation, self._clock, published):
             app.include_router(router)
         app.include_router(readers_router(navigation.doorkeeper, settings.admin_token_text()))
-        app.include_router(quality_router(navigation.places, settings.admin_token_text()))
+        app.include_router(quality_router(QualityDesk(navigation.places), settings.admin_token_text()))
         app.add_exception_handler(ReadingFault, on_reading_fault)
         app.open_to_public(lambda inner: front(inner, navigation.doorkeeper, licence))
 
@@ -491,6 +561,7 @@ class Hub:
         await self.peers.start()
         await self.leadership.start()
         self.recorder.start()
+        await self.chargers.start()
         if self.navigation is not None:
             self.navigation.start()
         dates = asyncio.create_task(self.roster.keep_dates())
@@ -505,6 +576,7 @@ class Hub:
             await self.console.close()
             await ended(dates)
             await self.leadership.close()
+            await self.chargers.close()
             await self.lanes.close(LANE_DRAIN_SECONDS)
             await self.peers.close()
             if self.stream is not None:
@@ -534,6 +606,7 @@ class Hub:
         self.clearing.start()
         self.chasing.start()
         self.watch.start()
+        await self.chargers.lead()
         if self.navigation is not None:
             self.navigation.projector.start()
 
@@ -544,6 +617,7 @@ class Hub:
         if self.navigation is not None:
             await self.navigation.projector.close()
         await self.watch.close()
+        await self.chargers.follow()
         await self.chasing.close()
         await asyncio.gather(self.dues.close(), self.puller.close(), self.clearing.close(), self.lanes.follow())
 

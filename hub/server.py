@@ -37,6 +37,9 @@ from hub.workers import Plan, Supervisor, worker_command
 GRACE_SECONDS = 10
 KEPT_ALIVE_SECONDS = 30
 YOUNG_OBJECTS_MAX = 20_000
+FRAME_MAX_BYTES = 128 * 1024
+PING_EVERY_SECONDS = 30.0
+PONG_WAIT_SECONDS = 30.0
 END_WAIT_SECONDS = 25  # longer than GRACE_SECONDS and all that is waited for afterwards
 
 _log = structlog.get_logger()
@@ -135,7 +138,7 @@ def _nats_url(settings: Settings) -> Iterator[str]:
 
 def _run(settings: Settings, url: str, sock: socket.socket, *, until_stdin_closes: bool) -> int:
     app = create_app(settings, url)
-    server = HubServer(_config(app), app.state.live.close)
+    server = HubServer(server_config(app), app.state.live.close)
     if until_stdin_closes:
         threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
     server.run(sockets=[sock])
@@ -164,11 +167,16 @@ def _with_address(settings: Settings, host: str, port: int) -> Settings:
     return settings.model_copy(update={"public_url": f"http://{reachable}:{port}"})
 
 
-def _config(app: Any) -> uvicorn.Config:
+def server_config(app: Any) -> uvicorn.Config:
+    """How the application is served: HTTP, and the WebSockets of stations on the same port."""
     return uvicorn.Config(
         app,
         http=EnvelopeProtocol,
-        ws="none",
+        ws="websockets-sansio",  # reads the next frame when the last one was taken: whoever floods waits
+        ws_max_size=FRAME_MAX_BYTES,
+        ws_ping_interval=PING_EVERY_SECONDS,
+        ws_ping_timeout=PONG_WAIT_SECONDS,
+        ws_per_message_deflate=False,
         lifespan="on",
         access_log=False,
         log_config=None,

@@ -33,7 +33,10 @@ OPENING = """# Agreements
 The terms between a creditor and a debtor, as YAML or JSON: a list of agreements, or an object with that list as `agreements`. A
 field that is not on this page is refused by name. Amounts and percentages are numbers or texts, in YAML too with all their
 digits; days are written `30` or `30d`; moments are ISO 8601, UTC where they name no zone. YAML is read as JSON means it: no
-dates, no `NO` for false, no aliases. Made from `hub/settlement/terms_file.py` by `python -m tests.docs_agreements`; do not edit.
+dates, no `NO` for false, no aliases. Two parties without an agreement settle by the defaults on this page. Two that have some settle
+what one of these covers; the rest is held (`NO_AGREEMENT`). In the hub the defaults go on until the first agreement of the two
+begins; in a file they do not: there one more agreement, with `valid.to` and nothing else, says so.
+Made from `hub/settlement/terms_file.py` by `python -m tests.docs_agreements`; do not edit.
 """
 
 CLAUSES: dict[str, type[BaseModel]] = {

@@ -49,6 +49,7 @@ class Permit:
 
     `token`: its CdrToken (mod_cdrs, "CdrToken class"); None where nobody is known to pay. `auth_method`: AuthMethod of OCPI (``WHITELIST``,
     ``AUTH_REQUEST``, ``COMMAND``). `reference`: the eMSP's authorization_reference. `expires_at`: until when a station may keep the answer.
+    `group`: whose tokens may stop each other's charges (parentIdTag, groupIdToken), empty for none.
     """
 
     status: PermitStatus
@@ -56,6 +57,7 @@ class Permit:
     auth_method: str = "WHITELIST"
     reference: str | None = None
     expires_at: datetime | None = None
+    group: str = ""
 
     @property
     def is_granted(self) -> bool:
@@ -212,10 +214,14 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """The user and password of a station's request (HTTP Basic)."""
+    """The user and password of a station's request (HTTP Basic).
+
+    `is_certified`: a verified certificate names the user, and there is no password (security profile 3).
+    """
 
     user: str
     password: str
+    is_certified: bool = False
 
 
 class Refusal(StrEnum):

@@ -42,6 +42,7 @@ class Charging(Protocol):
     async def started(self, identity: str, started: Started) -> StartAnswer: ...
     async def metered(self, identity: str, metered: Metered) -> Permit | None: ...
     async def stopped(self, identity: str, stopped: Stopped) -> Permit | None: ...
+    async def told_status(self, identity: str, told: StatusTold) -> None: ...
 
 
 class Letting(Protocol):
@@ -61,7 +62,13 @@ class House:
 
     def __init__(self, book: Book, charging: Charging, letting: Letting, keeping: Keeping) -> None:
         self.admit, self.connected, self.disconnected = book.admit, book.connected, book.disconnected
-        self.booted, self.heard, self.told_status = book.booted, book.heard, book.told_status
+        self.booted, self.heard = book.booted, book.heard
         self.alarmed, self.featured = book.alarmed, book.featured
         self.started, self.metered, self.stopped = charging.started, charging.metered, charging.stopped
         self.authorise, self.reservation_ended = letting.authorise, keeping.reservation_ended
+        self._tellings = (book.told_status, charging.told_status)
+
+    async def told_status(self, identity: str, told: StatusTold) -> None:
+        """A connector's status: it says how an EVSE is, and whether a car asks for energy."""
+        for tell in self._tellings:
+            await tell(identity, told)

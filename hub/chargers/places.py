@@ -34,13 +34,14 @@ class Site:
     """A Location of the local CPO.
 
     `location` is its OCPI Location without what changes by itself (the status of EVSEs, `last_updated`); `limits` the tree of limits as
-    provisioned (JSON), None where nothing is managed.
+    provisioned (JSON), None where nothing is managed. `removed`: EVSEs that it had once; partners are told that they are REMOVED (L-15).
     """
 
     id: str
     location: Object
     plugs: tuple[Plug, ...]
     limits: Object | None = None
+    removed: tuple[Object, ...] = ()
 
     @cached_property
     def evses(self) -> Mapping[str, Object]:

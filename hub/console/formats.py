@@ -30,6 +30,12 @@ def number(value: Decimal | int | str) -> str:
     return f"{MINUS}{text}" if Decimal(value) < 0 else text
 
 
+def percent(share: float) -> str:
+    """A share from 0 on in percent; what is less than whole is never called whole."""
+    shown = share * 100 if share >= 1 else min(share * 100, 99.9)
+    return f"{shown:,.1f}".removesuffix(".0").replace(",", NARROW_SPACE) + f"{NARROW_SPACE}%"
+
+
 def many(count: int, one: str, several: str) -> str:
     """A number with its words: ``1 CDR is``, ``1 204 CDRs are``."""
     return f"{number(count)} {one if count == 1 else several}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 from fastapi import APIRouter, Request, Response
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from hub.console.accounts import Permission
 from hub.console.exports import CSV, XLSX, file_answer
@@ -26,6 +26,7 @@ PAGE_CHOICES = (50, 100, 250)
 
 Row = TypeVar("Row")
 Asked = TypeVar("Asked", bound=Filters)
+Wanted = TypeVar("Wanted", bound=BaseModel)
 
 Kind = Literal["text", "code", "money", "number", "moment", "instant", "outcome", "tag", "flag"]
 
@@ -189,8 +190,8 @@ def read_asked(listing: Listing[Row, Asked], query: Mapping[str, str]) -> Asked:
     return validated(listing.asked, query)
 
 
-def validated(wanted: type[Asked], query: Mapping[str, str]) -> Asked:
-    """The filters of a query string. Raises InvalidParameters, naming the one that is wrong."""
+def validated(wanted: type[Wanted], query: Mapping[str, str]) -> Wanted:
+    """What a query string, or a form, asks for. Raises InvalidParameters, naming the one that is wrong."""
     try:
         return wanted.model_validate(query)
     except ValidationError as exc:

@@ -60,6 +60,8 @@ NAVIGATION: tuple[Group, ...] = (
             Item("Parties", "/console/parties", "users-group", "y"),
             Item("Map", "/console/map", "map-pin", "v"),
             Item("Locations", "/console/locations", "plug", "z"),
+            Item("Location quality", "/console/quality", "list-check", "1", Permission.OPERATE),
+            Item("Map readers", "/console/readers", "user", "2", Permission.OPERATE),
             Item("Meter keys", "/console/meter-keys", "key", "w"),
             Item("Lanes", "/console/lanes", "arrows-exchange", "l", Permission.OPERATE),
             Item("Messages", "/console/messages", "route", "e", Permission.OPERATE),

@@ -178,7 +178,10 @@ def _add_deeds(router: APIRouter, console: Console, desks: NetworkDesks) -> None
         partner = desks.partners.partner(partner_id)
         if name.strip() != partner.name.strip():
             return done(partner_path(partner_id), "That is not its name: it stays connected.", is_good=False)
-        await desks.partners.handshake.dismiss(partner)
+        try:
+            await desks.partners.handshake.dismiss(partner)
+        except InvalidParameters as fault:
+            return done(partner_path(partner_id), f"It stays connected: {fault.message}.", is_good=False)
         await _note(console, request, person, "partner_disconnected", partner)
         return done(PARTNERS_PATH, f"{partner.name} is disconnected: its tokens open nothing any more.")
 
@@ -196,6 +199,10 @@ def _add_probe(router: APIRouter, console: Console, desks: NetworkDesks) -> None
         """A browser with scripts sees each row when it is there; one without waits for the whole report."""
         person = console.person(request, Permission.OPERATE)
         partner = desks.partners.partner(partner_id)
+        if partner.is_local:
+            return done(
+                partner_path(partner_id), "It is a part of this hub: there is nothing to find out.", is_good=False
+            )
         await _note(console, request, person, "partner_probed", partner)
         seen: asyncio.Queue[Observation | None] = asyncio.Queue()
         examining = asyncio.create_task(_examine(desks, partner, seen))

@@ -143,6 +143,7 @@ def live_periods_router(console: Console, desks: PeriodDesks) -> APIRouter:
                 "period": desks.periods.show(head),
                 "counted": await desks.counts.of(_place(head)),
                 "underway": await desks.steps.of(period_id),
+                "holding_up": await desks.closing.holding_up(head.period),
             }
             return console.part(request, "period_now.html", values)
 
@@ -161,6 +162,7 @@ def _add_period(router: APIRouter, console: Console, desks: PeriodDesks) -> None
             "period": period,
             "counted": await desks.counts.of(_place(head)),
             "underway": await desks.steps.of(period_id),
+            "holding_up": await desks.closing.holding_up(head.period),
             "pairs": await desks.cockpit.pairs(period_id),
             "stages": [*ORDER],
             "place": ORDER.index(period.state),

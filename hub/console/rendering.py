@@ -131,6 +131,7 @@ def environment() -> Environment:
         "money": formats.money,
         "exact": formats.exact,
         "number": formats.number,
+        "percent": formats.percent,
         "moment": pass_context(_moment),
         "age": formats.age,
         "instant": pass_context(_instant),

@@ -37,12 +37,15 @@ from hub.console.partners import partners_router
 from hub.console.people import people_router
 from hub.console.periods import PeriodDesks, live_periods_router, periods_router
 from hub.console.places import places_routers
+from hub.console.quality import quality_router
+from hub.console.readers import readers_router
 from hub.console.rendering import STATIC
 from hub.console.routes import Console
 from hub.console.search import search_router
 from hub.console.sign_on import SignOn, sign_on_router
 from hub.console.signing_in import ShownAccount, sign_in_router
 from hub.console.statements import statements_router
+from hub.navigation.doorkeeper import Doorkeeper
 from hub.settlement.engine.corrections import CorrectionDesk
 from hub.settlement.engine.proof import ProofRoom
 from hub.store.glance import Glance
@@ -53,6 +56,7 @@ from hub.web.decisions import DecisionsDesk
 from hub.web.lanes import LanesDesk
 from hub.web.messages import MessagesDesk
 from hub.web.missing import MissingDesk
+from hub.web.quality import QualityDesk
 from hub.web.statements import StatementsDesk
 from ocpi_modules.errors import UnknownPath
 
@@ -82,6 +86,8 @@ class Desks:
     glance: Glance
     messages: MessagesDesk
     lanes: LanesDesk
+    quality: QualityDesk
+    doorkeeper: Doorkeeper
 
 
 def console_routers(
@@ -119,6 +125,8 @@ def console_routers(
         *places_routers(console, desks.places.places),
         live_locations_router(console, desks.places),
         locations_router(console, desks.places),
+        quality_router(console, desks.quality),
+        readers_router(console, desks.doorkeeper),
         messages_router(console, desks.messages),
         lanes_router(console, desks.lanes),
         _elsewhere(console),

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from hub.demo.caller import Heard
 from hub.demo.party import DemoPlatform
-from hub.demo.shelf import Object, key_of
+from hub.demo.shelf import Object, Window, key_of
 from ocpi_modules.catalog import FUNCTIONAL
 from ocpi_modules.errors import OcpiError
 from ocpi_modules.module import listing
@@ -24,6 +24,8 @@ from ocpi_modules.parties import Party, Role
 from ocpi_modules.types import decode_json, encode_json
 
 SEEN_ANSWER_MAX_REQUESTS = 500
+KEPT_ANSWER_MAX_OBJECTS = 500
+CALLBACK_BYTES = 8
 
 Action = Callable[[DemoPlatform, Object], Awaitable[Any]]
 
@@ -82,6 +84,20 @@ async def _authorize(platform: DemoPlatform, given: Object) -> Object:
         receiver=_party(given, "receiver"),
     )
     return _heard(heard)
+
+
+async def _command(platform: DemoPlatform, given: Object) -> Object:
+    """A command; its result comes to a callback of the platform."""
+    back = platform.callback_url("commands", secrets.token_hex(CALLBACK_BYTES))
+    content = {**given["content"], "response_url": back}
+    sender, receiver = _party(given, "sender"), _party(given, "receiver")
+    return _heard(await platform.command(given["name"], content, sender=sender, receiver=receiver))
+
+
+async def _kept_objects(platform: DemoPlatform, given: Object) -> list[Object]:
+    """The objects of an owner that it keeps, the newest KEPT_ANSWER_MAX_OBJECTS of them."""
+    owner = Party.parse(given["owner"])
+    return list(platform.desk.kept[given["module"]].within(Window(owner)))[-KEPT_ANSWER_MAX_OBJECTS:]
 
 
 async def _read(platform: DemoPlatform, given: Object) -> Object:
@@ -151,6 +167,7 @@ ACTIONS: dict[str, Action] = {
     "patch": _patch,
     "post_cdr": _post_cdr,
     "authorize": _authorize,
+    "command": _command,
     "read": _read,
     "get": _get,
     "get_all": _get_all,
@@ -159,6 +176,7 @@ ACTIONS: dict[str, Action] = {
     "seen": _seen,
     "kept": _kept,
     "kept_object": _kept_object,
+    "kept_objects": _kept_objects,
 }
 
 

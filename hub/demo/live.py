@@ -11,7 +11,9 @@ from decimal import Decimal
 from rich.console import Console
 from rich.live import Live as Display
 
+from hub.demo import local
 from hub.demo.charge import MINUTES_STEP, Charge, Spot, kw_of, minutes_for, on_grid, spots_of
+from hub.demo.local import LOCAL, LocalChargers
 from hub.demo.remote import PlatformFailed, Push, Remote, Said
 from hub.demo.shelf import Object
 from hub.demo.stage import HUB, Stage
@@ -23,6 +25,7 @@ SECONDS_PER_MINUTE = 1.0
 PAUSE_MIN_SECONDS, PAUSE_MAX_SECONDS = 1.0, 15.0
 STATUS_PAUSE_SECONDS = 2.0
 LOOK_SECONDS = 1.0
+LOCAL_MIN_SECONDS, LOCAL_MAX_SECONDS = 30.0, 90.0
 LINE_SECONDS = 5.0
 SHARES = tuple(Decimal(share) / 100 for share in (20, 30, 45, 60))
 
@@ -51,6 +54,7 @@ class Live:
             group.create_task(self._watch())
             await self._tidy()
             group.create_task(self._strangers())
+            group.create_task(self._local())
             for driver in read_drivers():
                 group.create_task(self._drive(driver))
 
@@ -162,6 +166,42 @@ class Live:
                     await self._set_status(spot, self._random.choice(_STATUSES[self._status[spot.key]]))
                 except PlatformFailed as exc:
                     self._tell(f"{spot.name}: {exc}")
+
+    async def _local(self) -> None:
+        """Charge points of the hub's own: a driver starts one from afar, and ends it so."""
+        async with LocalChargers.open(self._stage) as chargers:
+            self._tell(f"{len(chargers.stations)} charge points of {LOCAL} are connected over OCPP")
+            while True:
+                await asyncio.sleep(self._random.uniform(PAUSE_MIN_SECONDS, PAUSE_MAX_SECONDS))
+                driver, spot = self._random.choice(read_drivers()), self._random.choice(chargers.spots)
+                try:
+                    await self._charge_locally(driver, spot)
+                except PlatformFailed as exc:
+                    self._tell(f"{driver.name}: {exc}")
+
+    async def _charge_locally(self, driver: Driver, spot: tuple[Object, Object]) -> None:
+        emsp = self._stage.platform_of(driver.party)
+        token = next(token for token in read_objects(driver.party, "tokens") if token["uid"] == driver.token_uid)
+        if not await self._said(await local.start(emsp, driver.party, token, spot)):
+            return
+        session = await local.open_session(emsp, token)
+        if session is None:
+            self._tell(f"{driver.name} could not start {spot[1]['evse_id']}")
+            return
+        self._scene.sessions += 1
+        self._tell(f"{driver.name} has started {spot[1]['evse_id']} of {LOCAL} from afar")
+        await asyncio.sleep(self._random.uniform(LOCAL_MIN_SECONDS, LOCAL_MAX_SECONDS))
+        if await self._said(await local.stop(emsp, driver.party, session["id"])):
+            self._bill_locally(driver, await local.cdr_of(emsp, session["id"]))
+
+    def _bill_locally(self, driver: Driver, cdr: Object | None) -> None:
+        if cdr is None:
+            self._tell(f"no CDR of {LOCAL} has come to {driver.party}")
+            return
+        amount = cdr["total_cost"]["excl_vat"]
+        self._scene.cdrs += 1
+        self._scene.billed += amount
+        self._tell(f"{driver.party} pays {LOCAL} {amount:.2f} EUR for {cdr['total_energy']} kWh")
 
     async def _set_status(self, spot: Spot, status: str) -> None:
         change = {"status": status, "last_updated": self._stage.now()}

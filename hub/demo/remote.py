@@ -123,6 +123,11 @@ class Remote:
         said = await self.act("authorize", sender=str(asker), uid=uid, type=token_type, receiver=_text(receiver))
         return Said(**said)
 
+    async def command(self, name: str, sender: Party, receiver: Party, content: Object) -> Said:
+        """Send a command; its result comes to the platform."""
+        said = await self.act("command", name=name, sender=str(sender), receiver=str(receiver), content=content)
+        return Said(**said)
+
     async def get_all(self, module_id: str, receiver: Party, query: str = "") -> Object:
         """A list to its end: ``{"objects", "total", "pages"}``."""
         found: Object = await self.act("get_all", module=module_id, receiver=str(receiver), query=query)
@@ -140,6 +145,11 @@ class Remote:
     async def kept_object(self, module_id: str, id_: str) -> Object | None:
         """The object of this id that it keeps, or None."""
         found: Object | None = await self.act("kept_object", module=module_id, id=id_)
+        return found
+
+    async def kept_objects(self, module_id: str, owner: Party) -> list[Object]:
+        """The objects of an owner that it keeps."""
+        found: list[Object] = await self.act("kept_objects", module=module_id, owner=str(owner))
         return found
 
     async def seen_count(self) -> int:

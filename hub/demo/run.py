@@ -17,7 +17,7 @@ from hub.demo.live import Live
 from hub.demo.ports import NoFreePorts
 from hub.demo.remote import PlatformFailed
 from hub.demo.seed import SeedRefused, everything, seed
-from hub.demo.stage import PROJECT, AlreadyRunning, Stage
+from hub.demo.stage import PROJECT, AlreadyRunning, HubRefused, Stage
 from hub.demo.story import Story, Teller
 
 SEEDED = ("locations", "tariffs", "tokens", "cdrs")
@@ -33,7 +33,7 @@ def run_demo(*, once: bool, data_dir: Path | None = None) -> int:
     folder = data_dir or PROJECT / DATA_FOLDER
     try:
         return asyncio.run(_until_told_to_stop(once, folder.resolve()))
-    except* (ChildFailed, PlatformFailed, SeedRefused, AlreadyRunning, NoFreePorts) as failed:
+    except* (ChildFailed, PlatformFailed, SeedRefused, HubRefused, AlreadyRunning, NoFreePorts) as failed:
         for error in failed.exceptions:
             print(f"ocpi-hub demo: {error}", file=sys.stderr)
     return 1

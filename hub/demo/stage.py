@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -40,14 +41,21 @@ class AlreadyRunning(RuntimeError):
     """Another demo uses this data folder."""
 
 
+class HubRefused(RuntimeError):
+    """The hub did not do what its operator wanted."""
+
+
 @dataclass(slots=True)
 class Script:
-    """What the demo remembers from one start to the next: the hub's port and admin token, and whether the world has been told."""
+    """What the demo remembers from one start to the next: the hub's port and admin token, the passwords of the charge points, and whether
+    the world has been told.
+    """
 
     port: int
     clock_offset_seconds: float
     admin_token: str = field(repr=False)
     is_seeded: bool = False
+    station_secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def in_file(cls, path: Path) -> Script:
@@ -55,7 +63,8 @@ class Script:
         if not path.exists():
             return cls(HUB_PORT, _offset_seconds(), secrets.token_urlsafe(TOKEN_RANDOM_BYTES))
         kept = read_json(path)
-        return cls(kept["port"], float(kept["clock_offset_seconds"]), kept["admin_token"], kept["is_seeded"])
+        known = (kept["port"], float(kept["clock_offset_seconds"]), kept["admin_token"], kept["is_seeded"])
+        return cls(*known, dict(kept.get("station_secrets", {})))
 
     def write(self, path: Path) -> None:
         """Keep it."""
@@ -92,6 +101,13 @@ class Hub:
         answer.raise_for_status()
         return str(answer.json()["token"])
 
+    async def provision(self, content: dict[str, Any]) -> None:
+        """Tell it of sites, tariffs and stations of its own. Raises HubRefused."""
+        async with self._client() as client:
+            answer = await client.post("/admin/sites/import", json=content)
+        if not answer.is_success:
+            raise HubRefused(f"the hub does not take the charge points: {answer.text[:500]}")
+
     def _client(self) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {self.admin_token}"}
         return httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False, timeout=REQUEST_WAIT_SECONDS)
@@ -116,6 +132,10 @@ class Stage:
     def is_first_start(self) -> bool:
         """Whether the world has still to be told to the hub."""
         return not self.script.is_seeded
+
+    def remember(self) -> None:
+        """Keep what the script has learned."""
+        self.script.write(self._script_file)
 
     def mark_seeded(self) -> None:
         """The world has been told: the next start need not do it again."""

@@ -8,17 +8,21 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
+from hub.demo import local
 from hub.demo.children import run_to_end
+from hub.demo.local import LOCAL, LocalChargers
+from hub.demo.prices import costs
 from hub.demo.remote import Push, Remote
 from hub.demo.seed import everything, seed
 from hub.demo.shelf import Object
 from hub.demo.stage import HUB, Stage
+from hub.demo.station import Station
 from hub.demo.world import MONTH, read_expected, read_objects
 from ocpi_modules.parties import Party
 from ocpi_modules.types import decode_json
@@ -29,6 +33,8 @@ READERS = (GRP, LDK, WGW)
 PAGE_OBJECTS = 20
 DELIVERY_WAIT_SECONDS = 20.0
 DELIVERY_POLL_SECONDS = 0.1
+LOCAL_CHARGE_SECONDS = 5.0
+CENT = Decimal("0.01")
 
 Chapter = Callable[[], Awaitable[None]]
 
@@ -77,6 +83,7 @@ class Story:
             ("What is said to one is not shown to others", self.private),
             ("The rest of the world is told, and read back page by page", self.pages),
             ("October 2026 is added up", self.month),
+            ("Two charge points are joined to the hub itself and started from afar", self.local),
         )
         for title, play in chapters:
             self._teller.chapter(title)
@@ -195,6 +202,49 @@ class Story:
         net = sum((entry["excl_vat"] for entry in statement["net"]), Decimal(0))
         self._check(net == 0, "the net positions of all parties add up to zero", net)
 
+    async def local(self) -> None:
+        """C-T1, over OCPP 1.6 and 2.0.1."""
+        async with LocalChargers.open(self._stage) as chargers:
+            shown = await self._shown_as(chargers.spots[0][0]["id"], "AVAILABLE")
+            self._check(shown, f"Wegweiser shows their site as one of {LOCAL}, both EVSEs AVAILABLE")
+            for spot in chargers.spots:
+                await self._charged(spot, chargers.station_of(spot[1]))
+        statement = decode_json(await self._statement(self._stage.now()[:7]))
+        row = next(
+            (row for row in statement["rows"] if (row["creditor"], row["debtor"]) == (str(LOCAL), str(LDK))), None
+        )
+        held = row is not None and row["cdrs"] == len(chargers.spots)
+        self._check(held, f"the statement of this month says what LadeKarte owes {LOCAL}", row)
+
+    async def _charged(self, spot: tuple[Object, Object], station: Station) -> None:
+        emsp, token, plug = self._of(LDK), self._with("ALLOWED"), station.plugs[1]
+        said = await local.start(emsp, LDK, token, spot)
+        self._check(
+            said.is_success and said.data["result"] == "ACCEPTED", f"LadeKarte starts {spot[1]['evse_id']}", said
+        )
+        session = await local.open_session(emsp, token)
+        self._check(session is not None, f"{station.subprotocol}: LadeKarte has the session", session)
+        before = plug.transaction.start_wh if plug.transaction else plug.energy_wh
+        await asyncio.sleep(LOCAL_CHARGE_SECONDS)
+        said = await local.stop(emsp, LDK, session["id"] if session else "")
+        self._check(said.is_success and said.data["result"] == "ACCEPTED", "and ends it", said)
+        cdr = await local.cdr_of(emsp, session["id"] if session else "")
+        kwh = Decimal(int(plug.energy_wh) - int(before)) / 1000
+        self._check(cdr is not None and cdr["total_energy"] == kwh > 0, f"its CDR has the meter's {kwh} kWh", cdr)
+        priced = costs(cdr, spot[0]["time_zone"])["total_cost"] if cdr is not None else {}
+        stated = {side: amount.quantize(CENT, ROUND_HALF_UP) for side, amount in priced.items()}
+        held = cdr is not None and cdr["total_cost"] == stated
+        self._check(held, "and what they cost by its tariff, in whole cents", (stated, cdr and cdr["total_cost"]))
+
+    async def _shown_as(self, location_id: str, status: str) -> bool:
+        """Whether Wegweiser comes to show all EVSEs of a Location so."""
+        for _ in range(int(DELIVERY_WAIT_SECONDS / DELIVERY_POLL_SECONDS)):
+            kept = await self._of(WGW).kept_object("locations", location_id)
+            if kept is not None and all(evse["status"] == status for evse in kept["evses"]):
+                return True
+            await asyncio.sleep(DELIVERY_POLL_SECONDS)
+        return False
+
     # --- what the chapters have in common -----------------------------------------------------------
 
     async def _broadcast(
@@ -260,8 +310,8 @@ class Story:
             got = (await remote.kept())["cdrs"]
         return got
 
-    async def _statement(self) -> bytes:
-        command = [sys.executable, "-m", "hub", "statement", "--month", MONTH, "--format", "json"]
+    async def _statement(self, month: str = MONTH) -> bytes:
+        command = [sys.executable, "-m", "hub", "statement", "--month", month, "--format", "json"]
         return await run_to_end(self._stage.program(command))
 
     def _session(self) -> Object:

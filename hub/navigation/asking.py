@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from math import isfinite
 
 import msgspec
+import numpy as np
 import polyline
 
-from hub.navigation.geometry import Box
+from hub.navigation.geometry import Box, Floats
 from hub.navigation.problems import ReadingFault, wrong
+from hub.navigation.route import ROUTE_POINTS_MAX
 
 BOX_MAX_DEGREES = 20.0
 RADIUS_MAX_METRES = 100_000.0
 CORRIDOR_MAX_METRES = 20_000.0
 CORRIDOR_METRES = 2_000.0
-ROUTE_MAX_POINTS = 20_000
 ROUTE_MAX_DEGREES = 60.0
 POLYLINE_MAX_CHARACTERS = 16_000
 LIMIT_MAX = 1000
@@ -25,8 +27,22 @@ OFFSET_MAX = 100_000
 IDS_MAX = 500
 LIST_MAX_WORDS = 50
 
-Track = tuple[tuple[float, float], ...]
-"""Points of a route: longitude and latitude."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """The points of a route in its order, in degrees of WGS 84."""
+
+    longitudes: Floats
+    latitudes: Floats
+
+    def __len__(self) -> int:
+        return len(self.longitudes)
+
+    @classmethod
+    def of(cls, points: Iterable[tuple[float, float]]) -> Track:
+        """Of points, longitude and latitude of each."""
+        numbers = np.fromiter(chain.from_iterable(points), np.float64)
+        return cls(numbers[::2], numbers[1::2])
 
 
 def read_box(text: str) -> Box:
@@ -113,47 +129,53 @@ def read_polyline(text: str) -> Track:
         points = polyline.decode(text, geojson=True)
     except (ValueError, IndexError) as exc:
         raise wrong("route", "is not an encoded polyline (five decimals)") from exc
-    return checked_track(points)
+    return checked_track(Track.of(points))
 
 
 def read_line(body: bytes) -> Track:
     """A route as a GeoJSON LineString, or a Feature of one."""
     try:
-        said = msgspec.json.decode(body, type=_Line)
+        said = _decode_line(body)
     except (msgspec.MsgspecError, RecursionError) as exc:
         raise wrong("route", f"is not a GeoJSON LineString: {exc}") from exc
     line = said.geometry or said
     if line.type != "LineString" or line.coordinates is None:
         raise wrong("route", "is not a GeoJSON LineString, or a Feature of one")
-    if any(len(point) < 2 for point in line.coordinates):
-        raise wrong("route", "has a point without longitude and latitude")
-    return checked_track([(point[0], point[1]) for point in line.coordinates])
+    return checked_track(Track.of((point.longitude, point.latitude) for point in line.coordinates))
+
+
+class _Point(msgspec.Struct, array_like=True, gc=False):
+    """A position of GeoJSON (RFC 7946, section 3.1.1); thousands of them are nothing that the garbage collector has to look through."""
+
+    longitude: float
+    latitude: float
+    altitude: float = 0.0
 
 
 class _Line(msgspec.Struct, gc=False):
     type: str
-    coordinates: list[list[float]] | None = None
+    coordinates: list[_Point] | None = None
     geometry: _Line | None = None
 
 
-def checked_track(points: Sequence[tuple[float, float]]) -> Track:
-    """A route that can be followed."""
-    if not 2 <= len(points) <= ROUTE_MAX_POINTS:
-        raise wrong("route", f"has {len(points)} points; 2 to {ROUTE_MAX_POINTS} are possible")
-    if not all(isfinite(x) and isfinite(y) and abs(x) <= 180 and abs(y) <= 90 for x, y in points):
+_decode_line = msgspec.json.Decoder(_Line).decode
+
+
+def checked_track(track: Track) -> Track:
+    """The same, where it can be followed."""
+    if not 2 <= len(track) <= ROUTE_POINTS_MAX:
+        raise wrong("route", f"has {len(track)} points; 2 to {ROUTE_POINTS_MAX} are possible")
+    if not ((np.abs(track.longitudes) <= 180).all() and (np.abs(track.latitudes) <= 90).all()):  # NaN is in no bounds
         raise wrong("route", "leaves the globe; GeoJSON has longitude first, polylines latitude")
-    if max(_span([x for x, _ in points]), _span([y for _, y in points])) > ROUTE_MAX_DEGREES:
+    if max(_span(track.longitudes), _span(track.latitudes)) > ROUTE_MAX_DEGREES:
         raise wrong("route", f"spans more than {ROUTE_MAX_DEGREES:g} degrees: ask for a part of it", "ROUTE_TOO_LONG")
-    return tuple((float(x), float(y)) for x, y in points)
+    return track
 
 
-def _span(degrees: Sequence[float]) -> float:
+def _span(degrees: Floats) -> float:
     """From one end to the other, over the 180th meridian where that is the shorter way from point to point."""
-    at = least = most = 0.0
-    for before, after in pairwise(degrees):
-        at += (after - before + 180) % 360 - 180
-        least, most = min(least, at), max(most, at)
-    return most - least
+    at = np.cumsum((np.diff(degrees) + 180) % 360 - 180)
+    return max(0.0, float(at.max())) - min(0.0, float(at.min()))
 
 
 def read_cursor(text: str) -> int:

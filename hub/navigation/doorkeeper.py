@@ -8,7 +8,7 @@ import math
 import secrets
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import structlog
 
@@ -124,6 +124,16 @@ class Doorkeeper:
         """Every reader with how many requests it made today (UTC)."""
         used = await self._readers.usage(self._clock.now().date())
         return [(reader, used.get(reader.id, 0)) for reader in await self._readers.all()]
+
+    async def one(self, reader: int) -> tuple[Reader, int] | None:
+        """A reader, revoked or not, with how many requests it made today (UTC)."""
+        found = await self._readers.one(reader)
+        used = await self._readers.usage(self._clock.now().date())
+        return None if found is None else (found, used.get(reader, 0))
+
+    async def days(self, reader: int, most: int) -> list[tuple[date, int]]:
+        """How many requests it made on each of its last days (UTC) with any, the newest first."""
+        return await self._readers.days(reader, most)
 
     # --- in the background ---
 

@@ -8,8 +8,6 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-import numpy as np
-
 from hub.navigation.asking import (
     CORRIDOR_MAX_METRES,
     CORRIDOR_METRES,
@@ -45,7 +43,7 @@ class Question:
     box: Box | None = None
     near: tuple[float, float] | None = None
     radius_m: float = 0.0
-    track: Track = ()
+    track: Track | None = None
     corridor_m: float = CORRIDOR_METRES
     wanted: Filter = field(default_factory=Filter)
     limit: int = LIMIT
@@ -62,7 +60,7 @@ class Found:
     stamp: str
 
 
-def read_question(said: Parameters, track: Track = ()) -> Question:
+def read_question(said: Parameters, track: Track | None = None) -> Question:
     """What is asked. Raises ReadingFault for what cannot be meant."""
     places = [name for name in ("bbox", "near", "route") if name in said] + (["route"] if track else [])
     if len(places) != 1:
@@ -82,7 +80,7 @@ def _part(said: Parameters) -> dict[str, Any]:
     return part
 
 
-def _where(place: str, said: Parameters, track: Track) -> dict[str, Any]:
+def _where(place: str, said: Parameters, track: Track | None) -> dict[str, Any]:
     if place == "bbox":
         return {"box": read_box(said["bbox"])}
     if place == "near":
@@ -143,9 +141,10 @@ def _searched(index: Index, question: Question) -> tuple[Ints, dict[str, Floats]
     if question.near is not None:
         near = index.near(*question.near, question.radius_m)
         return near.numbers, {"distance_m": near.distances_m}
-    points = np.array(question.track)
+    track = question.track
+    assert track is not None, "a question says one of three places"
     try:
-        along = index.along(Route.of(points[:, 0], points[:, 1]), question.corridor_m)
+        along = index.along(Route.of(track.longitudes, track.latitudes), question.corridor_m)
     except ValueError as exc:
         raise wrong("route", str(exc), "ROUTE_TOO_LONG") from exc
     return along.numbers, {"route_position_m": along.positions_m, "offset_m": along.offsets_m}
@@ -153,5 +152,7 @@ def _searched(index: Index, question: Question) -> tuple[Ints, dict[str, Floats]
 
 def _stamp(index: Index, numbers: Ints, total: int, question: Question) -> str:
     """What tells answers to one question apart; other questions have other addresses."""
-    asked = blake2b(repr((question.track, question.near, total)).encode(), digest_size=6).hexdigest()
-    return f"{index.stamp(numbers)}-{asked}"
+    asked = blake2b(repr((question.near, total)).encode(), digest_size=6)
+    if question.track is not None:
+        asked.update(question.track.longitudes.tobytes() + question.track.latitudes.tobytes())
+    return f"{index.stamp(numbers)}-{asked.hexdigest()}"

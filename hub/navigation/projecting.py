@@ -64,7 +64,7 @@ def kept_text(due: DuePlace, now: datetime) -> KeptText:
 
 def stands(standing: Standing) -> Stands:
     """How an owner stands, as the gate takes it."""
-    return Stands(standing.is_member, standing.silent_since is None, standing.silent_since)
+    return Stands(standing.is_member, standing.silent_since is None, standing.silent_since, standing.is_station)
 
 
 def projected(all_looked: Iterable[Looked], counters: Counters) -> Iterator[Projected]:

@@ -37,11 +37,15 @@ class KeptText:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How its owner stands: a joined party that is not suspended, and reachable now; else silent since (UTC), as far as that is known."""
+    """How its owner stands: a joined party that is not suspended, and reachable now; else silent since (UTC), as far as that is known.
+
+    `is_station`: its charge points are joined to the hub itself.
+    """
 
     is_member: bool
     is_reachable: bool = True
     silent_since: datetime | None = None
+    is_station: bool = False
 
 
 class Hidden(StrEnum):
@@ -125,5 +129,6 @@ def _hidden(copy: KeptText, content: Any, standing: Standing) -> Hidden | None:
 
 
 def _origin(copy: KeptText, standing: Standing) -> Origin:
-    source = Source.PULL if copy.pushed_at is None else Source.PUSH
+    said_by = Source.PULL if copy.pushed_at is None else Source.PUSH
+    source = Source.STATION if standing.is_station else said_by
     return Origin(copy.owner, copy.last_updated, copy.heard_at, source, standing.is_reachable, standing.silent_since)

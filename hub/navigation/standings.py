@@ -14,10 +14,16 @@ def standings(directory: Directory, now: datetime, silent_after: timedelta) -> d
     found: dict[Party, Standing] = {}
     for member in directory.members:
         if member.partner_id is not None and member.status in {Presence.CONNECTED, Presence.OFFLINE}:
-            stands = Standing(is_member=True, silent_since=_silent_since(member, now, silent_after))
+            since = _silent_since(member, now, silent_after)
+            stands = Standing(is_member=True, silent_since=since, is_station=_is_local(directory, member.partner_id))
             if found.get(member.party, stands).silent_since is not None or member.party not in found:
                 found[member.party] = stands
     return found
+
+
+def _is_local(directory: Directory, partner_id: int) -> bool:
+    partner = directory.partners.get(partner_id)
+    return partner is not None and partner.is_local
 
 
 def _silent_since(member: Member, now: datetime, silent_after: timedelta) -> datetime | None:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 import httpcore
@@ -22,6 +22,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from hub.partners.exchanges import Outward
 from hub.partners.guard import Guard, PrivateAddress
+from hub.partners.local import is_local
 from hub.partners.pool import Pool, trusted
 from hub.partners.wire import Answer, BrokenOff, Call, Place
 from ocpi_modules.errors import OcpiError, ReceiverNotConnected, ReceiverTimeout, RoutingFault
@@ -59,6 +60,14 @@ def with_slash(call: Call, answer: Answer) -> Call | None:
     return replace(call, url=urlunsplit(asked._replace(path=meant.path)))
 
 
+class LocalPlatform(Protocol):
+    """A platform in this process."""
+
+    async def answer(self, call: Call) -> Answer:
+        """What it answers to a call; refusals are answers too. Raises nothing that a call may cause."""
+        ...
+
+
 Passed = Callable[[Outward], None]
 """Told of every call when it is over, however it ended."""
 
@@ -72,6 +81,7 @@ class PartnerClient:
         self._guard = Guard(allow_private=allow_private)
         self._timeout_seconds, self._passed = timeout_seconds, passed
         self._pool: Pool | None = None
+        self._local: LocalPlatform | None = None
         self._fetch_wait_seconds = timeout_seconds + FETCH_ATTEMPTS_MAX * CONNECT_WAIT_SECONDS
         transport = httpx.AsyncHTTPTransport(verify=trusted())
         transport._pool._network_backend = _GuardedBackend(self._guard)
@@ -82,18 +92,22 @@ class PartnerClient:
         )
         self._fetcher.cookies.jar.set_policy(_NO_COOKIES)
 
+    def serve_locally(self, platform: LocalPlatform) -> None:
+        """Hand the calls to local addresses to a platform of this process."""
+        self._local = platform
+
     async def send(self, call: Call) -> Answer:
         """One call of the traffic between partners, at most once.
 
         Raises ReceiverNotConnected when no connection came about (R-16), ReceiverTimeout when the receiver
         did not answer in time (R-17), RoutingFault for everything else that stops it (R-18).
         """
-        return await self._noted(self._send, call)
+        return await self._noted(self._answer_locally if is_local(call.url) else self._send, call)
 
     async def fetch(self, call: Call) -> Answer:
         """One call of the handshake, of discovery or of a probe; connecting is tried twice. Raises as `send`
         does."""
-        return await self._noted(self._fetch, call)
+        return await self._noted(self._answer_locally if is_local(call.url) else self._fetch, call)
 
     async def _noted(self, way: Callable[[Call], Awaitable[Answer]], call: Call) -> Answer:
         if self._passed is None:
@@ -108,6 +122,15 @@ class PartnerClient:
         size = len(call.body or b"") + len(answer.body)
         self._passed(Outward(started, time.perf_counter() - started, call, answer, "", size))
         return answer
+
+    async def _answer_locally(self, call: Call) -> Answer:
+        if self._local is None:
+            raise ReceiverNotConnected("nobody is there at local addresses")
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return await self._local.answer(call)
+        except TimeoutError as exc:
+            raise ReceiverTimeout from exc
 
     async def _send(self, call: Call) -> Answer:
         pool = self._pool or self._open_pool()

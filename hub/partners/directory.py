@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
+from hub.partners.local import is_local
 from hub.partners.permissions import Permissions
 from hub.partners.quirks import Quirks
 from ocpi_modules.headers import authorization
@@ -59,6 +60,11 @@ class Partner:
     def authorization(self) -> str:
         """The Authorization header of every request to it."""
         return authorization(self.token, is_raw=self.quirks.token == "raw")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a part of this hub: nobody registered it, and it has no token."""
+        return is_local(self.versions_url)
 
     def endpoint(self, module: Module, interface: Interface) -> str | None:
         """The URL of an interface as the partner listed it, or None when it offers none (V-06)."""
@@ -208,8 +214,9 @@ class Directory:
         return replace(member, status=status, last_updated=max(member.last_updated, since))
 
     def _takes(self, party: Party, module: Module) -> bool:
+        """What is for everybody the hub keeps itself: a part of it need not be told."""
         partner = self.partner_of(party)
-        return partner is not None and partner.endpoint(module, Interface.RECEIVER) is not None
+        return partner is not None and not partner.is_local and partner.endpoint(module, Interface.RECEIVER) is not None
 
 
 JOINED = frozenset({Presence.CONNECTED, Presence.OFFLINE})

@@ -286,8 +286,11 @@ class Handshake:
         (C-26).
 
         The partner's parties and endpoints stay what they are; it changes them by a PUT of its own. Raises
-        NoMatchingEndpoints (3003), UnusableApi (3001); the tokens in use stay valid then.
+        NoMatchingEndpoints (3003), UnusableApi (3001), InvalidParameters (2001) where there are no tokens; those
+        in use stay valid then.
         """
+        if partner.is_local:
+            raise InvalidParameters("local chargers are a part of this hub: there are no tokens to rotate")
         async with trail(self._tell, of_partner(partner.id), Step.ROTATED) as way:
             url = partner.endpoint(CREDENTIALS, Interface.SENDER)
             if url is None:
@@ -302,7 +305,9 @@ class Handshake:
 
     async def dismiss(self, partner: Partner) -> None:
         """End a partnership from our side: the partner is told, if it can be reached, and is out in any
-        case."""
+        case. Raises InvalidParameters for the part of this hub that is one."""
+        if partner.is_local:
+            raise InvalidParameters("local chargers are a part of this hub: remove their sites, or suspend their party")
         url = partner.endpoint(CREDENTIALS, Interface.SENDER)
         await self.unregister(partner)
         if url is not None and partner.token:

@@ -61,6 +61,14 @@ class Wire(Protocol):
         """What the other processes answer within a time."""
         ...
 
+    def answer_one(self, topic: str, give: Callable[[bytes], Awaitable[bytes]]) -> None:
+        """Answer a question that is put to this process alone, while others are being answered; the topic is its own."""
+        ...
+
+    async def ask_one(self, topic: str, body: bytes, wait_seconds: float) -> bytes | None:
+        """What the one who answers a topic says within a time; None where nobody does."""
+        ...
+
 
 class NoWire:
     """The wire of a hub that is one process: there is nobody to talk to."""
@@ -85,6 +93,13 @@ class NoWire:
     async def ask(self, topic: str, answers_max: int, wait_seconds: float) -> list[bytes]:
         """Nobody answers."""
         return []
+
+    def answer_one(self, topic: str, give: Callable[[bytes], Awaitable[bytes]]) -> None:
+        """Nobody asks."""
+
+    async def ask_one(self, topic: str, body: bytes, wait_seconds: float) -> bytes | None:
+        """Nobody answers."""
+        return None
 
 
 class Heard(msgspec.Struct, array_like=True):
@@ -172,6 +187,24 @@ class Peers:
         """What the others answer, in ANSWERS_WAIT_SECONDS at most."""
         return await self._wire.ask(topic, self.others, ANSWERS_WAIT_SECONDS)
 
+    # --- questions to one ---
+
+    def answer_one(self, topic: str, give: Callable[[bytes], Awaitable[bytes]]) -> None:
+        """Answer what another process asks this one about a topic; to be said before the start."""
+        self._wire.answer_one(_own_topic(topic, self.name), give)
+
+    async def ask_one(self, process: str, topic: str, body: bytes, wait_seconds: float) -> bytes | None:
+        """What a process answers within a time; None where it does not."""
+        return await self._wire.ask_one(_own_topic(topic, process), body, wait_seconds)
+
+    def say(self, topic: str, body: bytes) -> None:
+        """Tell the others something, without waiting."""
+        self._say(topic, body)
+
+    def hear(self, topic: str, take: Callable[[bytes], None]) -> None:
+        """Hear what others say about a topic; to be said before the start."""
+        self._wire.listen(topic, take)
+
     # --- steps ---
 
     async def _run(self) -> None:
@@ -211,3 +244,8 @@ class Peers:
         task = asyncio.create_task(self._wire.tell(topic, body))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
+
+
+def _own_topic(topic: str, process: str) -> str:
+    """A name of a process may hold what no topic may."""
+    return f"{topic}.{process.encode().hex()}"

@@ -27,7 +27,7 @@ from hub.partners.roster import Roster
 from hub.store.partners import Partners
 from ocpi_modules.catalog import FUNCTIONAL, VERSION
 from ocpi_modules.envelope import Envelope, read_envelope
-from ocpi_modules.errors import OcpiError, RoutingFault
+from ocpi_modules.errors import InvalidParameters, OcpiError, RoutingFault
 from ocpi_modules.headers import id_headers, read_count, read_next_link
 from ocpi_modules.module import Interface, Module, Purpose
 from ocpi_modules.parties import Party
@@ -113,7 +113,7 @@ class Prober:
     async def welcome(self, partner_id: int) -> None:
         """The light examination of a partner that was never examined; a failure leaves everything as it was."""
         partner = self._roster.directory.partners.get(partner_id)
-        if partner is None or partner.is_examined:
+        if partner is None or partner.is_examined or partner.is_local:
             return
         try:
             await self.examine(partner, is_thorough=False)
@@ -123,7 +123,12 @@ class Prober:
     async def examine(
         self, partner: Partner, *, is_thorough: bool, told: Callable[[Row], None] = lambda _: None
     ) -> Report:
-        """Ask a partner, store the report, and set the quirks that were found and are not set yet; each row is `told` when it is there."""
+        """Ask a partner, store the report, and set the quirks that were found and are not set yet; each row is `told` when it is there.
+
+        Raises InvalidParameters for a part of this hub.
+        """
+        if partner.is_local:
+            raise InvalidParameters("local chargers are a part of this hub: there is nothing to find out about them")
         probe = _Probe(self._client, partner, self._roster.directory)
         rows, found = [], dict[str, Any]()
         async for row, quirks in probe.run(is_thorough=is_thorough):

@@ -24,6 +24,7 @@ ATTEMPT_WAIT_SECONDS = 2
 RECONNECT_PAUSE_SECONDS = 0.25
 PING_EVERY_SECONDS = 5  # a server that is silent twice is given up
 API_WAIT_SECONDS = 5.0
+ANSWERING_MAX_QUESTIONS = 1_000
 
 _log = structlog.get_logger()
 
@@ -50,6 +51,7 @@ class Stream:
         self._down: list[Callable[[], None]] = []
         self._connecting: asyncio.Task[None] | None = None
         self._said = ""
+        self._answering: set[asyncio.Task[None]] = set()
 
     # --- the connection ---
 
@@ -163,6 +165,31 @@ class Stream:
         finally:
             await subscription.unsubscribe()
         return answers
+
+    def answer_one(self, topic: str, give: Callable[[bytes], Awaitable[bytes]]) -> None:
+        """Answer what is put to this process alone, each question by itself; to be said before the start."""
+
+        async def respond(message: Msg) -> None:
+            await self._publish(message.reply, await give(message.data))
+
+        async def asked(message: Msg) -> None:
+            if len(self._answering) >= ANSWERING_MAX_QUESTIONS:
+                return  # whoever asked waits no longer than he said
+            task = asyncio.create_task(respond(message))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+
+        self._takers.append((f"{self.prefix}.one.{topic}", asked))
+
+    async def ask_one(self, topic: str, body: bytes, wait_seconds: float) -> bytes | None:
+        """What the one who answers a topic says within a time; None where nobody does, at once where nobody is there."""
+        if not self.is_connected:
+            return None
+        try:
+            answer = await self.client.request(f"{self.prefix}.one.{topic}", body, timeout=wait_seconds)
+        except (TimeoutError, NatsError):
+            return None
+        return answer.data
 
     async def api(self, call: str, asked: dict[str, Any]) -> dict[str, Any]:
         """One call of JetStream's own API. Raises what the client raises, and NotConnected for a refusal."""

@@ -163,7 +163,7 @@ class Puller:
         What is known of the partner's syncs stays as it is.
         """
         partner = self._ports.roster.directory.partner_behind(owner)
-        if partner is None or partner.endpoint(module, Interface.SENDER) is None:
+        if partner is None or partner.is_local or partner.endpoint(module, Interface.SENDER) is None:
             return Looked(said="nobody offers this list")
         if self._closing.is_set() or not is_there(partner, self._ports.roster.directory):
             return None
@@ -246,6 +246,8 @@ class Puller:
 
     async def _errand(self, partner: Partner, module: Module, *, is_crawl: bool) -> Errand | None:
         state = await self._ports.pulls.state(partner.id, module.id)
+        if partner.is_local:
+            return None  # what it has, it said here
         if partner.endpoint(module, Interface.SENDER) is None or (state.mode is PullMode.NEVER and not is_crawl):
             return None
         if is_crawl and not module.is_addressed:

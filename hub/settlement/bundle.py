@@ -65,6 +65,9 @@ OBJECTS = ("settlement_period", "tolerances", "input", "emsp_view")
 ENTRY = ("received_at", "to", "cdr")
 """The members of an entry of `input.cdrs`."""
 
+PARTY = ("country_code", "party_id", "roles", "name")
+"""The members of an entry of `parties`; `name` is for people."""
+
 MEMBERS = (*HEAD, "agreements", "profiles", "input", "emsp_view")
 
 _TOLERANCES = {one.name for one in fields(Tolerances)}
@@ -281,6 +284,7 @@ def _parties(value: Any, spot: Spot) -> tuple[dict[Party, frozenset[Role]], dict
     names: dict[Party, str] = {}
     for index, item in enumerate(_list(value, spot)):
         here = spot.item(index)
+        refuse_unknown(item if isinstance(item, Mapping) else {}, PARTY, here)
         party, its_roles = read_party(item), _roles(item, here)
         if party is None:
             here.wrong("names no party: two letters country_code and up to three characters party_id")
@@ -288,8 +292,16 @@ def _parties(value: Any, spot: Spot) -> tuple[dict[Party, frozenset[Role]], dict
             here.wrong(f"is {party_text(party)} again")
         else:
             roles[party] = its_roles
-            names |= {party: item["name"]} if isinstance(item, Mapping) and isinstance(item.get("name"), str) else {}
+            names |= _name_of(party, item, here)
     return roles, names
+
+
+def _name_of(party: Party, item: Any, spot: Spot) -> dict[Party, str]:
+    """The name of a party where it has one."""
+    name = item.get("name") if isinstance(item, Mapping) else None
+    if name is not None and not isinstance(name, str):
+        spot.at("name").wrong("is no text")
+    return {party: name} if isinstance(name, str) else {}
 
 
 def _roles(item: Any, spot: Spot) -> frozenset[Role]:
@@ -413,6 +425,7 @@ def _views(value: Any, spot: Spot) -> dict[str, tuple[Spot, Section]]:
     for name, item in _object(value, spot).items():
         here = spot.at(shown(name))
         content = _object(item, here)
+        refuse_unknown(content, ("cdrs",), here)
         views[name] = (here, _section(content.get("cdrs"), here.at("cdrs")))
     return views
 

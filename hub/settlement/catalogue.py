@@ -642,6 +642,14 @@ EXPOSURE_ABOVE_LIMIT = Check(
     Family.AGREEMENT,
     "What a party owes another and has not paid stays within the limit that the two agreed on; it is told from 80 % on.",
 )
+FEE_MISMATCH = Check(
+    "M03",
+    "FEE_MISMATCH",
+    _ERROR,
+    _HOLD,
+    Family.AGREEMENT,
+    "A fee on a statement is what the agreement makes of its CDR, within a minor unit; a month with another one does not close.",
+)
 
 CATALOGUE: tuple[Check, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Check))
 """Every check, in the order above."""

@@ -25,9 +25,9 @@ class Figures:
     """What the books say about a period.
 
     `came_in` is counted by the door, by currency; `dispositions` by settlement, by currency and disposition; `returned` are CDRs that
-    the door refused. `advised` and `billed` are
-    totals of pairs, of the statements and of the journal. `unlined` settled CDRs are on no live statement or on two, `astray` lines bill
-    what is not settled. Accounts are those that hold something.
+    the door refused. `advised` and `billed` are totals of pairs, of the statements and of the journal. `unlined` settled CDRs are on no
+    live statement or on two, `astray` lines bill what is not settled. Accounts are those that hold something. `wrong_fees` are CDRs with
+    fees that were not agreed, and that nobody accepted.
     """
 
     waiting: int
@@ -43,6 +43,7 @@ class Figures:
     billed_accounts: int
     positions: Mapping[str, Amount]
     returned: Mapping[str, Count] = field(default_factory=dict)
+    wrong_fees: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ def checklist(figures: Figures) -> tuple[Item, ...]:
         _control_totals_agree(figures),
         _every_cdr_has_its_line(figures),
         _statements_are_the_ledger(figures),
+        _fees_are_as_agreed(figures),
         _all_is_billed(figures),
         _trial_balance_is_zero(figures),
         _all_is_netted(figures),
@@ -132,6 +134,11 @@ def _statements_are_the_ledger(figures: Figures) -> Item:
     )
     sentence = f"{statements}; the journal has other sums for {pairs}."
     return Item("statements_and_ledger", not differing, sentence)
+
+
+def _fees_are_as_agreed(figures: Figures) -> Item:
+    wrong = counted(figures.wrong_fees, "CDR has", "CDRs have")
+    return Item("fees", not figures.wrong_fees, f"{wrong} fees that were not agreed (M03), accepted by nobody.")
 
 
 def _differing(one: Mapping[Pair, Amount], other: Mapping[Pair, Amount]) -> Sequence[Pair]:

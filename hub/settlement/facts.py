@@ -57,8 +57,9 @@ class Cost:
 class CdrFact:
     """One CDR as it was received: `index` is its place in the input, `to` the party it was sent to.
 
-    `start` and `end` are None where they cannot be read. `credit_of` is the folded id of the CDR that it credits. `text` is its JSON text
-    where that is kept: of a batch, not of a month. `is_judged`: it was found valid by OCPI already, when it came.
+    `start` and `end` are None where they cannot be read. `credit_of` is the folded id of the CDR that it credits, whose `energy` a credit
+    repeats. `text` is its JSON text where that is kept: of a batch, not of a month. `is_judged`: it was found valid by OCPI already, when
+    it came.
     """
 
     index: int
@@ -148,7 +149,7 @@ def read_cdr(
         end=cdr_moment(content.get("end_date_time")),
         currency=key_of(content.get("currency")),
         total=cost_of(content.get("total_cost")),
-        energy=number_of(content.get("total_energy")),
+        energy=_energy_of(content),
         is_credit=content.get("credit") is True,
         credit_of=key_of(content.get("credit_reference_id")) or None,
         session_key=key_of(content.get("session_id")) or None,
@@ -159,6 +160,13 @@ def read_cdr(
         text=text,
         is_judged=is_judged,
     )
+
+
+def _energy_of(content: Object) -> Decimal | None:
+    """The energy of a CDR; a credit that negates it with its total (some do, C1) still repeats its original's."""
+    energy, total = number_of(content.get("total_energy")), cost_of(content.get("total_cost"))
+    is_negated = content.get("credit") is True and total is not None and total.excl_vat < 0
+    return energy.copy_abs() if is_negated and energy is not None else energy
 
 
 def read_session(content: Object) -> SessionFact:

@@ -1,4 +1,4 @@
-"""The seal of a period in the books: one root over configuration, statements, net positions, transfers, journal and decisions.
+"""The seal of a period in the books: one root over configuration, statements, positions, transfers, journal, decisions and their limits.
 
 Each root is chained to that of the period before by a leaf, and the head of the seal is signed (Ed25519 over its canonical JSON), so that
 a partner who knows the hub's public key can check a statement with nothing but its file. Statements stand under the root as they do in
@@ -20,12 +20,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.settlement.seal import Content, Hash, Tree, canonical, leaf_hash, node_hash
 
-FORMAT = "ocpi-hub period seal 1"
+FORMAT = "ocpi-hub period seal 2"
+FORMAT_1 = "ocpi-hub period seal 1"
+"""As older hubs sealed: without the limits of decisions."""
 
 DIGITS_MAX = 28
 _CONTEXT = Context(prec=DIGITS_MAX, rounding=ROUND_HALF_EVEN)
 
-PARTS = ("configuration", "statements", "net", "transfers", "journal", "decisions", "previous")
+PARTS = ("configuration", "statements", "net", "transfers", "journal", "decisions", "limits", "previous")
 
 
 @dataclass(slots=True)
@@ -80,7 +82,10 @@ def _top(level: Sequence[Hash]) -> Hash:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedPeriod:
-    """Everything under a seal. `journal` and `decisions` are counts and roots, `previous` is the root before in hexadecimal digits."""
+    """Everything under a seal. `journal`, `decisions` and `limits` are counts and roots.
+
+    `previous` is the root before in hexadecimal digits. `limits` are None under a seal of FORMAT_1, which has no leaf for them.
+    """
 
     configuration: Content
     statements: Sequence[Content]
@@ -89,6 +94,12 @@ class SealedPeriod:
     journal: Content
     decisions: Content
     previous: str | None
+    limits: Content | None = None
+
+    @property
+    def format(self) -> str:
+        """The format of its seal."""
+        return FORMAT_1 if self.limits is None else FORMAT
 
     def tree(self) -> Tree:
         """The tree over all leaves, in their order."""
@@ -96,7 +107,7 @@ class SealedPeriod:
 
     def content(self) -> Content:
         """As it stands in the file of the seal."""
-        return {name: getattr(self, name) for name in PARTS}
+        return {name: getattr(self, name) for name in PARTS if name != "limits" or self.limits is not None}
 
     def place_of(self, statement: int) -> int:
         """The index of the leaf of a statement: the configuration stands before them."""
@@ -109,19 +120,21 @@ class SealedPeriod:
         yield from ({"leaf": "transfer", **one} for one in self.transfers)
         yield {"leaf": "journal", **self.journal}
         yield {"leaf": "decisions", **self.decisions}
+        if self.limits is not None:
+            yield {"leaf": "limits", **self.limits}
         yield {"leaf": "previous", "root": self.previous}
 
 
 def read_sealed(content: Mapping[str, Any]) -> SealedPeriod:
     """The same out of its content. Raises KeyError and TypeError for anything else."""
-    return SealedPeriod(**{name: content[name] for name in PARTS})
+    return SealedPeriod(**{name: content[name] for name in PARTS if name != "limits" or name in content})
 
 
 def seal_head(sealed: SealedPeriod, tree: Tree, about: Mapping[str, Any]) -> Content:
     """What is signed: the root and what it is of. `about` names the period, the moment, the engine and the public key."""
     counts = {name: len(getattr(sealed, name)) for name in ("statements", "net", "transfers")}
     return {
-        "format": FORMAT,
+        "format": sealed.format,
         **about,
         "root": tree.root.hex(),
         "leaves": len(tree.levels[0]),
@@ -155,6 +168,8 @@ def faults_of_seal(content: Mapping[str, Any], key: str | None = None) -> Iterat
     sealed, head = read_sealed(content["sealed"]), content["seal"]["head"]
     tree = sealed.tree()
     yield from faults_of_signature(content["seal"], key)
+    if head["format"] in {FORMAT, FORMAT_1} and head["format"] != sealed.format:
+        yield f"a seal of the format {head['format']!r} has other parts"
     if tree.root.hex() != head["root"] or len(tree.levels[0]) != head["leaves"]:
         yield "what is sealed does not give the root"
     if sealed.previous != head["previous"]:
@@ -164,8 +179,8 @@ def faults_of_seal(content: Mapping[str, Any], key: str | None = None) -> Iterat
 def faults_of_signature(seal: Mapping[str, Any], key: str | None = None) -> Iterator[str]:
     """What is wrong with a signed head; `key` is the public key that the hub is known by, in hexadecimal digits."""
     head = seal["head"]
-    if head["format"] != FORMAT:
-        yield f"{FORMAT!r} is the only format of a signed seal that can be verified here"
+    if head["format"] not in {FORMAT, FORMAT_1}:
+        yield f"{FORMAT_1!r} and {FORMAT!r} are the only formats of a signed seal that can be verified here"
         return
     if key is not None and head["public_key"].lower() != key.lower():
         yield f"it was signed with the key {head['public_key']}, not with {key}"

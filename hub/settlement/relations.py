@@ -66,8 +66,6 @@ class Relations:
     """CDRs by owner and the serial number of the meter."""
     location_senders: frozenset[Party]
     """Who sends Locations at all."""
-    session_senders: frozenset[Party]
-    """Who sends sessions at all."""
     token_senders: frozenset[Party]
     """Who sends tokens at all."""
     matches: Matches = field(default_factory=Matches)
@@ -123,7 +121,6 @@ def relate(evidence: Evidence) -> Relations:
         signed=signed,
         by_reading=_grouped(counted, lambda cdr: _reading_name(cdr, signed.get(cdr.index))),
         by_meter=_timelines(counted, lambda cdr: _meter_name(cdr, signed.get(cdr.index))),
-        session_senders=_senders(evidence, "sessions", (owner for owner, _ in evidence.sessions)),
         token_senders=_senders(
             evidence, "tokens", (party for parties in evidence.tokens.values() for party in parties)
         ),

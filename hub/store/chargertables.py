@@ -27,6 +27,8 @@ from sqlalchemy import (
     text,
 )
 
+_IS_UNTOLD = "told_version < version or (cdr is not null and not is_cdr_told)"
+
 
 def add_charger_tables(metadata: MetaData) -> None:
     """Sites and tariffs, stations, charges, and what is on its way to stations."""
@@ -113,7 +115,9 @@ def _add_stations(metadata: MetaData) -> None:
 
 def _add_charges(metadata: MetaData) -> None:
     # a transaction. `start_key`: by what it is known again when it is told twice; `told_started_at`: by the station's own clock;
-    # `token`: the CdrToken (JSON), empty where nobody pays; `tariffs` (JSON): those that counted when it began; `cdr`: its text
+    # `token`: the CdrToken (JSON), empty where nobody pays; `tariffs` (JSON): those that counted when it began; `cdr`: its text;
+    # `place` (JSON): what a CDR says of the connector; `permit`: what its driver was told; `due_at`: when its CDR may be made;
+    # `corrected_wh`, `released_by`: what an operator decided about one that was kept back
     table = Table(
         "charge",
         metadata,
@@ -136,6 +140,9 @@ def _add_charges(metadata: MetaData) -> None:
         Column("energy_wh", Numeric(), nullable=False, server_default="0"),
         Column("power_w", Numeric(), nullable=True),
         *_texts("stop_reason", "charging_state", "flags", "sequences", "tariffs"),
+        *_texts("place", "permit", "released_by", "told_state"),
+        Column("corrected_wh", Numeric(), nullable=True),
+        *(_moment(name, nullable=True) for name in ("reserved_at", "due_at")),
         *_told(),
         _moment("told_at", nullable=True),
         Column("cdr", Text(), nullable=True),
@@ -145,9 +152,12 @@ def _add_charges(metadata: MetaData) -> None:
     )
     Index("ix_charge_ocpp_id", table.c.identity, table.c.ocpp_id, unique=True)
     Index("ix_charge_session", table.c.session_id, unique=True, postgresql_where=text("session_id <> ''"))
-    Index("ix_charge_untold", table.c.number, postgresql_where=text("told_version < version or not is_cdr_told"))
+    Index("ix_charge_active", table.c.identity, postgresql_where=text("state = 'ACTIVE'"))
+    Index("ix_charge_due", table.c.due_at, postgresql_where=text("state = 'ENDED'"))
+    Index("ix_charge_untold", table.c.number, postgresql_where=text(_IS_UNTOLD))
     Index("ix_charge_place", table.c.identity, table.c.evse, table.c.connector, table.c.number)
-    # `key`: by what a reading is known again; `told_at`: by the station's own clock; `raw`: what came (JSON) where it was doubtful
+    # `key`: by what a reading is known again; `told_at`: by the station's own clock; `raw`: what came (JSON) where it was doubtful;
+    # `kind`: which register it is, where it is not the one at the outlet; `charging_state`: in OCPP's words, where it was told
     readings = Table(
         "charge_reading",
         metadata,
@@ -159,7 +169,7 @@ def _add_charges(metadata: MetaData) -> None:
             Column(name, Numeric(), nullable=True)
             for name in ("register_wh", "power_w", "current_a", "voltage_v", "soc_percent")
         ),
-        *_texts("context", "signed", "encoding", "method", "public_key", "raw"),
+        *_texts("context", "signed", "encoding", "method", "public_key", "raw", "kind", "charging_state"),
         PrimaryKeyConstraint("charge", "key"),
     )
     Index("ix_charge_reading_at", readings.c.charge, readings.c.at)

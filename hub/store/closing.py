@@ -59,6 +59,7 @@ class KeptFigures:
 
     waiting: int
     proposed: int
+    wrong_fees: int
     came_in: Sequence[Record]
     dispositions: Sequence[Record]
     unlined: int
@@ -276,6 +277,16 @@ class PeriodStep:
         async for rows in portions(self._connection, "sealed_decisions"):
             yield rows
 
+    async def limits(self, since: datetime, until: datetime) -> AsyncIterator[Sequence[Record]]:
+        """The limits of decisions that became known from one moment until before another, as `decisions` says those.
+
+        Until the transaction ends no other one is added, and those that are added afterwards are known after it (`hub.store.decisions`).
+        """
+        await self._connection.execute("lock table forgetting, decision_limit in share mode")
+        await self._connection.execute(_LIMITS, since, until)
+        async for rows in portions(self._connection, "sealed_limits"):
+            yield rows
+
     async def digests(self, values: Collection[str]) -> dict[str, str]:
         """What stands for personal values under the seal of the period."""
         return await digests_of(self._connection, self.period.id, values)
@@ -384,7 +395,10 @@ _RETURNED = (
 _COUNTS = (
     "select (select count(*) from claim where examined_at is null and accepted_at < coalesce("
     "(select max(made_at) from period_step where period = $1 and step = 'cut_off'), 'infinity')) as waiting, "
-    "(select count(*) from decision where stands_since is null and revoked_at is null) as proposed"
+    "(select count(*) from decision where stands_since is null and revoked_at is null) as proposed, "
+    "(select count(*) from finding f where f.period = $1 and f.check_id = 'M03' and f.cleared_at is null and not exists ("
+    "select 1 from decision d where d.action = 'accept' and d.stands_since is not null and d.revoked_at is null "
+    "and (d.scope, d.target) in (('cause', f.cause), ('finding', f.key)))) as wrong_fees"
 )
 
 # postings are added up once, by account; `accounts` is how many of them hold anything
@@ -453,4 +467,10 @@ _DECISIONS = (
     "case when revoked_at < $2 then revoked_at end as revoked_at from decision where (decided_at >= $1 and decided_at < $2) "
     "or (stands_since >= $1 and stands_since < $2) or (confirmed_at >= $1 and confirmed_at < $2) or (revoked_at >= $1 and revoked_at < $2) "
     'order by decided_at, scope collate "C", action collate "C", actor collate "C", id'
+)
+
+_LIMITS = (
+    "declare sealed_limits no scroll cursor for select scope, target, action, actor, decided_at, beyond_from, known_at "
+    "from decision_limit join decision on decision.id = decision where known_at >= $1 and known_at < $2 "
+    'order by known_at, beyond_from, scope collate "C", action collate "C", actor collate "C", decision.id'
 )

@@ -280,8 +280,10 @@ _BEYOND = (
     "(select received_at, sum(at_risk) over (order by received_at) as total from risky) r where total > $2"
 )
 
+# what a seal was made without belongs to the next one, whenever the look began that found it
 _EXCEED = (
-    "insert into decision_limit (decision, beyond_from, known_at) select $1, $2, $3 where not exists ("
+    "insert into decision_limit (decision, beyond_from, known_at) "
+    "select $1, $2, greatest($3::timestamptz, (select max(sealed_at) from seal)) where not exists ("
     "select 1 from decision_limit where decision = $1 and beyond_from <= $2) returning 1"
 )
 _LOOK_BEYOND = (

@@ -134,6 +134,25 @@ class Partners:
             await session.flush()
             return await _write_registration(session, partner, registration, now)
 
+    async def hold(self, said: Registration, now: datetime) -> bool:
+        """Write down the partner that is a part of the hub, known by its versions URL; it has no tokens. False where all of it stood there.
+
+        Raises InvalidParameters when one of its parties belongs to another connection; nothing has changed then.
+        """
+        async with self._database.transaction() as session:
+            await _lock(session)
+            joined = (col(PartnerRow.versions_url) == said.versions_url, col(PartnerRow.state) == JOINED)
+            partner = (await session.exec(select(PartnerRow).where(*joined))).first()
+            if partner is not None and await _stands(session, partner, said):
+                return False
+            if partner is None:
+                partner = PartnerRow(name=said.name, versions_url=said.versions_url, state=JOINED, joined_at=now)
+                session.add(partner)
+                await session.flush()
+            await _write_registration(session, partner, said, now)
+            partner.token_hash = partner.token_sealed = None
+        return True
+
     async def renew(self, partner_id: int, registration: Registration, now: datetime, *, replaces: bytes) -> None:
         """Replace what a registered partner said of itself, tokens included, in one step (C-12 to C-14).
 
@@ -358,6 +377,19 @@ async def _write_registration(session: AsyncSession, partner: PartnerRow, said: 
         session.add(EndpointRow(partner_id=partner.id, module_id=module_id, interface=interface, url=url))
     await _write_parties(session, partner.id, said, now)
     return partner.id
+
+
+async def _stands(session: AsyncSession, partner: PartnerRow, said: Registration) -> bool:
+    """Whether what a partner says of itself is what is written of it."""
+    parties = (await session.exec(select(PartyRow).where(col(PartyRow.partner_id) == partner.id))).all()
+    endpoints = (await session.exec(select(EndpointRow).where(col(EndpointRow.partner_id) == partner.id))).all()
+    roles = {
+        PartyRole(Party(row.country_code, row.party_id), Role(row.role)): row.business_details
+        for row in parties
+        if row.status != SUSPENDED or row.suspended_by
+    }
+    urls = {(row.module_id, row.interface): row.url for row in endpoints}
+    return (partner.name, roles, urls) == (said.name, said.roles, said.endpoints)
 
 
 async def _write_parties(session: AsyncSession, partner_id: int, said: Registration, now: datetime) -> None:

@@ -11,6 +11,8 @@ from hub.store.direct import Direct
 from hub.store.verdicts import KeptFinding, keep_findings
 
 SOURCE = "period"
+FEE_CHECK = "M03"
+"""Looked for by itself (`hub.store.billedfees`)."""
 
 PairName = tuple[str, str, str]
 """Creditor, debtor and currency."""
@@ -112,4 +114,7 @@ _OWED = (
     "where t.state not in ('closed', 'sealed') and p.kind in ('claim:unbilled', 'claim:billed', 'claim:disputed') "
     "and e.event <> 'netted' group by 1, 2, 3"
 )
-_CLEAR = f"update finding set cleared_at = $3 where source = '{SOURCE}' and period = $1 and cleared_at is null and key <> all($2::text[])"
+_CLEAR = (
+    f"update finding set cleared_at = $3 where source = '{SOURCE}' and check_id <> '{FEE_CHECK}' and period = $1 "
+    "and cleared_at is null and key <> all($2::text[])"
+)

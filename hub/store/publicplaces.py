@@ -18,6 +18,7 @@ from ocpi_modules.types import fold
 
 CHANGES_KEPT_MAX = 200_000
 GONE_KEPT_DAYS = 30
+EXAMPLES_MAX = 3
 
 Row = Mapping[str, Any]
 
@@ -83,12 +84,30 @@ class PublicRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceQuality:
-    """What was wrong or missing in a Location that is meant for everybody; `summary` is JSON."""
+    """What was wrong or missing in a Location that is meant for everybody; `summary` is JSON.
+
+    Whether it could be shown stands beside it, for lists to be filtered by.
+    """
 
     owner: Party
     key: str
     is_fit: bool
     summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedAsked:
+    """Which judged Locations are wanted: of an owner, shown or not, with a fault, failing a check, or with published parts of a level
+    (place in `Summary.shown`) that have not an item. `after`: country code, party id and key of the one before.
+    """
+
+    owner: Party | None = None
+    is_fit: bool | None = None
+    fault: str | None = None
+    check: str | None = None
+    item: str | None = None
+    item_level: int = 0
+    after: tuple[str, str, str] = ("", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +145,14 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How an owner stands: whether it is there at all, and since when it is out of reach (UTC)."""
+    """How an owner stands: whether it is there at all, and since when it is out of reach (UTC).
+
+    `is_station`: its charge points are joined to the hub itself; that is not written down, for the directory knows it.
+    """
 
     is_member: bool
     silent_since: datetime | None
+    is_station: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,10 +328,28 @@ class PublicPlaces:
         rows = await self._direct.fetch(_NUMBER, owner.country_code, owner.party_id, fold(location_id))
         return rows[0]["number"] if rows else None
 
-    async def qualities(self, owner: Party) -> list[tuple[bool, str]]:
-        """What was wrong or missing in each Location of an owner that is meant for everybody: whether it is shown, and JSON."""
+    async def qualities(self, owner: Party) -> list[str]:
+        """What was wrong or missing in each Location of an owner that is meant for everybody, as JSON."""
         rows = await self._direct.fetch(_QUALITIES, owner.country_code, owner.party_id)
-        return [(row["is_fit"], row["summary"]) for row in rows]
+        return [row["summary"] for row in rows]
+
+    async def judged(self, asked: JudgedAsked, most: int) -> list[PlaceQuality]:
+        """Such Locations one by one, by owner and key."""
+        names = (None, None) if asked.owner is None else (asked.owner.country_code, asked.owner.party_id)
+        wanted = (asked.is_fit, asked.fault, asked.check, asked.item, str(asked.item_level))
+        rows = await self._direct.fetch(_JUDGED, *names, *wanted, *asked.after, most)
+        return [
+            PlaceQuality(
+                owner=Party(row["country_code"], row["party_id"]),
+                **{name: row[name] for name in ("key", "is_fit", "summary")},
+            )
+            for row in rows
+        ]
+
+    async def examples(self, owner: Party) -> dict[str, list[str]]:
+        """The keys of the first EXAMPLES_MAX Locations of an owner with each fault."""
+        rows = await self._direct.fetch(_EXAMPLES, owner.country_code, owner.party_id)
+        return {row["fault"]: row["keys"] for row in rows}
 
     async def judged_owners(self) -> list[Party]:
         """The owners of whose Locations anything is known."""
@@ -458,4 +499,18 @@ _BETWEEN = (
     "not is_gone and ($1::timestamptz is null or last_updated >= $1) and ($2::timestamptz is null or last_updated < $2)"
 )
 _NUMBER = "select number from public_location where country_code = $1 and party_id = $2 and key = $3 and not is_gone"
-_QUALITIES = "select is_fit, summary from place_quality where country_code = $1 and party_id = $2"
+_QUALITIES = "select summary from place_quality where country_code = $1 and party_id = $2"
+
+# a summary is a list: its faults, failed checks and present items are the fourth, fifth and sixth of it, what is shown the third
+_JUDGED = (
+    "select country_code, party_id, key, is_fit, summary from place_quality "
+    "where ($1::text is null or (country_code, party_id) = ($1, $2)) and ($3::boolean is null or is_fit = $3) "
+    "and ($4::text is null or summary::jsonb -> 3 ? $4) and ($5::text is null or summary::jsonb -> 4 ? $5) "
+    "and ($6::text is null or coalesce((summary::jsonb -> 5 ->> $6)::int, 0) < (summary::jsonb #>> array['2', $7])::int) "
+    "and (country_code, party_id, key) > ($8, $9, $10) order by country_code, party_id, key limit $11"
+)
+
+_EXAMPLES = (
+    f"select fault, (array_agg(key order by key))[1:{EXAMPLES_MAX}] as keys "
+    "from place_quality, jsonb_object_keys(summary::jsonb -> 3) fault where country_code = $1 and party_id = $2 group by fault"
+)

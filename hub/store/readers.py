@@ -54,6 +54,16 @@ class Readers:
         rows = await self._direct.fetch(f"select {_COLUMNS} from reader order by id desc limit {READERS_MAX}")
         return [Reader(**row) for row in rows]
 
+    async def one(self, reader: int) -> Reader | None:
+        """A reader, revoked or not."""
+        rows = await self._direct.fetch(f"select {_COLUMNS} from reader where id = $1", reader)
+        return Reader(**rows[0]) if rows else None
+
+    async def days(self, reader: int, most: int) -> list[tuple[date, int]]:
+        """How many requests a reader made on each of its last days (UTC) with any, the newest first."""
+        rows = await self._direct.fetch(_DAYS, reader, most)
+        return [(row["day"], row["requests"]) for row in rows]
+
     async def by_key(self, key_hash: bytes) -> Reader | None:
         """Whose key this is; None for nobody's, and for one that was revoked."""
         rows = await self._direct.fetch(
@@ -82,6 +92,8 @@ class Readers:
 
 
 _COLUMNS = "id, name, party, per_second, per_day, made_at, revoked_at"
+
+_DAYS = "select day, requests from reader_day where reader = $1 order by day desc limit $2"
 
 _ADD = "insert into reader (name, key_hash, party, per_second, per_day, made_at) values ($1, $2, $3, $4, $5, $6) returning id"
 

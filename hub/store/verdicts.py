@@ -312,6 +312,15 @@ async def _keep_verdicts(connection: Connection, examined: Examined) -> None:
         await connection.execute(_VERDICT, *columns, [examined.at] * len(verdicts))
 
 
+async def look_again(connection: Connection, names: Collection[Name]) -> int:
+    """Let some CDRs be examined again, but for those that an advised statement bills; returns how many.
+
+    One that waits already is touched too: who examines it meanwhile sees that there is news.
+    """
+    rows = await connection.fetch(_LOOK_AGAIN_UNBILLED, *_name_columns(names)) if names else ()
+    return len(rows)
+
+
 async def keep_findings(connection: Connection, findings: Sequence[KeptFinding], at: datetime) -> None:
     """Keep findings with the CDRs that they are about; one that was cleared is so again."""
     once = {one.key: one for one in findings}.values()
@@ -398,6 +407,10 @@ _ONE_AFTER_THE_OTHER = (
 
 _LOOK_AGAIN = (
     f"update claim set examined_at = null from {_NAMES} where claim.creditor = k.creditor and claim.cdr_key = k.cdr_key"
+)
+
+_LOOK_AGAIN_UNBILLED = f"{_LOOK_AGAIN} and not exists (" + (
+    "select 1 from verdict v where v.creditor = k.creditor and v.cdr_key = k.cdr_key and v.statement is not null) returning 1"
 )
 
 _LOOKED = (

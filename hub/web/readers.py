@@ -57,7 +57,7 @@ def readers_router(doorkeeper: Doorkeeper, admin_token: str | None) -> APIRouter
     @router.get("/readers")
     async def list_readers() -> list[ReaderShown]:
         """Everybody who has or had a key."""
-        return [_shown(reader, used) for reader, used in await doorkeeper.all()]
+        return [reader_shown(reader, used) for reader, used in await doorkeeper.all()]
 
     @router.post("/readers", status_code=201)
     async def add(asked: ReaderAsked) -> ReaderMade:
@@ -74,6 +74,7 @@ def readers_router(doorkeeper: Doorkeeper, admin_token: str | None) -> APIRouter
     return router
 
 
-def _shown(reader: Reader, used: int) -> ReaderShown:
+def reader_shown(reader: Reader, used: int) -> ReaderShown:
+    """A reader with its requests of today."""
     names = ("id", "name", "party", "per_second", "per_day", "made_at", "revoked_at")
     return ReaderShown(requests_today=used, **{name: getattr(reader, name) for name in names})

@@ -15,6 +15,7 @@ from tests.benchmarks.forward import forward
 from tests.benchmarks.loads import loads
 from tests.benchmarks.machine import Cores, describe, pin
 from tests.benchmarks.map_latency import map_latency
+from tests.benchmarks.map_queries import map_queries
 from tests.benchmarks.navigation import navigation
 from tests.benchmarks.page import page
 from tests.benchmarks.page_of_figures import write_page
@@ -35,6 +36,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
     "settle": settle,
     "console": console,
     "navigation": navigation,
+    "map-queries": map_queries,
     "map-latency": map_latency,
     "loads": loads,
 }

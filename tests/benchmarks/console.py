@@ -21,7 +21,10 @@ from time import perf_counter
 import httpx
 from playwright.async_api import Browser, async_playwright
 
+from hub.clock import SystemClock
 from hub.console.navigation import NAVIGATION
+from hub.settlement.engine.chasing import NOTED_AT_ONCE_MAX
+from hub.store.chases import Chases
 from hub.store.database import Database
 from hub.store.embedded import attach_or_start
 from hub.web.listing import write_cursor
@@ -139,6 +142,8 @@ async def _drafted(url: str) -> int:
         office = _office(database)
         await office.cut_off(PERIOD, "Ada")
         await office.draft(PERIOD, "Ada")
+        while await Chases(database.direct).note_cdrs(SystemClock().now(), NOTED_AT_ONCE_MAX):
+            pass  # what a hub does all the time while CDRs come
         (row,) = await database.direct.fetch("select count(*) as n from finding where cleared_at is null")
         return int(row["n"])
     finally:

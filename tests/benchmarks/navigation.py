@@ -211,14 +211,20 @@ def _radius_of(box: Box) -> float:
 
 
 def made_up_route(start: Spot, seed: int) -> Callable[[], Route]:
-    """A road with bends of all sizes from somewhere towards the middle of the continent, read anew each time as in a request."""
+    """A made-up road, read anew each time as in a request."""
+    points = made_up_points(start, seed)
+    return lambda: Route.of(points[:, 0], points[:, 1])
+
+
+def made_up_points(start: Spot, seed: int) -> Any:
+    """A road with bends of all sizes from somewhere towards the middle of the continent: longitudes and latitudes."""
     noise = np.random.default_rng(seed)
     bends = np.cumsum(noise.normal(0, 1, (2, ROUTE_POINTS)), axis=1) * 0.0003
     away = np.array((10.0, 50.0)) - start
     scale = ROUTE_KM * 1000 / 111_195 / max(0.1, float(np.hypot(away[0] * cos(radians(start[1])), away[1])))
     share = np.linspace(0, scale, ROUTE_POINTS)
     east, north = start[0] + away[0] * share + bends[0], start[1] + away[1] * share + bends[1]
-    return lambda: Route.of(east, north)
+    return np.column_stack((east, north))
 
 
 def _loop_box(stock: Stock, box: Box) -> float:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from hub.clock import SystemClock
 from hub.console import stepping as module
+from hub.console.rendering import environment
 from hub.console.stepping import STOPPED, Steps
 from hub.store.database import Database
 from hub.store.stepfailures import NewStepFailure, StepFailures
 from ocpi_modules.errors import ClientFault
+from tests.console.visitors import said
 
 PERIOD = "2026-10"
 
@@ -149,3 +152,20 @@ async def test_what_a_stopping_hub_gives_up_is_said(failures: StepFailures) -> N
     assert not await steps.take(PERIOD, "Net", "Amara", work())
     await steps.close()
     assert [one.said for one in await failures.all()] == [STOPPED]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "sentence"),
+    [
+        pytest.param(1, "1 CDR that came in time has still to be looked at.", id="one"),
+        pytest.param(1204, "1 204 CDRs that came in time have still to be looked at.", id="many"),
+        pytest.param(0, "", id="none"),
+    ],
+)
+def test_the_page_of_a_period_says_what_its_cut_off_waits_for(waiting: int, sentence: str) -> None:
+    at = datetime(2026, 11, 5, 18, tzinfo=UTC)
+    period = {"id": PERIOD, "closes_at": at}
+    values = {"period": period, "holding_up": waiting, "underway": None, "counted": None, "zone": "UTC", "now": at}
+    shown = re.sub(" +([.,;])", r"\1", said(environment().get_template("period_now.html").render(values)))
+    assert sentence in shown
+    assert ("The cut-off waits since 2026-11-05 18:00 UTC" in shown) == bool(waiting)

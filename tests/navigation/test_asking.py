@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.navigation.asking import ROUTE_MAX_POINTS, checked_track, read_line, read_polyline
+from hub.navigation.asking import Track, checked_track, read_line, read_polyline
 from hub.navigation.finding import read_question
 from hub.navigation.problems import ReadingFault
+from hub.navigation.route import ROUTE_POINTS_MAX
 from hub.navigation.routes.querying import LINE_MAX_BYTES
 from tests.navigation.land import Land
 from tests.settlement.cases import location
@@ -218,7 +219,7 @@ def test_every_question_is_read_or_refused(said: dict[str, str]) -> None:
 @given(st.one_of(st.text(st.characters(codec="utf-8"), max_size=60), st.text("?@_`abcxyz{|}~", max_size=60)))
 def test_every_polyline_is_read_or_refused(text: str) -> None:
     track = read_or_refused(lambda: read_polyline(text))
-    assert all(abs(x) <= 180 and abs(y) <= 90 for x, y in track or ())
+    assert track is None or (abs(track.longitudes).max() <= 180 and abs(track.latitudes).max() <= 90)
 
 
 JSON = st.recursive(
@@ -239,7 +240,22 @@ def test_every_body_is_read_or_refused(body: bytes) -> None:
 
 
 def test_a_route_has_as_many_points_as_can_be_followed() -> None:
-    points = [(13 + n / 1e6, 52.0) for n in range(ROUTE_MAX_POINTS)]
-    assert len(checked_track(points)) == ROUTE_MAX_POINTS
+    points = [(13 + n / 1e6, 52.0) for n in range(ROUTE_POINTS_MAX)]
+    assert len(checked_track(Track.of(points))) == ROUTE_POINTS_MAX
     with pytest.raises(ReadingFault, match="points"):
-        checked_track([*points, (13.0, 52.0)])
+        checked_track(Track.of([*points, (13.0, 52.0)]))
+
+
+def test_a_route_may_say_how_high_its_points_are() -> None:
+    body = b'{"type":"LineString","coordinates":[[13, 52, 34.5],[13.5,52.25,1],[14,53]]}'
+    track = read_line(body)
+    assert (track.longitudes.tolist(), track.latitudes.tolist()) == ([13, 13.5, 14], [52, 52.25, 53])
+
+
+async def test_answers_along_two_routes_are_told_apart(land: Land) -> None:
+    """The tag of an answer says along which route it was asked, though neither passes anything."""
+    tags = set[str]()
+    for east in (13.0, 13.1, 13.1):
+        line = {"type": "LineString", "coordinates": [[12.0, 10.0], [east, 10.0]]}
+        tags.add((await land.reader.post(LOCATIONS, json=line)).headers["ETag"])
+    assert len(tags) == 2

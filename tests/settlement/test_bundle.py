@@ -179,6 +179,20 @@ MALFORMED: list[Any] = [
     pytest.param(content(parties__0__roles=["CPOO"]), ["parties[0].roles has a role that is none of"], id="no role"),
     pytest.param(content(parties__0__roles=[]), ["parties[0].roles is no list of roles"], id="no roles"),
     pytest.param(content(parties__1="NL-MSP"), ["parties[1].roles is missing"], id="a party without roles"),
+    pytest.param(
+        content(parties__0__roles=ABSENT, parties__0__role="CPO"),
+        [
+            "parties[0].role is not known; known are country_code, party_id, roles, name",
+            "parties[0].roles is missing",
+        ],
+        id="a slip of the pen in the name of roles",
+    ),
+    pytest.param(
+        content(parties__0__website="https://example.com"),
+        ["parties[0].website is not known"],
+        id="a member of a party that nobody would look at",
+    ),
+    pytest.param(content(parties__0__name=7), ["parties[0].name is no text"], id="the name of a party is a number"),
     pytest.param(content(parties__1__party_id="TOOLONG"), ["parties[1] names no party"], id="a party id too long"),
     pytest.param(
         content(parties__1={"country_code": "de", "party_id": "abc", "roles": ["EMSP"]}),
@@ -254,6 +268,11 @@ MALFORMED: list[Any] = [
         content(emsp_view={"NL-MSP": {"cdrs": []}, "nl-msp": {"cdrs": []}}),
         ["emsp_view.nl-msp is NL-MSP again"],
         id="two views of one eMSP",
+    ),
+    pytest.param(
+        content(emsp_view={"NL-MSP": {"cdrs": [], "cdr": []}}),
+        ["emsp_view.NL-MSP.cdr is not known; known are cdrs"],
+        id="a member of a view that nobody would look at",
     ),
     pytest.param(content(emsp_view={"NL-MSP": {}}), ["emsp_view.NL-MSP.cdrs is missing"], id="a view without CDRs"),
     pytest.param(

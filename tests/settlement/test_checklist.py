@@ -62,6 +62,7 @@ def test_a_period_that_is_ready_has_nothing_against_it() -> None:
             "0 statements; the journal has other sums for 1 pair.",
             id="a posting without statement",
         ),
+        pytest.param({"wrong_fees": 1}, "fees", "1 CDR has fees that were not agreed", id="a fee is wrong (M03)"),
         pytest.param({"unbilled_accounts": 2}, "nothing_unbilled", "2 accounts", id="something is not billed"),
         pytest.param({"trial_balance": {"EUR": NINE}}, "trial_balance", "off in EUR", id="the journal is off"),
         pytest.param({"billed_accounts": 2}, "netting", "2 accounts", id="something is not netted"),

@@ -222,6 +222,19 @@ def test_compensation_for_charging_at_home_is_kept_apart_until_an_agreement_lets
             id="from the next day",
         ),
         pytest.param(
+            (Agreement(id="A", creditor=CPO, debtor=EMSP, valid_from=datetime(2026, 10, 10, 8, tzinfo=UTC)),),
+            [],
+            id="from the moment on at which the charge began",
+        ),
+        pytest.param(
+            (
+                Agreement(id="A", creditor=CPO, debtor=EMSP, valid_from=datetime(2026, 10, 11, tzinfo=UTC)),
+                Agreement(id="B", creditor=CPO, debtor=EMSP, valid_to=datetime(2026, 10, 11, tzinfo=UTC)),
+            ),
+            [],
+            id="from the next day, and plain terms until then",
+        ),
+        pytest.param(
             (Agreement(id="A", creditor=CPO, debtor=EMSP, countries=frozenset({"NLD"})),),
             [("NO_AGREEMENT", HOLD)],
             id="for another country",

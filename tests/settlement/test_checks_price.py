@@ -26,6 +26,7 @@ from tests.settlement.cases import (
     period,
     said_by,
     tariff,
+    verdicts_of,
     volumes,
 )
 
@@ -332,6 +333,9 @@ def test_a_credit_is_judged_like_what_it_credits(total: Content, said: list[tupl
 
 # --- parts -----------------------------------------------------------------------------------
 
+MOVED = cdr(total_parking_cost=cost(2), total_energy_cost=cost(7))
+NEGATED: Content = {"total_energy_cost": cost(-8), "total_parking_cost": cost(-1)}
+
 
 @pytest.mark.parametrize(
     ("changes", "kinds"),
@@ -359,6 +363,25 @@ def test_a_total_is_the_sum_of_its_parts_and_each_part_is_priced(changes: Conten
     assert sorted(kind for kind, _ in found) == sorted(kinds)
     assert dict(found).get("TOTAL_NOT_SUM_OF_PARTS", HOLD) is HOLD
     assert dict(found).get("PART_MISMATCH", REPORT) is REPORT
+
+
+@pytest.mark.parametrize(
+    ("original", "credited_parts", "told"),
+    [
+        pytest.param(MOVED, {}, [["PART_MISMATCH"], []], id="wrong parts, said again"),
+        pytest.param(MOVED, NEGATED, [["PART_MISMATCH"], []], id="wrong parts, negated with the total"),
+        pytest.param(cdr(), NEGATED, [[], []], id="right parts, negated with the total"),
+        pytest.param(cdr(), NO_PARTS, [[], []], id="right parts, left out"),
+    ],
+)
+def test_what_is_odd_about_parts_is_told_of_the_original_and_not_of_its_credit(
+    original: Content, credited_parts: Content, told: list[list[str]]
+) -> None:
+    """G03, C1: one cause, one finding; the two come to nothing."""
+    evidence = evidence_of(original, credit_of(original, **credited_parts))
+    said = [[kind for kind, _ in said_by(amounts_of_a_claim, case_in(evidence, index))] for index in (0, 1)]
+    assert said == told
+    assert verdicts_of(evidence) == ["SETTLE", "SETTLE"]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def the_session(**changes: Any) -> Content:
         pytest.param(beside(the_session(id="s1")), [], id="ids are compared without case"),
         pytest.param(beside(None), [Severity.WARNING], id="it was never sent, others were"),
         pytest.param(beside(None, session_id=ABSENT), [], id="the CDR names none"),
-        pytest.param(case_in(evidence_of(cdr(), sessions=[])), [Severity.INFO], id="the CPO sends no sessions"),
+        pytest.param(case_in(evidence_of(cdr(), sessions=[])), [Severity.WARNING], id="the CPO sent none at all"),
         pytest.param(
             case_in(evidence_of(cdr(), credit_of(cdr()), sessions=[session_of(dc_cdr())]), 0), [], id="it is credited"
         ),

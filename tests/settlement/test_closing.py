@@ -14,12 +14,14 @@ import pytest
 from hub.settlement.agreements import Agreement, Agreements, Fee
 from hub.settlement.engine import Closing, Settler, open_closing
 from hub.settlement.engine.closing import UnknownPeriod, UnknownStatement
+from hub.settlement.engine.cuttingoff import CuttingOff
 from hub.settlement.files import differences
 from hub.settlement.outputs import members
 from hub.settlement.periods import NotNow, State
-from hub.store.closing import ClosingBook
+from hub.store.closing import ClosingBook, PeriodStep
 from hub.store.database import Database
 from hub.store.secrets import SealKey
+from hub.store.stepfailures import StepFailures
 from ocpi_modules.types import decode_json, encode_json
 from tests.settlement.cases import CPO, EMSP, OTHER_EMSP, cdr, credit_of, dc_cdr
 from tests.settlement.test_settler import DEAR, House
@@ -48,6 +50,9 @@ class Office(House):
         self.closing: Closing = open_closing(
             database.direct, self.clock, self._in_force, SealKey(b"a key of the tests")
         )
+
+        self.failures = StepFailures(database.direct)
+        self.cutting_off = CuttingOff(self.closing, self.failures, self.clock)
 
     async def _in_force(self) -> Agreements:
         return self.agreements
@@ -161,21 +166,59 @@ async def everything(office: Office) -> dict[str, list[tuple[Any, ...]]]:
 async def test_a_month_is_cut_off_when_its_time_has_come(office: Office) -> None:
     await office.month()
     office.clock.moment = AFTER_CLOSE - timedelta(seconds=2)
-    assert await office.closing.cut_off_due() == 0
+    assert await office.cutting_off.run_due() == 0
     office.clock.moment = AFTER_CLOSE
-    assert await office.closing.cut_off_due() == 1
-    assert await office.closing.cut_off_due() == 0
+    assert await office.cutting_off.run_due() == 1
+    assert await office.cutting_off.run_due() == 0
     assert await office.rows("select step, actor from period_step") == [("cut_off", "")]
 
 
 async def test_a_month_is_not_cut_off_before_all_that_came_in_time_is_looked_at(office: Office) -> None:
     await office.month()
     await office.receive(cdr(id="CDR-IN-TIME"), after=5)
-    assert await office.closing.cut_off_due() == 0
+    assert await office.cutting_off.run_due() == 0
     with pytest.raises(NotNow, match="1 CDR that came in time waits"):
         await office.closing.cut_off(OCTOBER, "Ada")
     await office.settle_all()
-    assert await office.closing.cut_off_due() == 1
+    assert await office.cutting_off.run_due() == 1
+
+
+async def test_a_month_that_cannot_be_cut_off_says_so_and_is_tried_again_a_minute_later(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The failure stands until the cut-off goes through; other work of the round goes on."""
+    await office.month()
+    tried = list[str]()
+
+    async def broken(step: PeriodStep, at: datetime, actor: str) -> None:
+        tried.append(actor)
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PeriodStep, "cut_off", broken)
+        for passed in (timedelta(0), timedelta(seconds=59), timedelta(seconds=60)):
+            office.clock.moment = AFTER_CLOSE + passed
+            assert await office.cutting_off.run_due() == 0
+    assert len(tried) == 2
+    (failed,) = await office.failures.all()
+    assert (failed.period, failed.step, failed.actor, failed.times) == (OCTOBER, "Cut off", "the hub itself", 2)
+    assert "OSError" in failed.said
+    assert await office.state() == "open"
+    office.clock.moment = AFTER_CLOSE + timedelta(minutes=3)
+    assert await office.cutting_off.run_due() == 1
+    assert await office.failures.all() == []
+
+
+async def test_a_month_says_what_holds_up_its_cut_off(office: Office) -> None:
+    await office.month()
+    period = (await office.closing.head(OCTOBER)).period
+    await office.receive(cdr(id="CDR-IN-TIME"), after=5)
+    assert await office.closing.holding_up(period) == 1
+    office.clock.moment = AFTER_CLOSE - timedelta(seconds=2)
+    assert await office.closing.holding_up(period) == 0, "its time has not come"
+    office.clock.moment = AFTER_CLOSE
+    await office.settle_all()
+    assert await office.closing.holding_up(period) == 0
 
 
 async def test_a_month_that_runs_is_cut_off_only_when_that_is_wanted(office: Office) -> None:

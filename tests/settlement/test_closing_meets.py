@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hub.commands.erase import read_token
 from hub.settlement.disputes import Reason, Step
+from hub.settlement.engine import Closing
 from hub.settlement.engine.disputes import DisputeAsked, DisputeRoom
+from hub.settlement.files import differences
 from hub.settlement.netting import Amount
+from hub.settlement.period_seal import FORMAT_1
 from hub.settlement.periods import NotNow, State
-from hub.store.decisions import NewDecision
+from hub.store.decisions import NewDecision, exceed
 from hub.store.disputes import DisputeBook
 from hub.store.forgetting import Forgetting
+from ocpi_modules.types import decode_json
 from tests.settlement.cases import CPO, cdr
 from tests.settlement.test_closing import OCTOBER, Office, office
 
@@ -158,3 +166,104 @@ async def test_what_was_decided_is_under_the_seal(office: Office) -> None:
     async with office.database.direct.transaction() as connection:
         await connection.execute("update decision set actor = 'somebody'")
     assert await office.closing.faults_of(OCTOBER) == ["the decisions are others than those that were sealed"]
+
+
+# --- the limits of decisions ---------------------------------------------------------------------
+
+BEYOND = datetime(2026, 10, 30, tzinfo=UTC)
+
+
+async def decision_of_one(office: Office, target: str = "G03|PRICE_MISMATCH|DE/ABC|EUR") -> int:
+    """A decision of one person about a cause, made two days ago."""
+    wanted = replace(a_decision("cause", target), most=Decimal(20))
+    kept = await office.books.decisions.keep(wanted, office.clock.moment - timedelta(days=2), stands=True)
+    await office.settle_all()
+    return kept.id
+
+
+async def limit(office: Office, decision: int, found_at: datetime) -> None:
+    """A look finds that more hangs on a cause than one person may waive."""
+    async with office.database.direct.transaction() as connection:
+        await exceed(connection, {decision: BEYOND}, found_at, [])
+
+
+async def seal_november(office: Office) -> Mapping[str, Any]:
+    office.clock.moment = datetime(2026, 12, 6, tzinfo=UTC)
+    for _, step in office.steps("2026-11"):
+        await step()
+    return await sealed_of(office, "2026-11")
+
+
+async def sealed_of(office: Office, period: str) -> Mapping[str, Any]:
+    """What is under the seal of a period."""
+    ((text,),) = await office.rows(f"select content from seal where period = '{period}'")
+    sealed: Mapping[str, Any] = decode_json(text.encode())["sealed"]
+    return sealed
+
+
+async def a_charge_of_november(office: Office) -> None:
+    await office.push("cdrs", cdr(id="CDR-LATE", session_id=None), datetime(2026, 11, 6, tzinfo=UTC))
+    await office.settle_all()
+
+
+async def test_the_limits_of_decisions_are_under_the_seal(office: Office) -> None:
+    """How far a decision of one person reaches is configuration as well."""
+    await office.month()
+    await limit(office, await decision_of_one(office), office.clock.moment - timedelta(days=1))
+    await office.all_steps()
+    assert (await sealed_of(office, OCTOBER))["limits"]["count"] == 1
+    assert await office.closing.faults_of(OCTOBER) == []
+    async with office.database.direct.transaction() as connection:
+        await connection.execute("alter table decision_limit disable trigger decision_limit_grows")
+        await connection.execute("update decision_limit set beyond_from = beyond_from + interval '1 day'")
+    assert await office.closing.faults_of(OCTOBER) == ["the limits of decisions are others than those that were sealed"]
+
+
+async def test_a_limit_that_a_look_found_before_a_seal_and_kept_after_it_is_under_the_next_one(office: Office) -> None:
+    await office.month()
+    decision, before = await decision_of_one(office), office.clock.moment - timedelta(seconds=5)
+    await office.all_steps()
+    await limit(office, decision, before)
+    assert await office.closing.faults_of(OCTOBER) == []
+    await a_charge_of_november(office)
+    assert (await seal_november(office))["limits"]["count"] == 1
+    assert (await sealed_of(office, OCTOBER))["limits"]["count"] == 0
+    assert await office.closing.faults_of("2026-11") == []
+
+
+async def test_a_driver_is_forgotten_in_limits_too(office: Office) -> None:
+    """Invariant 13."""
+    await office.receive(UNKNOWN_TOKEN)
+    await office.month()
+    ((cause,),) = await office.rows("select distinct cause from finding where cause like '%|token|%'")
+    await limit(office, await decision_of_one(office, cause), office.clock.moment - timedelta(days=1))
+    await office.all_steps()
+    assert "NOBODYS" not in str(await office.rows("select content from seal"))
+    driver, forgetting = read_token("nl/msp/rfid/nobodys"), Forgetting(office.database.direct)
+    await forgetting.forget(await forgetting.find(driver.has), driver.has)
+    assert await office.closing.faults_of(OCTOBER) == []
+
+
+async def test_a_seal_of_the_format_before_still_verifies_and_the_next_one_catches_up(
+    office: Office, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Older hubs sealed no limits: their seals stay what they are, and those limits come under the next seal."""
+
+    async def no_limits(*_: object) -> None:
+        return None
+
+    await office.month()
+    await limit(office, await decision_of_one(office), office.clock.moment - timedelta(days=1))
+    with monkeypatch.context() as older:
+        older.setattr(Closing, "_limits", no_limits)
+        await office.all_steps()
+    ((text,),) = await office.rows("select content from seal")
+    assert decode_json(text.encode())["seal"]["head"]["format"] == FORMAT_1
+    assert "limits" not in await sealed_of(office, OCTOBER)
+    (tmp_path / "seal.json").write_text(text)
+    assert differences(tmp_path / "seal.json", office.closing.signer.public_key) == []
+    assert await office.closing.faults_of(OCTOBER) == []
+    await a_charge_of_november(office)
+    assert (await seal_november(office))["limits"]["count"] == 1
+    assert await office.closing.faults_of("2026-11") == []
+    assert await office.closing.faults_of(OCTOBER) == []

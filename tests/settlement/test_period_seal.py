@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.settlement.files import differences
 from hub.settlement.period_seal import (
+    FORMAT_1,
     Growing,
     SealedPeriod,
     faults_of_seal,
@@ -20,11 +23,13 @@ from hub.settlement.period_seal import (
     seal_head,
     signed_bytes,
 )
-from hub.settlement.seal import Tree, leaf_hash, root_by_proof
+from hub.settlement.seal import Tree, canonical, leaf_hash, root_by_proof
 from hub.settlement.verification import differences_in_period_seal
 from hub.store.secrets import SealKey
+from ocpi_modules.types import decode_json
 
 KEY = SealKey(b"one")
+OLDER = Path(__file__).with_name("seals") / "period_seal_1.json"
 
 
 @given(st.lists(st.binary(min_size=32, max_size=32), max_size=70))
@@ -78,6 +83,7 @@ def sealed(statements: int = 3, previous: str | None = None) -> SealedPeriod:
         journal={"count": 2, "root": "00"},
         decisions={"count": 0, "root": "00"},
         previous=previous,
+        limits={"count": 1, "root": "00"},
     )
 
 
@@ -122,12 +128,23 @@ def _resigned(content: dict[str, Any]) -> None:
         pytest.param(lambda one: one["seal"]["head"].update(leaves=1), "signature", id="the head"),
         pytest.param(lambda one: one["seal"]["head"].update(format="x"), "only format", id="another format"),
         pytest.param(_resigned, "signature", id="signed by somebody else"),
+        pytest.param(lambda one: one["sealed"].pop("limits"), "has other parts", id="the limits of decisions are gone"),
     ],
 )
 def test_what_was_altered_is_told(alter: Callable[[dict[str, Any]], object], said: str) -> None:
     content = file_of(sealed())
     alter(content)
     assert said in " ".join(differences_in_period_seal(content))
+
+
+def test_a_seal_that_an_older_hub_made_verifies_as_it_did() -> None:
+    """As version 1 of the format wrote it, byte for byte."""
+    content = decode_json(OLDER.read_bytes())
+    assert content["seal"]["head"]["format"] == FORMAT_1
+    assert differences(OLDER, content["seal"]["head"]["public_key"]) == []
+    assert canonical(content) == OLDER.read_bytes().strip()
+    content["sealed"]["limits"] = {"count": 0, "root": "00"}
+    assert "does not give the root" in " ".join(differences_in_period_seal(content))
 
 
 def test_a_seal_of_another_hub_is_not_that_of_this_one() -> None:

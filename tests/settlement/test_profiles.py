@@ -63,6 +63,27 @@ UNKNOWN = cdr(cdr_token__uid="NOBODY")
             id="a CPO that sends no sessions",
         ),
         pytest.param(
+            evidence_of(cdr(), sessions=[]),
+            unusual("sends_sessions"),
+            "MISSING_SESSION",
+            ("INFO", "SETTLE"),
+            id="one that never sent any, as is known of it",
+        ),
+        pytest.param(
+            evidence_of(cdr(), sessions=[]),
+            unusual("sends_sessions", valid_from=datetime(2026, 10, 11, tzinfo=UTC)),
+            "MISSING_SESSION",
+            ("WARNING", "SETTLE"),
+            id="one that never sent any, which nobody knew of that day",
+        ),
+        pytest.param(
+            evidence_of(cdr(), sessions=[]),
+            unusual("credits_possible"),
+            "MISSING_SESSION",
+            ("WARNING", "SETTLE"),
+            id="one of which something else is known",
+        ),
+        pytest.param(
             evidence_of(cdr(), dc_cdr(), sessions=[session_of(dc_cdr())]),
             unusual("rewrites_ids"),
             "MISSING_SESSION",

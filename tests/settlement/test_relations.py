@@ -100,7 +100,7 @@ def test_reservations_without_an_evse_and_unknown_times_are_at_no_connector() ->
     assert relations.by_plug == {}
 
 
-def test_who_sends_no_sessions_tokens_or_locations_is_known() -> None:
-    """E01, F01, K01."""
-    relations = relate(evidence_of(cdr(), sessions=[], tokens=[], locations=[]))
-    assert not relations.session_senders | relations.token_senders | relations.location_senders
+def test_who_sends_no_tokens_or_locations_is_known() -> None:
+    """F01, K01."""
+    relations = relate(evidence_of(cdr(), tokens=[], locations=[]))
+    assert not relations.token_senders | relations.location_senders

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from hub.navigation.asking import (
     CORRIDOR_MAX_METRES,
     RADIUS_MAX_METRES,
+    Track,
     checked_track,
     read_count,
     read_flag,
@@ -194,9 +195,9 @@ def _box(text: str) -> Box:
         raise wrong("boundingbox", str(exc)) from exc
 
 
-def _track(text: str) -> tuple[tuple[float, float], ...]:
+def _track(text: str) -> Track:
     try:
-        return checked_track(polylines.decode(text, geojson=True))
+        return checked_track(Track.of(polylines.decode(text, geojson=True)))
     except (ValueError, IndexError) as exc:
         raise wrong("polyline", "is not an encoded polyline") from exc
 

@@ -207,9 +207,10 @@ def b05_total_is_sum(claim: Claim) -> Iterable[Finding]:
 def g03_parts(claim: Claim) -> Iterable[Finding]:
     """PART_MISMATCH: the total is right and a stated part is not, by more than a minor unit; where FLATs are put (F3) does not matter.
 
-    Where the parts do not add up to the total either, that is told instead.
+    Where the parts do not add up to the total either, that is told instead. Of a credit nothing is told: it repeats the parts of its
+    original, of which they are told, or negates them with its total, as some do (C1).
     """
-    if claim.comparison.worst is Closeness.WRONG:
+    if claim.comparison.worst is Closeness.WRONG or claim.case.is_told_elsewhere:
         return
     wrong = _wrong_parts(claim)
     if wrong and not _is_other_than_sum(claim):

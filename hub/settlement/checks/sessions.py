@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -22,7 +21,7 @@ from hub.settlement.catalogue import (
 from hub.settlement.claims import Closeness, compare, written
 from hub.settlement.evidence import Evidence, Name
 from hub.settlement.facts import CdrFact, Plug, SessionFact, TokenKey, dimensions_of, periods_of
-from hub.settlement.findings import Finding, Severity, Subject, found, on
+from hub.settlement.findings import Finding, Subject, found, on
 from hub.settlement.matching import COMPLETED, SAME_START, Match
 from hub.settlement.prices import Pricing
 from hub.settlement.relations import Relations
@@ -39,7 +38,7 @@ _ZERO = Decimal(0)
 
 
 def e01_session_is_known(case: Case) -> Iterable[Finding]:
-    """MISSING_SESSION: the named session was never pushed. Settles; of a CPO that pushes no sessions at all it is only information.
+    """MISSING_SESSION: the named session was never pushed. Settles with a warning; only a profile (`sends_sessions`) makes less of it.
 
     Where the session is there under another id, it says under which, and how that was found.
     """
@@ -65,9 +64,7 @@ def _missing(case: Case) -> Finding:
     hint = case.relations.matches.hints.get(case.cdr.index)
     more = {} if hint is None else {"perhaps_session_id": hint.session.id, "shared_time": hint.score}
     sentence = f"CDR {case.cdr.id} bills session {case.cdr.session_key}, which {case.cdr.owner} never sent."
-    finding = found(MISSING_SESSION, on(case.cdr), sentence, session_id=case.cdr.session_key, **more)
-    is_expected = case.cdr.owner in case.relations.session_senders
-    return finding if is_expected else replace(finding, severity=Severity.INFO)
+    return found(MISSING_SESSION, on(case.cdr), sentence, session_id=case.cdr.session_key, **more)
 
 
 def e02_session_is_valid(case: Case) -> Iterable[Finding]:

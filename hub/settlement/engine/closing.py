@@ -147,12 +147,15 @@ class Closing:
 
     # --- cut off
 
-    async def cut_off_due(self) -> int:
-        """Cut off the periods whose time has come, once all that came in time is looked at; returns how many those were."""
-        due = [period for period in await self._book.due(self._clock.now()) if not await self._waits_for(period)]
-        for period in due:
-            await self.cut_off(period.id, BY_ITSELF)
-        return len(due)
+    async def due(self) -> list[KeptPeriod]:
+        """The open periods whose time to be cut off has come, and for which nothing waits to be looked at that came in time."""
+        return [period for period in await self._book.due(self._clock.now()) if not await self._waits_for(period)]
+
+    async def holding_up(self, period: Period) -> int:
+        """How many CDRs that came in time keep a period from being cut off whose time has come; 0 for any other."""
+        if period.state is not State.OPEN or self._clock.now() < period.closes_at:
+            return 0
+        return await self._book.waiting(period.closes_at)
 
     async def cut_off(self, period_id: str, actor: str, *, is_early: bool = False) -> Period:
         """CDRs that are looked at from now on count in a later period. Before the period ended only if that is wanted (`is_early`)."""
@@ -300,6 +303,7 @@ class Closing:
             transfers=plan["transfers"],
             journal=await self._journal(step),
             decisions=await self._decisions(step, before, now),
+            limits=await self._limits(step, before, now),
             previous=before.root.hex() if before is not None else None,
         )
 
@@ -311,12 +315,16 @@ class Closing:
 
     async def _decisions(self, step: PeriodStep, before: KeptSeal | None, until: datetime) -> Content:
         """The root over what was decided since the seal before; tokens, after which a cause may be named, are salted hashes under it."""
-        grown = Growing()
-        async for rows in step.decisions(before.sealed_at if before is not None else _EVER, until):
-            contents = [*map(_decision_content, rows)]
-            digests = await step.digests(personal_values(contents))
-            grown = leaves_root(sealed_form(contents, digests), grown)
-        return _root_content(grown)
+        since = before.sealed_at if before is not None else _EVER
+        return await _salted_root(step, step.decisions(since, until), _decision_content)
+
+    async def _limits(self, step: PeriodStep, before: KeptSeal | None, until: datetime) -> Content:
+        """The root over what became known to be beyond the limit of decisions since the last seal that has such a root."""
+        has_limits = (
+            before is not None and read_sealed(decode_json(before.content.encode())["sealed"]).limits is not None
+        )
+        since = before.sealed_at if before is not None and has_limits else _EVER
+        return await _salted_root(step, step.limits(since, until), _limit_content)
 
     def _signed(self, sealed: SealedPeriod, period: Period, now: datetime) -> KeptSeal:
         tree = sealed.tree()
@@ -356,6 +364,8 @@ class Closing:
                 faults.append("the journal is another one than was sealed")
             if await self._decisions(step, before, seal.sealed_at) != sealed.decisions:
                 faults.append("the decisions are others than those that were sealed")
+            if sealed.limits is not None and await self._limits(step, before, seal.sealed_at) != sealed.limits:
+                faults.append("the limits of decisions are others than those that were sealed")
             if sealed.previous != (before.root.hex() if before is not None else None):
                 faults.append("the seal before is another one")
             return faults
@@ -498,6 +508,7 @@ def _figures(kept: KeptFigures) -> Figures:
     return Figures(
         waiting=kept.waiting,
         proposed=kept.proposed,
+        wrong_fees=kept.wrong_fees,
         came_in={row["currency"]: Count(row["cdrs"], row["excl_vat"]) for row in kept.came_in},
         dispositions={
             (row["currency"], Disposition(row["disposition"])): Count(row["cdrs"], row["excl_vat"])
@@ -555,8 +566,31 @@ def _decision_content(row: Record) -> Content:
         for name in ("decided_at", "stands_since", "revoked_at")
     }
     texts = {name: row[name] for name in ("scope", "action", "reason", "actor", "confirmed_by", "revoked_by")}
+    return texts | moments | _target_content(row)
+
+
+def _limit_content(row: Record) -> Content:
+    """That a decision bears on nothing that came at a moment or later, and since when that is known."""
+    texts = {name: row[name] for name in ("scope", "action", "actor")}
+    moments = {name: format_datetime(row[name]) for name in ("decided_at", "beyond_from", "known_at")}
+    return texts | moments | _target_content(row)
+
+
+def _target_content(row: Record) -> Content:
     cause, found, token_uid = row["target"].partition("|token|")
-    return texts | moments | {"target": cause} | ({"token_uid": token_uid} if found else {})
+    return {"target": cause, **({"token_uid": token_uid} if found else {})}
+
+
+async def _salted_root(
+    step: PeriodStep, portions: AsyncIterator[Sequence[Record]], content_of: Callable[[Record], Content]
+) -> Content:
+    """The root over contents of rows, with what stands for a driver in the place of a token."""
+    grown = Growing()
+    async for rows in portions:
+        contents = [*map(content_of, rows)]
+        digests = await step.digests(personal_values(contents))
+        grown = leaves_root(sealed_form(contents, digests), grown)
+    return _root_content(grown)
 
 
 def _root_content(grown: Growing) -> Content:

@@ -207,7 +207,10 @@ def _session(cdr: CdrFact, outcome: Outcome) -> Content | None:
 
 
 def _session_content(match: Match | None) -> Content | None:
-    return None if match is None else {"id": match.session.id, "method": match.method, "score": match.score}
+    if match is None:
+        return None
+    session = match.session
+    return {"id": session.id, "method": match.method, "score": match.score, "last_updated": session.last_updated}
 
 
 def _token(cdr: CdrFact, evidence: Evidence) -> Content | None:

@@ -110,6 +110,9 @@ def _make_charges() -> None:
         sa.Column("energy_wh", sa.Numeric(), nullable=False, server_default="0"),
         sa.Column("power_w", sa.Numeric(), nullable=True),
         *_texts("stop_reason", "charging_state", "flags", "sequences", "tariffs"),
+        *_texts("place", "permit", "released_by", "told_state"),
+        sa.Column("corrected_wh", sa.Numeric(), nullable=True),
+        *(_moment(name, nullable=True) for name in ("reserved_at", "due_at")),
         *_told(),
         _moment("told_at", nullable=True),
         sa.Column("cdr", sa.Text(), nullable=True),
@@ -121,8 +124,13 @@ def _make_charges() -> None:
     op.create_index(
         "ix_charge_session", "charge", ["session_id"], unique=True, postgresql_where=sa.text("session_id <> ''")
     )
+    op.create_index("ix_charge_active", "charge", ["identity"], postgresql_where=sa.text("state = 'ACTIVE'"))
+    op.create_index("ix_charge_due", "charge", ["due_at"], postgresql_where=sa.text("state = 'ENDED'"))
     op.create_index(
-        "ix_charge_untold", "charge", ["number"], postgresql_where=sa.text("told_version < version or not is_cdr_told")
+        "ix_charge_untold",
+        "charge",
+        ["number"],
+        postgresql_where=sa.text("told_version < version or (cdr is not null and not is_cdr_told)"),
     )
     op.create_index("ix_charge_place", "charge", ["identity", "evse", "connector", "number"])
     op.create_table(
@@ -135,7 +143,7 @@ def _make_charges() -> None:
             sa.Column(name, sa.Numeric(), nullable=True)
             for name in ("register_wh", "power_w", "current_a", "voltage_v", "soc_percent")
         ),
-        *_texts("context", "signed", "encoding", "method", "public_key", "raw"),
+        *_texts("context", "signed", "encoding", "method", "public_key", "raw", "kind", "charging_state"),
         sa.PrimaryKeyConstraint("charge", "key"),
     )
     op.create_index("ix_charge_reading_at", "charge_reading", ["charge", "at"])

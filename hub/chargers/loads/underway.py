@@ -1,0 +1,66 @@
+"""The charges that load management shares out among: what the store has of them, with what partners' profiles allow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from hub.chargers.events import Spot, TransactionRef
+from hub.chargers.loads.charges import ActiveCharge
+from hub.chargers.profiles import partner_limit
+from hub.clock import Clock
+from hub.store.chargecommands import ChargeCommands
+from hub.store.charges import Charge, Charges
+from ocpi_modules.types import decode_json
+
+UNKNOWN_POWER_W = 22_000
+VOLTS = Decimal(230)
+_PHASES = {"AC_1_PHASE": 1, "AC_2_PHASE": 2, "AC_2_PHASE_SPLIT": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """Reads them for each control step."""
+
+    charges: Charges
+    commands: ChargeCommands
+    clock: Clock
+
+    async def active(self) -> list[ActiveCharge]:
+        """Every charge that runs."""
+        now, profiles = self.clock.now(), await self.commands.profiles()
+        return [
+            active_charge(charge, profiles.get(charge.session_id), now)
+            for charge in await self.charges.active()
+            if charge.evse_uid
+        ]
+
+
+def active_charge(charge: Charge, profile: str | None, now: datetime) -> ActiveCharge:
+    """A charge as load management sees it; `profile` is the ChargingProfile that a partner set (JSON)."""
+    place: dict[str, Any] = decode_json(charge.place.encode()) if charge.place else {}
+    phases = _PHASES.get(place.get("connector", {}).get("power_type", ""), 3)
+    return ActiveCharge(
+        number=charge.number,
+        station=charge.identity,
+        spot=Spot(charge.evse, charge.connector),
+        evse_uid=charge.evse_uid,
+        since=charge.started_at,
+        transaction=TransactionRef(charge.number, charge.ocpp_id),
+        max_w=Decimal(place.get("power_w") or UNKNOWN_POWER_W),
+        phases=phases,
+        energy_wh=charge.energy_wh,
+        power_w=charge.power_w,
+        read_at=charge.read_at,
+        limit_w=_limit_w(profile, charge.started_at, now, phases),
+    )
+
+
+def _limit_w(profile: str | None, began_at: datetime, now: datetime, phases: int) -> Decimal | None:
+    limit = partner_limit(decode_json(profile.encode()), now, began_at) if profile else None
+    if limit is None:
+        return None
+    unit, value = limit
+    return value if unit == "W" else value * VOLTS * phases

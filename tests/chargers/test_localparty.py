@@ -1,0 +1,191 @@
+"""The local CPO is one party more: no special case for anybody who talks to it (issue points 2 to 4)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.chargers.localparty import VERSIONS_URL, LocalDesk, registration, url_of
+from hub.clock import SystemClock
+from hub.demo.party import DemoPlatform
+from hub.partners.client import Call
+from ocpi_modules.envelope import read_envelope
+from ocpi_modules.errors import InvalidParameters, OcpiError, ReceiverNotConnected
+from ocpi_modules.locations import LOCATIONS
+from ocpi_modules.message import Message, Reply
+from ocpi_modules.module import Interface, Purpose
+from ocpi_modules.parties import Party
+from ocpi_modules.types import encode_json
+from tests.chargers.localworld import LOC, MS1, NAME, LocalWorld, local_world
+
+Object = dict[str, Any]
+
+
+@pytest.fixture
+async def place(database_url: str, tmp_path: Path) -> AsyncIterator[LocalWorld]:
+    async with local_world(database_url, tmp_path) as made:
+        yield made
+
+
+async def infos(platform: DemoPlatform) -> dict[tuple[str, str], str]:
+    told = await platform.client_infos()
+    return {(one["role"], f"{one['country_code']}/{one['party_id']}"): one["status"] for one in told}
+
+
+async def local_id(place: LocalWorld) -> int:
+    partners = (await place.world.admin.get("/admin/partners")).json()
+    return int(next(one["id"] for one in partners if one["versions_url"] == VERSIONS_URL))
+
+
+async def test_it_joins_once_and_is_a_connected_cpo_for_everybody(place: LocalWorld) -> None:
+    emsp = await place.world.join("E", ("EMSP", "NL/MS1"))
+    assert ("CPO", "NL/LOC") not in await infos(emsp), "a hub without sites has no such party"
+    await asyncio.gather(place.party.join(), place.party.join())
+    await place.party.join()
+    assert (await infos(emsp))["CPO", "NL/LOC"] == "CONNECTED"
+    partners = (await place.world.admin.get("/admin/partners")).json()
+    assert [one["name"] for one in partners if one["versions_url"] == VERSIONS_URL] == [NAME]
+    assert registration(place.party._cpo).inbound_hash == b""
+    (local,) = [one for one in place.hub.roster.directory.partners.values() if one.is_local]
+    assert (local.token_hash, local.token) == (b"", ""), "nobody can speak as it"
+
+
+async def test_it_does_not_join_where_a_partner_is_that_party(place: LocalWorld) -> None:
+    await place.world.join("C", ("CPO", "NL/LOC"))
+    with pytest.raises(InvalidParameters, match=r"NL/LOC belongs to the partner .*: set HUB_LOCAL_CPO"):
+        await place.party.join()
+
+
+async def test_nobody_joins_as_that_party_once_it_is_there(place: LocalWorld) -> None:
+    await place.party.join()
+    with pytest.raises(AssertionError, match="belongs to another connection"):
+        await place.world.join("C", ("CPO", "NL/LOC"))
+
+
+async def test_a_location_that_it_pushes_reaches_everybody_with_its_numbers(
+    place: LocalWorld, example: Callable[..., Object]
+) -> None:
+    emsp = await place.world.join("E", ("EMSP", "NL/MS1"))
+    await place.party.join()
+    content = example("location", country_code="NL", party_id="LOC", id="Here 1")
+    reply = await place.voice.push(LOCATIONS, Purpose.REPLACE, ("Here 1",), {**content, "x_exact": Decimal("1.10")})
+    assert reply.is_success
+    (seen,) = await emsp.wait_until_seen(lambda one: one.method == "PUT" and one.module_id == "locations")
+    assert seen.path.endswith("/locations/NL/LOC/Here%201")
+    assert b'"x_exact":1.10' in seen.body
+    (found,) = (await emsp.get_all("locations", sender=MS1, receiver=None)).objects
+    assert found["id"] == "Here 1"
+
+
+async def test_a_command_comes_in_process_and_its_result_goes_back_to_who_asked(
+    place: LocalWorld, example: Callable[..., Object]
+) -> None:
+    emsp = await place.world.join("E", ("EMSP", "NL/MS1"))
+    await place.party.join()
+    taken: list[Message] = []
+
+    async def take(message: Message) -> Reply:
+        taken.append(message)
+        return Reply(data=encode_json({"result": "ACCEPTED", "timeout": 30}))
+
+    place.serve({("commands", Interface.RECEIVER): take})
+    command = example("stop_session", session_id="S 1", response_url=emsp.callback_url("commands", "R1"))
+    heard = await emsp.command("STOP_SESSION", command, sender=MS1, receiver=LOC)
+    assert heard.data["result"] == "ACCEPTED"
+    (message,) = taken
+    assert (message.keys, message.sender, message.receiver) == (("STOP_SESSION",), MS1, LOC)
+    url = message.content["response_url"]
+    assert url.startswith(place.world.url), "the hub put its own address in its place"
+    assert (await place.voice.result(message.module, url, {"result": "ACCEPTED"})).is_success
+    assert list(emsp.desk.results) == [("R1", {"result": "ACCEPTED"})]
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        pytest.param("rotate", "no tokens to rotate", id="tokens"),
+        pytest.param("probe", "nothing to find out", id="probe"),
+    ],
+)
+async def test_what_makes_no_sense_for_it_is_refused_in_words(place: LocalWorld, path: str, said: str) -> None:
+    await place.party.join()
+    answer = await place.world.admin.post(f"/admin/partners/{await local_id(place)}/{path}")
+    assert (answer.status_code, said in answer.text) == (400, True)
+
+
+async def test_it_is_not_disconnected_but_may_be_suspended(place: LocalWorld) -> None:
+    await place.party.join()
+    answer = await place.world.admin.delete(f"/admin/partners/{await local_id(place)}")
+    assert (answer.status_code, "suspend" in answer.text) == (400, True)
+    suspended = await place.world.admin.post("/admin/parties/NL/LOC/CPO/suspend", json={"by": "otto"})
+    assert suspended.status_code < 300, suspended.text
+    with pytest.raises(ReceiverNotConnected):
+        await place.voice.push(LOCATIONS, Purpose.REPLACE, ("L1",), {"id": "L1"})
+    await place.party.join()
+    with pytest.raises(ReceiverNotConnected):
+        await place.voice.push(LOCATIONS, Purpose.REPLACE, ("L1",), {"id": "L1"})
+
+
+# --- the platform alone ---------------------------------------------------------------------------
+
+
+def local_call(method: str, url: str, body: bytes | None = None) -> Call:
+    headers = {"X-Request-ID": "r1", "OCPI-from-country-code": "NL", "OCPI-from-party-id": "MS1"}
+    return Call(method=method, url=url, headers=headers, body=body)
+
+
+async def refuse(_: Message) -> Reply:
+    raise InvalidParameters("not like this")
+
+
+async def fail(_: Message) -> Reply:
+    raise RuntimeError
+
+
+COMMANDS_URL = url_of("commands", Interface.RECEIVER)
+
+
+@pytest.mark.parametrize(
+    ("call", "http_status", "code"),
+    [
+        pytest.param(local_call("GET", VERSIONS_URL), 200, 1000, id="versions, as presence asks for them"),
+        pytest.param(local_call("GET", f"{VERSIONS_URL}/2.2.1"), 200, 1000, id="version details"),
+        pytest.param(local_call("POST", VERSIONS_URL), 405, 2000, id="versions are only read"),
+        pytest.param(local_call("GET", f"{VERSIONS_URL}/nowhere"), 404, 2000, id="nothing there"),
+        pytest.param(local_call("GET", url_of("locations", Interface.SENDER)), 404, 2000, id="not offered"),
+        pytest.param(local_call("POST", f"{COMMANDS_URL}/STOP_SESSION", b"{"), 400, 2000, id="no JSON"),
+        pytest.param(local_call("POST", f"{COMMANDS_URL}/STOP_SESSION", b"{}"), 200, 2001, id="no such object"),
+        pytest.param(local_call("POST", f"{COMMANDS_URL}/DANCE", b"{}"), 404, 2000, id="no such command"),
+        pytest.param(
+            local_call("POST", f"{COMMANDS_URL}/STOP_SESSION", b'{"session_id":"1","response_url":"http://x"}'),
+            200,
+            2001,
+            id="refused by the desk",
+        ),
+        pytest.param(
+            local_call("DELETE", f"{url_of('chargingprofiles', Interface.RECEIVER)}/S1?response_url=http://x"),
+            200,
+            3000,
+            id="a fault of ours",
+        ),
+    ],
+)
+async def test_the_platform_answers_whatever_it_is_asked(call: Call, http_status: int, code: int) -> None:
+    desks = {("commands", Interface.RECEIVER): refuse, ("chargingprofiles", Interface.RECEIVER): fail}
+    answer = await LocalDesk(desks, SystemClock()).answer(call)
+    envelope = read_envelope(answer.body)
+    assert envelope is not None
+    assert (answer.http_status, envelope.status_code, answer.headers["x-request-id"]) == (http_status, code, "r1")
+
+
+async def test_who_is_not_there_is_not_connected(place: LocalWorld) -> None:
+    await place.party.join()
+    with pytest.raises(OcpiError) as refused:
+        await place.hub.client.fetch(local_call("GET", VERSIONS_URL))
+    assert refused.value.status_code == 4003
+    assert Party("NL", "LOC") in place.hub.roster.directory._by_party
