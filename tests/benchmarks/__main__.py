@@ -12,6 +12,7 @@ from tests.benchmarks.crawl import FULL_OBJECTS, QUICK_OBJECTS, crawl
 from tests.benchmarks.fanout import fanout
 from tests.benchmarks.figures import DETAILS, TABLE, Report, table
 from tests.benchmarks.forward import forward
+from tests.benchmarks.loads import loads
 from tests.benchmarks.machine import Cores, describe, pin
 from tests.benchmarks.map_latency import map_latency
 from tests.benchmarks.map_queries import map_queries
@@ -37,6 +38,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
     "navigation": navigation,
     "map-queries": map_queries,
     "map-latency": map_latency,
+    "loads": loads,
 }
 
 

@@ -232,7 +232,7 @@ class _SiteControl:
 
     async def _stays(self, site: str, at: datetime) -> Sequence[float]:
         if self.dwells_at is None or _seconds(at, self.dwells_at) >= DWELLS_FRESH_SECONDS:
-            self.dwells, self.dwells_at = await self.ports.limits.dwells_seconds(site), at
+            self.dwells, self.dwells_at = sorted(await self.ports.limits.dwells_seconds(site)), at
         return self.dwells
 
     # --- fall-backs ---

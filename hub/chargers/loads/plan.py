@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from hub.chargers.loads.charges import ActiveCharge, Evse
 from hub.chargers.loads.safety import Free, Point, SetPoints, Standing, fits, secure
-from hub.chargers.loads.sharing import SHARES, Claim, fair, leaves_in
+from hub.chargers.loads.sharing import SHARES, Claim, Share, fair, leaves_in
 from hub.chargers.loads.surplus import Swing, budget_w, follow, least_w, surplus_w
 from hub.chargers.loads.tree import MIN_TENTHS, Mode, Node, Now, Tree
 
@@ -27,7 +27,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A site at a moment: the charges by EVSE, what is known of each EVSE, and how long cars usually stay (seconds)."""
+    """A site at a moment: the charges by EVSE, what is known of each EVSE, and how long cars usually stay (ascending)."""
 
     tree: Tree
     now: Now
@@ -69,15 +69,19 @@ class Plan:
     swings: Mapping[str, Swing]
 
 
-def plan(scene: Scene, swings: Mapping[str, Swing]) -> Plan:
-    """Share out what is left beside those who cannot be led; whoever has nearly what it should have keeps it."""
+def plan(scene: Scene, swings: Mapping[str, Swing], share: Share | None = None) -> Plan:
+    """Share out what is left beside those who cannot be led, as the site's mode has it or by another `share`.
+
+    Whoever has nearly what it should have keeps it.
+    """
     led = [uid for uid in scene.charges if scene.standing(uid).is_led]
     swung = {node.id: _swing(scene, node, swings) for node in scene.tree.nodes.values() if node.mode is Mode.SURPLUS}
     room = _left_for(scene, led, swung)
-    share = SHARES[scene.tree.root.mode or Mode.EDF]
-    shared = share(scene.tree, room, [_claim(scene, uid) for uid in led])
+    share_out = share or SHARES[scene.tree.root.mode or Mode.EDF]
+    claims = [_claim(scene, uid) for uid in led]
+    shared = share_out(scene.tree, room, claims)
     others = {uid: MIN_TENTHS for uid in scene.charges if uid not in shared}
-    return Plan({**others, **_calm(scene, room, shared)}, swung)
+    return Plan({**others, **_calm(scene, room, (claims, shared))}, swung)
 
 
 def grants(scene: Scene, wishes: SetPoints) -> dict[str, int]:
@@ -146,10 +150,11 @@ def _leaves_in(scene: Scene, charge: ActiveCharge) -> float | None:
     return leaves_in((scene.now.at - charge.since) / timedelta(seconds=1), scene.dwells_seconds)
 
 
-def _calm(scene: Scene, room: Mapping[str, int], shared: SetPoints) -> dict[str, int]:
+def _calm(scene: Scene, room: Mapping[str, int], given: tuple[Sequence[Claim], Mapping[str, int]]) -> dict[str, int]:
     """Leave what hardly changes, and what was raised a moment ago; all of it only where it fits."""
+    claims, shared = given
     kept = {uid: _kept(scene, uid, wish) for uid, wish in shared.items()}
-    points = [_claim(scene, uid).point for uid in shared]
+    points = [claim.point for claim in claims]
     return kept if fits(scene.tree, room, points, kept) else dict(shared)
 
 

@@ -6,6 +6,7 @@ longest is next, and a turn lasts TURN_SECONDS at least, so that nobody starves 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -68,31 +69,35 @@ class _Rank(IntEnum):
 def leaves_in(stayed_seconds: float, dwells_seconds: Sequence[float]) -> float | None:
     """When somebody will probably leave who has not said: the median of past stays that were longer than this one.
 
-    None with fewer than DWELLS_MIN stays, or where nobody stayed longer.
+    `dwells_seconds` in ascending order. None with fewer than DWELLS_MIN stays, or where nobody stayed longer.
     """
-    if len(dwells_seconds) < DWELLS_MIN:
+    shorter = bisect_right(dwells_seconds, stayed_seconds)
+    longer = len(dwells_seconds) - shorter
+    if len(dwells_seconds) < DWELLS_MIN or not longer:
         return None
-    longer = sorted(dwell for dwell in dwells_seconds if dwell > stayed_seconds)
-    return longer[ceil(len(longer) * DWELL_QUANTILE) - 1] - stayed_seconds if longer else None
+    return dwells_seconds[shorter + ceil(longer * DWELL_QUANTILE) - 1] - stayed_seconds
 
 
 def edf(tree: Tree, room: Mapping[str, int], claims: Sequence[Claim]) -> dict[str, int]:
-    """Earliest deadline first; of two that leave together, who can wait less. Then those of whom nothing is known, in equal parts.
+    """First the least that a car can take for everybody, in turn; the rest by deadlines, the earliest first.
 
-    Who should have left comes after those, and last who has got all that it asked for.
+    Of two that leave together, who can wait less comes first. Then, in equal parts, those of whom nothing is known; then who should have
+    left; last who has got all that it asked for. The first 6 A for everybody cost little and help those whose deadline was guessed wrong.
     """
     free, given = Free(tree, room), dict[str, int]()
+    _start(free, given, _unserved(claims))
     for claim in sorted(_of_rank(claims, _Rank.LEAVES), key=_urgency):
-        _give(free, given, claim, claim.most)
-    for rank in (_Rank.UNKNOWN, _Rank.LATE, _Rank.SERVED):
-        _level(free, given, _of_rank(claims, rank))
+        _top_up(free, given, claim)
+    for rank in (_Rank.UNKNOWN, _Rank.LATE):
+        _rise_together(free, given, _of_rank(claims, rank))
+    _level(free, given, _of_rank(claims, _Rank.SERVED))
     return given
 
 
 def fair(tree: Tree, room: Mapping[str, int], claims: Sequence[Claim]) -> dict[str, int]:
     """In equal parts (max-min): nobody gets more while somebody with less could have it."""
     free, given = Free(tree, room), dict[str, int]()
-    _level(free, given, [claim for claim in claims if _rank(claim) is not _Rank.SERVED])
+    _level(free, given, _unserved(claims))
     _level(free, given, _of_rank(claims, _Rank.SERVED))
     return given
 
@@ -120,6 +125,10 @@ def _of_rank(claims: Iterable[Claim], rank: _Rank) -> list[Claim]:
     return [claim for claim in claims if _rank(claim) is rank]
 
 
+def _unserved(claims: Iterable[Claim]) -> list[Claim]:
+    return [claim for claim in claims if _rank(claim) is not _Rank.SERVED]
+
+
 def _urgency(claim: Claim) -> tuple[float, float, str]:
     return claim.leaves_in_seconds or 0, claim.laxity_seconds, claim.evse_uid
 
@@ -137,10 +146,28 @@ def _give(free: Free, given: dict[str, int], claim: Claim, wish: int) -> None:
     given[claim.evse_uid] = amount
 
 
-def _level(free: Free, given: dict[str, int], claims: Sequence[Claim]) -> None:
-    """Equal parts of what is left: first the least that a car can take, in turn, then all rise together until a node is full."""
+def _start(free: Free, given: dict[str, int], claims: Iterable[Claim]) -> None:
+    """The least that a car can take, in turn."""
     for claim in sorted(claims, key=_turn):
         _give(free, given, claim, MIN_TENTHS)
+
+
+def _top_up(free: Free, given: dict[str, int], claim: Claim) -> None:
+    """All that somebody who has its 6 A can take besides."""
+    if given[claim.evse_uid]:
+        more = min(claim.most - given[claim.evse_uid], free.fits(claim.point))
+        free.take(claim.point, more)
+        given[claim.evse_uid] += more
+
+
+def _level(free: Free, given: dict[str, int], claims: Sequence[Claim]) -> None:
+    """Equal parts of what is left."""
+    _start(free, given, claims)
+    _rise_together(free, given, claims)
+
+
+def _rise_together(free: Free, given: dict[str, int], claims: Iterable[Claim]) -> None:
+    """Whoever has its 6 A gets more, all of them alike, until a node above them is full."""
     rising = [claim for claim in claims if 0 < given[claim.evse_uid] < claim.most]
     while rising:
         by = _rise(free, rising, given)
