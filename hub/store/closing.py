@@ -396,7 +396,8 @@ _COUNTS = (
     "select (select count(*) from claim where examined_at is null and accepted_at < coalesce("
     "(select max(made_at) from period_step where period = $1 and step = 'cut_off'), 'infinity')) as waiting, "
     "(select count(*) from decision where stands_since is null and revoked_at is null) as proposed, "
-    "(select count(*) from finding f where f.period = $1 and f.check_id = 'M03' and f.cleared_at is null and not exists ("
+    "(select count(*) from finding f where f.period = $1 and f.check_id = 'M03' and f.disposition = 'HOLD' "
+    "and f.cleared_at is null and not exists ("
     "select 1 from decision d where d.action = 'accept' and d.stands_since is not null and d.revoked_at is null "
     "and (d.scope, d.target) in (('cause', f.cause), ('finding', f.key)))) as wrong_fees"
 )

@@ -42,7 +42,7 @@ class LateBook:
         async with self._direct.transaction() as connection:
             values = (start.received_at, start.creditor, start.cdr_key, since, most)
             rows = await connection.fetch(_LATE, *values)
-            again = await look_again(connection, {(row["creditor"], row["cdr_key"]) for row in rows if row["is_late"]})
+            again = await look_again(connection, {(row["creditor"], row["cdr_key"]) for row in rows})
             ends = await connection.fetch(_END, *values)
             return Walked(_end(ends[0], most) if ends else None, again)
 
@@ -86,9 +86,9 @@ _RESULT = (
 )
 
 _LATE = (
-    f"select v.creditor, v.cdr_key, ({_SESSION} or {_TRACE} or {_RESULT}) as is_late "
+    "select v.creditor, v.cdr_key "
     f"from ({_STRETCH.format(columns=', session_key, found_session, token, starts_at, ends_at, statement, matches')}) v "
     "join claim c using (creditor, cdr_key) cross join lateral (select nullif(v.matches::jsonb->'session', 'null') as session, "
     "nullif(v.matches::jsonb->'command', 'null') as command offset 0) m "
-    "where v.statement is null and c.examined_at is not null"
+    f"where v.statement is null and c.examined_at is not null and ({_SESSION} or {_TRACE} or {_RESULT})"
 )

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from hub.settlement.agreements import Agreement, Agreements, Fee
+from hub.settlement.agreements import Agreement, Agreements, Fee, Override
 from hub.settlement.engine import Settler
 from hub.settlement.engine.feelook import FeeLook
 from hub.settlement.fees import Fees, fees_by_pair, m03_fees
+from hub.settlement.findings import Disposition, Severity
 from hub.settlement.netting import Amount, Pair
 from hub.settlement.periods import NotNow, State
 from hub.store.billedfees import FeeBook
@@ -163,6 +164,20 @@ async def test_a_month_with_a_wrong_fee_closes_when_somebody_accepted_that(offic
         scope="cause", target=cause, action="accept", reason="OTHER", note="", at_risk="{}", most=None, actor="Ines"
     )
     await office.books.decisions.keep(accepted, office.clock.now(), stands=True)
+    await office.closing.close(OCTOBER, "Ada")
+    await office.closing.close(OCTOBER, "Bo")
+    assert await office.state() == "closed"
+
+
+async def test_an_agreement_may_have_wrong_fees_told_only(office: Office) -> None:
+    """What an agreement says of a check counts for this one too: then nothing waits for anybody."""
+    await office.month()
+    await office.up_to(State.NETTED)
+    (agreement,) = dearer("0.35").known
+    told_only = {"M03": Override(Severity.WARNING, Disposition.REPORT)}
+    office.agreements = Agreements(known=(replace(agreement, checks=told_only),))
+    await look(office)
+    assert await told(office) == [("C1", Decimal("0.121"), OCTOBER)]
     await office.closing.close(OCTOBER, "Ada")
     await office.closing.close(OCTOBER, "Bo")
     assert await office.state() == "closed"

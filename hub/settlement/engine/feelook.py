@@ -117,7 +117,7 @@ def _found(
     for one in received:
         cdr = read_received(one)
         is_billed, is_agreed = billed.get(one.name, {}), fees_by_pair(agreements.fees(cdr))
-        finding = m03_fees(cdr, is_billed, is_agreed)
-        if finding is not None:
-            risk = fee_risk(is_billed, is_agreed)
+        told = m03_fees(cdr, is_billed, is_agreed)
+        if told is not None:
+            finding, risk = agreements.applied(told), fee_risk(is_billed, is_agreed)
             yield replace(kept_finding(finding, root_of(finding).key, period, (risk,)), source=SOURCE)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from hub.clock import Clock
 from hub.store.latecomers import LateBook, Place
 
-CDRS_AT_ONCE_MAX = 10_000
+CDRS_AT_ONCE_MAX = 2_500  # a sixth of a second of the database, once in a round
 LOOKED_BACK_MAX_DAYS = 92
 """What came before is looked at again for other reasons only."""
 
