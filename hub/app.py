@@ -155,6 +155,7 @@ from hub.web.openapi import describe_ocpi
 from hub.web.pages import Figures, page_router
 from hub.web.periods import PeriodsDesk, periods_router
 from hub.web.profiles import ProfilesDesk, profiles_router
+from hub.web.proxies import Forwarded
 from hub.web.quality import QualityDesk, quality_router
 from hub.web.readers import readers_router
 from hub.web.recent import Recent
@@ -478,6 +479,8 @@ class Hub:
         self._add_console(app, settings, url)
         if self.navigation is not None:
             self._add_navigation(app, self.navigation, settings)
+        if settings.trusted_proxies:
+            app.stand_behind(settings.trusted_proxies)
         describe_ocpi(app)
         add_docs(app)
         app.add_exception_handler(OcpiError, on_ocpi_error)
@@ -850,12 +853,20 @@ class HubApplication(FastAPI):
         super().__init__(**framework)
         self._ocpi = ocpi
         self._public: ASGIApp | None = None
+        self._answer: ASGIApp = self._route
+
+    def stand_behind(self, proxies: int) -> None:
+        """Believe so many proxies about where requests come from."""
+        self._answer = Forwarded(self._route, proxies)
 
     def open_to_public(self, front: Callable[[ASGIApp], ASGIApp]) -> None:
         """Put a door before what everybody may read."""
         self._public = front(super().__call__)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._answer(scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (scope["path"].startswith("/ocpi/") or scope["path"] == "/ocpi"):
             await self._ocpi(scope, receive, send)
         elif scope["type"] == "http" and self._public is not None and is_public(scope["path"]):

@@ -190,6 +190,12 @@ class Settings(BaseSettings):
         le=10_000,
         description="Requests a second that one address may make without a key; 0: everybody needs a key.",
     )
+    trusted_proxies: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="How many proxies before the hub add to X-Forwarded-For who came to them; 0: nobody is believed about that.",
+    )
     map_silent_seconds: float = Field(
         900.0,
         ge=0,

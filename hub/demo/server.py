@@ -75,6 +75,7 @@ class LoopbackServer:
             access_log=False,
             server_header=False,
             date_header=False,
+            proxy_headers=False,
             timeout_keep_alive=KEPT_ALIVE_SECONDS,
         )
         self._server = QuietServer(config)

@@ -26,7 +26,8 @@ PAYMENTS = (
     "REMOTE_START_STOP_CAPABLE",
     "RFID_READER",
 )
-"""The capabilities (OCPI, mod_locations, Capability) that say how one can pay or be identified."""
+"""The capabilities (OCPI, mod_locations, Capability) that say how one can pay or be identified. Their order is that of the bits in entries
+that are stored: new ones go to the end."""
 
 OUT_OF_SERVICE = frozenset({Status.INOPERATIVE, Status.OUTOFORDER, Status.PLANNED, Status.REMOVED})
 """Nobody can charge there, whoever comes."""

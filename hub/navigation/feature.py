@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from hub.navigation.entry import OUT_OF_SERVICE
+from hub.navigation.entry import OUT_OF_SERVICE, PAYMENTS
 from hub.navigation.location import Connector, Evse, PublicLocation
 from hub.navigation.state import State, state_of
 from ocpi_modules.locations import Status
@@ -19,16 +19,6 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[str]).decode
 
 OCCUPIED = frozenset({Status.CHARGING, Status.BLOCKED, Status.RESERVED})
-PAYMENTS = (
-    "CHIP_CARD_SUPPORT",
-    "CONTACTLESS_CARD_SUPPORT",
-    "CREDIT_CARD_PAYABLE",
-    "DEBIT_CARD_PAYABLE",
-    "PED_TERMINAL",
-    "RFID_READER",
-    "REMOTE_START_STOP_CAPABLE",
-)
-"""The capabilities that say how somebody may begin and pay."""
 
 
 class Plug(NamedTuple):

@@ -13,7 +13,6 @@ from hub.navigation.feature import feature_text
 from hub.navigation.location import PublicLocation, decode_location, encode_location
 from hub.navigation.news import Difference, Numbers, Step, encode_event, event_of, step
 from hub.navigation.public import KeptText, Reading, read_public
-from hub.navigation.public import Standing as Stands
 from hub.navigation.quality import encode_summary, summary_of
 from hub.store.publicplaces import Counters, DuePlace, PlaceQuality, PublicRow, Standing
 
@@ -39,7 +38,7 @@ class Projected:
 def looked(due: DuePlace, standing: Standing, now: datetime) -> Looked:
     """Bring a Location that is due to the gate; `now` is when the hub heard what it did not hear by a push (UTC)."""
     before = decode_location(due.known.text) if due.known and due.known.text else None
-    return Looked(due, read_public(kept_text(due, now), stands(standing)), before)
+    return Looked(due, read_public(kept_text(due, now), standing), before)
 
 
 def kept_text(due: DuePlace, now: datetime) -> KeptText:
@@ -60,11 +59,6 @@ def kept_text(due: DuePlace, now: datetime) -> KeptText:
         pushed_at=pushed_at,
         stale_at=due.stale_at,
     )
-
-
-def stands(standing: Standing) -> Stands:
-    """How an owner stands, as the gate takes it."""
-    return Stands(standing.is_member, standing.silent_since is None, standing.silent_since, standing.is_station)
 
 
 def projected(all_looked: Iterable[Looked], counters: Counters) -> Iterator[Projected]:

@@ -27,7 +27,7 @@ _log = structlog.get_logger()
 Standings = Callable[[], Mapping[Party, Standing]]
 """How every owner stands now; one that is not named is not there."""
 
-NOT_THERE = Standing(is_member=False, silent_since=None)
+NOT_THERE = Standing(is_member=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any
 from hub.navigation.dirty import Normalised, Origin, normalise
 from hub.navigation.faults import Fault, FaultKind
 from hub.navigation.location import PublicLocation, Source
+from hub.store.publicplaces import Standing
 from ocpi_modules.parties import Party
 from ocpi_modules.types import NotJsonText, decode_json
 
@@ -33,19 +34,6 @@ class KeptText:
     heard_at: datetime
     pushed_at: datetime | None = None
     stale_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How its owner stands: a joined party that is not suspended, and reachable now; else silent since (UTC), as far as that is known.
-
-    `is_station`: its charge points are joined to the hub itself.
-    """
-
-    is_member: bool
-    is_reachable: bool = True
-    silent_since: datetime | None = None
-    is_station: bool = False
 
 
 class Hidden(StrEnum):

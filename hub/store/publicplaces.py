@@ -145,14 +145,19 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How an owner stands: whether it is there at all, and since when it is out of reach (UTC).
+    """How an owner stands: whether it is a joined party that is not suspended, and since when it is out of reach (UTC; None: it is not).
 
     `is_station`: its charge points are joined to the hub itself; that is not written down, for the directory knows it.
     """
 
     is_member: bool
-    silent_since: datetime | None
+    silent_since: datetime | None = None
     is_station: bool = False
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether it can be reached now."""
+        return self.silent_since is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +308,13 @@ class PublicPlaces:
         rows = await self._direct.fetch(f"{_FEATURES} where number = any($1::int[]) and not is_gone", list(numbers))
         return {row["number"]: _feature(row) for row in rows}
 
+    async def whole(self, owner: Party, location_id: str) -> tuple[Feature, bytes] | None:
+        """A Location that is public now: as GeoJSON, and as a PublicLocation."""
+        if _is_unnamable(owner, location_id):
+            return None
+        rows = await self._direct.fetch(_WHOLE, owner.country_code, owner.party_id, fold(location_id))
+        return (_feature(rows[0]), unpack(rows[0]["packed"])) if rows else None
+
     async def features_after(self, seq: int, most: int) -> list[Feature]:
         """Locations that changed after a number, in that order, those that are gone too."""
         rows = await self._direct.fetch(f"{_FEATURES} where seq > $1 order by seq limit $2", seq, most)
@@ -323,7 +335,7 @@ class PublicPlaces:
 
     async def number_of(self, owner: Party, location_id: str) -> int | None:
         """The number of a Location that is public now."""
-        if "\x00" in f"{owner}{location_id}":  # which no text in the database can have
+        if _is_unnamable(owner, location_id):
             return None
         rows = await self._direct.fetch(_NUMBER, owner.country_code, owner.party_id, fold(location_id))
         return rows[0]["number"] if rows else None
@@ -355,6 +367,11 @@ class PublicPlaces:
         """The owners of whose Locations anything is known."""
         rows = await self._direct.fetch("select distinct country_code, party_id from place_quality order by 1, 2")
         return [Party(row["country_code"], row["party_id"]) for row in rows]
+
+
+def _is_unnamable(owner: Party, location_id: str) -> bool:
+    """Whether it is called as no text in the database can be."""
+    return "\x00" in f"{owner}{location_id}"
 
 
 def _due(row: Row) -> DuePlace:
@@ -493,12 +510,15 @@ _ALL_ENTRIES = (
 )
 _ENTRIES = "select number, seq, entry from public_location where seq > $1 order by seq limit $2"
 _CHANGES = "select seq, number, at, longitude, latitude, event from public_change where seq > $1 order by seq limit $2"
-_FEATURES = "select number, seq, country_code || '/' || party_id as owner, id, changed_at, feature from public_location"
+_FEATURE_COLUMNS = "number, seq, country_code || '/' || party_id as owner, id, changed_at, feature"
+_FEATURES = f"select {_FEATURE_COLUMNS} from public_location"
 _TEXTS = "select number, packed from public_location"
 _BETWEEN = (
     "not is_gone and ($1::timestamptz is null or last_updated >= $1) and ($2::timestamptz is null or last_updated < $2)"
 )
-_NUMBER = "select number from public_location where country_code = $1 and party_id = $2 and key = $3 and not is_gone"
+_NAMED = "from public_location where country_code = $1 and party_id = $2 and key = $3 and not is_gone"
+_NUMBER = f"select number {_NAMED}"
+_WHOLE = f"select {_FEATURE_COLUMNS}, packed {_NAMED}"
 _QUALITIES = "select summary from place_quality where country_code = $1 and party_id = $2"
 
 # a summary is a list: its faults, failed checks and present items are the fourth, fifth and sixth of it, what is shown the third

@@ -10,7 +10,8 @@ import msgspec
 from hub.navigation.dirty import Normalised, Origin, normalised
 from hub.navigation.faults import FaultKind
 from hub.navigation.location import Connector, Evse, PublicLocation
-from hub.navigation.public import KeptText, Reading, Standing, read_public
+from hub.navigation.public import KeptText, Reading, read_public
+from hub.store.publicplaces import Standing
 from ocpi_modules.types import encode_json, format_datetime
 from tests.settlement.cases import CPO, changed, location
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from hub.navigation.faults import FaultKind
-from hub.navigation.public import Hidden, KeptText, Reading, Standing, read_public
+from hub.navigation.public import Hidden, KeptText, Reading, read_public
 from hub.navigation.quality import score_of, summary_of
+from hub.store.publicplaces import Standing
 from ocpi_modules.parties import Party
 from ocpi_modules.types import decode_json
 from tests.navigation.corpus import EVSES, FILE, LOCATIONS, corpus

@@ -328,7 +328,7 @@ async def test_what_breaks_is_told_in_the_same_form(land: Land, monkeypatch: pyt
         raise ZeroDivisionError("a secret")
 
     with monkeypatch.context() as patched:
-        patched.setattr("hub.store.publicplaces.PublicPlaces.number_of", broken)
+        patched.setattr("hub.store.publicplaces.PublicPlaces.whole", broken)
         answer = await land.reader.get("/nav/v1/locations/DE/ABC/LOC1")
     assert (answer.status_code, answer.json()["code"]) == (500, "FAILED")
     assert b"secret" not in answer.content

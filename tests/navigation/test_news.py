@@ -25,7 +25,7 @@ from hub.navigation.news import (
     step,
     what_changed,
 )
-from hub.navigation.public import Standing
+from hub.store.publicplaces import Standing
 from ocpi_modules.locations import Status
 from tests.navigation.dirt import HEARD, SAID, clean, gate, shown
 from tests.navigation.test_dirty import some
@@ -47,7 +47,7 @@ def heard_again(location: PublicLocation) -> PublicLocation:
 
 
 def silent(location: PublicLocation) -> PublicLocation:
-    found = gate(clean(), Standing(True, is_reachable=False, silent_since=SAID)).location
+    found = gate(clean(), Standing(True, SAID)).location
     assert found is not None
     return found
 
@@ -101,7 +101,7 @@ def test_what_changed_by_itself(change: Callable[[PublicLocation], PublicLocatio
 
 def test_silence_is_told_also_where_every_status_was_unknown_before() -> None:
     content = clean(evses__0__status="UNKNOWN", evses__1__status="UNKNOWN")
-    now = gate(content, Standing(True, is_reachable=False)).location
+    now = gate(content, Standing(True, SAID)).location
     difference = what_changed(shown(content), now)
     assert (kinds_of(difference), difference.evses) == ({"is_status"}, ())
 

@@ -189,6 +189,18 @@ async def test_the_file_comes_in_parts_and_loses_at_once_what_is_taken_back(land
     part = await land.reader.get(FILE, headers={"Range": "bytes=0-126", "Accept-Encoding": "gzip"})
     assert (part.status_code, part.content) == (206, whole[:127])
     assert "content-encoding" not in part.headers
+    kept = part.headers["etag"]
+    for said in (
+        {"If-None-Match": kept},
+        {"If-None-Match": f'"other", W/{kept}', "Range": "bytes=0-126"},
+        {"If-Modified-Since": part.headers["last-modified"]},
+    ):
+        known = await land.reader.get(FILE, headers=said)
+        assert (known.status_code, known.content, known.headers["etag"]) == (304, b"", kept), said
+    other = await land.reader.get(
+        FILE, headers={"If-None-Match": '"other"', "If-Modified-Since": "Fri, 31 Dec 2100 23:59:59 GMT"}
+    )
+    assert other.status_code == 200
     await land.put(location(id="LOC2", publish=False, last_updated="2027-03-02T12:00:00Z"))
     await land.until_found(LOC1, bbox=BERLIN)
     assert (await land.reader.get(FILE)).status_code == 503

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.navigation.location import Source
-from hub.navigation.public import Hidden, Reading, Standing, read_public
+from hub.navigation.public import Hidden, Reading, read_public
 from hub.navigation.quality import summary_of
+from hub.store.publicplaces import Standing
 from ocpi_modules.locations import Status
 from ocpi_modules.parties import Party
 from ocpi_modules.types import encode_json
@@ -71,7 +72,7 @@ def test_whoever_names_readers_wants_no_others(allowed: Any, hidden: Hidden | No
         pytest.param([], {}, Hidden.NOT_PUBLISHED, id="nor does what is no object"),
     ],
 )
-@pytest.mark.parametrize("standing", [MEMBER, Standing(False), Standing(True, is_reachable=False)])
+@pytest.mark.parametrize("standing", [MEMBER, Standing(False), Standing(True, SAID)])
 def test_what_is_private_leaves_no_trace(content: Any, changes: Any, hidden: Hidden, standing: Standing) -> None:
     reading = gate(content, standing, **changes)
     assert reading == Reading(None, hidden)
@@ -122,7 +123,7 @@ def test_it_says_who_said_it_and_when(pushed_at: Any, source: Source) -> None:
 
 def test_of_a_silent_source_every_status_is_unknown_and_the_last_word_is_kept() -> None:
     """N2: silence is not staleness."""
-    found = gate(clean(evses__0__status="CHARGING"), Standing(True, is_reachable=False, silent_since=SAID)).location
+    found = gate(clean(evses__0__status="CHARGING"), Standing(True, SAID)).location
     assert found is not None
     assert [evse.status for evse in found.evses] == [Status.UNKNOWN, Status.UNKNOWN]
     assert [evse.said for evse in found.evses] == [Status.CHARGING, Status.AVAILABLE]
@@ -130,9 +131,9 @@ def test_of_a_silent_source_every_status_is_unknown_and_the_last_word_is_kept() 
 
 
 def test_a_source_that_can_be_reached_is_not_silent() -> None:
-    found = gate(clean(), Standing(True, is_reachable=True, silent_since=SAID)).location
+    found = gate(clean(), Standing(True)).location
     assert found is not None
-    assert found.silent_since is None
+    assert (found.is_reachable, found.silent_since) == (True, None)
 
 
 def test_the_owner_is_who_sent_it_whoever_it_names() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from hub.navigation.location import Source
-from hub.navigation.projecting import stands
 from hub.navigation.public import read_public
 from hub.navigation.standings import standings
 from hub.partners.directory import Directory, Member, Partner, Presence
@@ -29,7 +28,7 @@ def test_local_charge_points_speak_for_themselves() -> None:
     )
     found = standings(directory, HEARD, timedelta(minutes=5))
     assert (found[local].is_station, found[foreign].is_station) == (True, False)
-    public = {party: read_public(kept(clean()), stands(standing)).location for party, standing in found.items()}
+    public = {party: read_public(kept(clean()), standing).location for party, standing in found.items()}
     sources = {party: location.source for party, location in public.items() if location is not None}
     assert sources[local] is Source.STATION
     assert sources[foreign] in {Source.PUSH, Source.PULL}

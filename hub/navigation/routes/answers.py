@@ -51,7 +51,7 @@ def known_already(request: Request, edition: Edition, headers: Mapping[str, str]
         **({"Last-Modified": format_datetime(edition.changed_at, usegmt=True)} if edition.changed_at else {}),
         **(headers or {}),
     }
-    return Common(common, request.method == "GET" and _has(request.headers, edition))
+    return Common(common, has_already(request, edition))
 
 
 def unchanged(tag: str) -> Response:
@@ -89,6 +89,11 @@ def is_known(said: str | None, tag: str) -> bool:
 def tags_in(said: str) -> list[str]:
     """The entity tags of If-None-Match."""
     return [one.strip() for one in said.split(",")]
+
+
+def has_already(request: Request, edition: Edition) -> bool:
+    """Whether a reader has what it asks for."""
+    return request.method == "GET" and _has(request.headers, edition)
 
 
 def _has(said: Mapping[str, str], edition: Edition) -> bool:

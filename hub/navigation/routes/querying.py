@@ -84,18 +84,14 @@ class QueryDesk:
 
     async def whole(self, owner: Party, location_id: str) -> tuple[Single, bytes]:
         """One Location in full, and which state of it. Raises ReadingFault (404)."""
-        number = await self.places.number_of(owner, location_id)
-        features = await self.places.features([number]) if number is not None else {}
-        if number is None or number not in features:
+        found = await self.places.whole(owner, location_id)
+        if found is None:
             raise missing("Location of that name")
-        priced = await self._priced(features)
-        text = (await self.places.texts([number])).get(number)
-        if text is None:
-            raise missing("Location of that name")
-        one = features[number]
+        one, text = found
+        priced = await self._priced({one.number: one})
         location = decode_location(text)
         full = full_text(location, await self.prices.of_location(location))
-        return Single(number, one.seq), with_properties(priced[number], full | self.licence.as_json())
+        return Single(one.number, one.seq), with_properties(priced[one.number], full | self.licence.as_json())
 
 
 def query_router(desk: QueryDesk) -> APIRouter:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
@@ -11,7 +13,7 @@ from starlette.responses import FileResponse, Response
 from hub.navigation.follower import Follower, Memory
 from hub.navigation.index import Index
 from hub.navigation.problems import ReadingFault, wrong
-from hub.navigation.routes.answers import Edition, known_already
+from hub.navigation.routes.answers import Edition, has_already, known_already
 from hub.navigation.routes.readiness import when_ready
 from hub.navigation.snapshotting import Snapshots
 from hub.navigation.tiles import ZOOM_MAX, Address, Tile, TileCache
@@ -20,6 +22,7 @@ TILE_TYPE = "application/vnd.mapbox-vector-tile"
 SNAPSHOT_TYPE = "application/vnd.pmtiles"
 SNAPSHOT_RETRY_SECONDS = 5
 SNAPSHOT_CACHE_SECONDS = 60
+_SNAPSHOT_HEADERS = {"Cache-Control": f"public, max-age={SNAPSHOT_CACHE_SECONDS}"}
 NUMBER_MAX_DIGITS = 8
 
 
@@ -54,7 +57,7 @@ def tile_router(desk: TileDesk) -> APIRouter:
         return Response(made.content, 200, common.headers, TILE_TYPE)
 
     @router.get("/snapshot.pmtiles")
-    async def snapshot() -> Response:
+    async def snapshot(request: Request) -> Response:
         """All Locations as one PMTiles file (zooms 0 to 10), without how they are now; parts of it by range requests."""
         when_ready(desk.follower)
         path = desk.snapshots.path()
@@ -65,11 +68,20 @@ def tile_router(desk: TileDesk) -> APIRouter:
                 "the file is being written: come back soon",
                 headers={"Retry-After": str(SNAPSHOT_RETRY_SECONDS)},
             )
-        return FileResponse(
-            path, headers={"Cache-Control": f"public, max-age={SNAPSHOT_CACHE_SECONDS}"}, media_type=SNAPSHOT_TYPE
-        )
+        return file_answer(request, path)
 
     return router
+
+
+def file_answer(request: Request, path: Path) -> Response:
+    """The file, or the part of it that is asked for; 304 where the reader has it already (RFC 9110, 13.2.2: that is looked at first)."""
+    about = path.stat()
+    answer = FileResponse(path, headers=_SNAPSHOT_HEADERS, media_type=SNAPSHOT_TYPE, stat_result=about)
+    written_at = datetime.fromtimestamp(about.st_mtime, UTC)
+    if not has_already(request, Edition(answer.headers["etag"].strip('"'), written_at)):
+        return answer
+    kept = {name: answer.headers[name] for name in ("cache-control", "etag", "last-modified")}
+    return Response(None, 304, kept)
 
 
 def read_address(z: str, x: str, y: str) -> Address:

@@ -18,7 +18,8 @@ from hub.navigation.formats.irve import dynamic_lines, gaps, static_lines
 from hub.navigation.formats.ocm import pois_json
 from hub.navigation.formats.openocpi import locations_json
 from hub.navigation.location import PublicLocation
-from hub.navigation.public import KeptText, Standing, read_public
+from hub.navigation.public import KeptText, read_public
+from hub.store.publicplaces import Standing
 from ocpi_modules.locations import Location
 from ocpi_modules.parties import Party
 from ocpi_modules.types import decode_json
