@@ -1,7 +1,7 @@
 """Who may charge, and who pays: the hub's copies of tokens, and the eMSP itself where a token's whitelist asks for it.
 
 What a token is, its eMSP has pushed; the copy is looked up each time, so that what is pushed counts at once. A real-time authorisation goes
-through the hub's own routing, as any CPO's does (mod_tokens, "Real-time authorization" and "WhitelistType"; decision 62).
+through the hub's own routing, as any CPO's does (mod_tokens, "Real-time authorization" and "WhitelistType"; decision 60).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The ChargingProfiles module of the local CPO: a partner's limits for one session, and what the station makes of them.
 
 A partner can only lower: its profile counts for the transaction, and stands below what a site takes for itself (`PARTNER_STACK_LEVEL`).
-Source: mod_charging_profiles; the translation is that of reference 3.3 (decision 63).
+Source: mod_charging_profiles; the translation is that of reference 3.3 (decision 61).
 """
 
 from __future__ import annotations
