@@ -80,12 +80,11 @@ const meter = async (plug, wh) => {
 
 const end = async (plug, reason = "Local") => {
   const tx = plugs[plug].tx;
-  if (isOld) {
-    await client.call("StopTransaction", { transactionId: tx, meterStop: plugs[plug].wh, timestamp: now(), reason });
-  } else {
-    await event("Ended", plug, reason === "Remote" ? "RemoteStop" : "EVDeparted", { transactionInfo: { stoppedReason: reason } });
-  }
-  plugs[plug].tx = undefined;
+  const told = isOld
+    ? client.call("StopTransaction", { transactionId: tx, meterStop: plugs[plug].wh, timestamp: now(), reason })
+    : event("Ended", plug, reason === "Remote" ? "RemoteStop" : "EVDeparted", { transactionInfo: { stoppedReason: reason } });
+  plugs[plug].tx = undefined;  // it is over when that is said, not when that is answered
+  await told;
   await status(plug, "Available");
   return { transaction: tx, wh: plugs[plug].wh };
 };
