@@ -1,0 +1,101 @@
+"""A charge at a local charger outlives the hub: killed in the middle of it, the eMSP has exactly one CDR in the end (C-T1, C-T3)."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from hub.demo.party import DemoPlatform, role
+from hub.demo.station import Address, Station
+from hub.demo.station16 import station16
+from hub.demo.station201 import station201
+from ocpi_modules.parties import Party
+from tests.conftest import ADMIN_TOKEN
+from tests.journeys.test_kill import HubProcess, hub, join
+
+__all__ = ["hub"]
+
+pytestmark = pytest.mark.kill
+
+MS1 = Party("NL", "MS1")
+PROVISIONED = Path(__file__).parents[2] / "fixtures" / "chargers" / "demo.yaml"
+SECRET = "a-secret-of-a-station"
+SEEN_WAIT_SECONDS = 60.0
+QUIET_SECONDS = 3.0
+MAKERS = {"LOC-16-1": station16, "LOC-201-1": station201}
+
+
+async def provision(hub: HubProcess) -> None:
+    content = yaml.safe_load(PROVISIONED.read_text())
+    for entry in content["stations"]:
+        entry["secret"] = SECRET
+    async with httpx.AsyncClient() as http:
+        headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+        answer = await http.post(f"{hub.url}/admin/sites/import", json=content, headers=headers)
+    assert answer.is_success, answer.text
+
+
+async def seen(platform: DemoPlatform, module_id: str, wanted: int = 1) -> list[Any]:
+    """What the platform keeps of others in a module, as soon as there is so much."""
+    async with asyncio.timeout(SEEN_WAIT_SECONDS):
+        while len(found := kept(platform, module_id)) < wanted:
+            await asyncio.sleep(0.05)
+    return found
+
+
+def kept(platform: DemoPlatform, module_id: str) -> list[Any]:
+    return list(platform.desk.kept[module_id]._objects.values())
+
+
+async def token_of(emsp: DemoPlatform, example: Any) -> Any:
+    token = example("token", country_code="NL", party_id="MS1", whitelist="ALWAYS", valid=True, uid="0123456789ABCD")
+    token.pop("group_id", None)
+    emsp.desk.offer("tokens", token)
+    heard = await emsp.push("tokens", MS1, (token["uid"],), token, receiver=None)
+    assert heard.is_success, heard
+    return token
+
+
+@pytest.mark.parametrize("identity", MAKERS)
+async def test_a_hub_that_is_killed_in_a_charge_bills_it_once(hub: HubProcess, identity: str, example: Any) -> None:
+    emsp = DemoPlatform("P3", [role("EMSP", "NL/MS1")])
+    address = Address(f"{hub.url.replace('http', 'ws', 1)}/ocpp", identity, SECRET)
+    station: Station = MAKERS[identity](address, max_w=Decimal(11_000))
+    async with emsp.running():
+        await join(hub, emsp, ("EMSP", "NL/MS1"))
+        await provision(hub)
+        token = await token_of(emsp, example)
+        await station.start()
+        try:
+            assert await station.tap(1, token["uid"])
+            await station.until_ready()
+            await seen(emsp, "sessions")
+            plug = station.plugs[1]
+            assert plug.transaction is not None
+            began_wh = int(plug.transaction.start_wh)
+            station.advance(20)
+            hub.kill()
+            await station.unplug(1)  # nobody hears it
+            hub.start()
+            await station.until_ready()
+            (cdr,) = await seen(emsp, "cdrs")
+            hub.kill()
+            hub.start()
+            await station.until_ready()
+            await asyncio.sleep(QUIET_SECONDS)
+        finally:
+            await station.close()
+        assert kept(emsp, "cdrs") == [cdr]
+        (session,) = kept(emsp, "sessions")
+        assert cdr["total_energy"] == session["kwh"] == Decimal(int(plug.energy_wh) - began_wh) / 1000 > 0
+        assert (session["status"], cdr["session_id"]) == ("COMPLETED", session["id"])
+        posts = [one.content for one in emsp.seen if one.module_id == "cdrs" and one.method == "POST"]
+        assert all(post == cdr for post in posts)  # a hub that died before it noted the answer says it once more, word for word
+    assert hub.stop() == 0
+    assert hub.leftovers() == []
