@@ -12,6 +12,7 @@ from hub.settlement.agreements import Agreements
 from hub.settlement.evidence import Evidence, SettlementPeriod, by_token, by_version, texts_by_owner
 from hub.settlement.facts import key_of, party_of, read_cdr, read_version
 from hub.settlement.findings import Severity
+from hub.settlement.profiles import Profile, Profiles
 from hub.settlement.run import Outcome, settle
 from ocpi_modules.parties import Party, Role
 from ocpi_modules.types import decode_json, parse_datetime
@@ -23,7 +24,7 @@ OCTOBER = SettlementPeriod(
 
 @cache
 def october() -> Outcome:
-    """The month, each CDR received when it was last updated; the world has no sessions."""
+    """The month, each CDR received when it was last updated; the world has no sessions, as is known of its CPOs."""
     roles = {
         Party.of(role["country_code"], role["party_id"]): role["role"] for cast in read_casts() for role in cast.roles
     }
@@ -43,7 +44,8 @@ def october() -> Outcome:
         tariffs=tariffs,
         tariff_texts=texts_by_owner(tariffs),
     )
-    return settle(evidence, Agreements())
+    silent = Profiles.over(Profile(party=party, differs=frozenset({"sends_sessions"})) for party in roles)
+    return settle(evidence, Agreements(profiles=silent))
 
 
 def mistakes() -> list[dict[str, Any]]:
