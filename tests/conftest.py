@@ -190,17 +190,18 @@ def loopback_client(**options: Any) -> httpx.AsyncClient:
 class running_hub:
     """A hub served over HTTP; entering gives its World, leaving stops platforms first and then the hub.
 
-    `settings` are those of the hub, and `clock` the one it looks at.
+    `settings` are those of the hub, `clock` the one it looks at, and `port` the one that it had before; else it gets a free one.
     """
 
     def __init__(self, database_url: str, data_dir: Path, **settings: Any) -> None:
         self._clock: Clock | None = settings.pop("clock", None)
+        self._port: int = settings.pop("port", 0)
         self._database_url, self._data_dir, self._settings = database_url, data_dir, settings
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> World:
         late = _LateApp()
-        server = LoopbackServer(late, protocol=EnvelopeProtocol)
+        server = LoopbackServer(late, self._port, EnvelopeProtocol)
         url = f"http://127.0.0.1:{server.port}"
         settings = Settings(
             _env_file=None,

@@ -25,7 +25,7 @@ from ocpi_modules.parties import Party
 
 QUALITY_PATH = "/console/quality"
 LOCATIONS_PATH = f"{QUALITY_PATH}/locations"
-_ABBREVIATIONS = frozenset({"EVSE", "EVSES", "ID", "UID"})
+_ABBREVIATIONS = {"EVSE": "EVSE", "EVSES": "EVSEs", "ID": "ID", "IDS": "IDs", "UID": "uid"}
 PARTS = {Level.LOCATION: "Locations", Level.EVSE: "EVSEs", Level.CONNECTOR: "connectors"}
 
 
@@ -103,7 +103,7 @@ def score_path(party: str) -> str:
 
 def words(name: str) -> str:
     """A name in capitals for people."""
-    spoken = " ".join(word if word in _ABBREVIATIONS else word.lower() for word in name.split("_"))
+    spoken = " ".join(_ABBREVIATIONS.get(word, word.lower()) for word in name.split("_"))
     return spoken[:1].upper() + spoken[1:]
 
 

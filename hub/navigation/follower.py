@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from queue import Queue
 
@@ -104,6 +105,12 @@ class Follower:
     def is_ready(self) -> bool:
         """Whether everything that was public when this process began is in memory."""
         return self._ready.is_set()
+
+    async def until_ready(self, seconds: float) -> None:
+        """Wait for that, for so long at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ready.wait()
 
     def each_look(self, do: Callable[[], Awaitable[None]]) -> None:
         """Do something besides at every look."""

@@ -6,7 +6,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,27 +18,32 @@ import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 from starlette.types import Message
 
+from hub.demo.party import DemoPlatform, role
 from hub.navigation import streams
 from hub.navigation.follower import Follower, Memory
 from hub.navigation.streams import Broadcast
 from hub.store.direct import Direct
 from hub.store.publicplaces import PublicPlaces
+from ocpi_modules.errors import OcpiError
+from ocpi_modules.types import format_datetime
+from tests.benchmarks.processes import free_port
 from tests.conftest import World, loopback_client, running_hub
 from tests.databases import Databases
-from tests.navigation.land import Land, open_land, until
+from tests.navigation.land import CPO, Land, open_land, until
 from tests.settlement.cases import location
 
 STREAM = "/nav/v1/stream"
 WAIT_SECONDS = 20.0
+SOME_CHANGES, PAUSE_SECONDS = 3, 0.05
 STATUSES = ("CHARGING", "AVAILABLE", "OUTOFORDER")
 
 
 class Ear:
     """Somebody who listens: what came so far, and a way to wait for more."""
 
-    def __init__(self, events: AsyncIterator[ServerSentEvent]) -> None:
+    def __init__(self, events: AsyncIterator[ServerSentEvent], last_id: str = "") -> None:
         self._events = events
-        self.last_id = ""
+        self.last_id = last_id
 
     async def next(self) -> ServerSentEvent:
         """The next event that is one; an id without data only says where the stream stands."""
@@ -50,6 +59,14 @@ class Ear:
         found = [await self.next() for _ in range(count)]
         assert {one.event for one in found} == {"status"}, found
         return [json.loads(one.data) for one in found]
+
+    async def is_cut_off(self) -> bool:
+        """Whether the stream ends, and no reset was told before that."""
+        with suppress(StopAsyncIteration, RuntimeError, httpx.RemoteProtocolError, httpx.ReadError):
+            while True:
+                if (await self.next()).event != "status":
+                    return False
+        return True
 
     async def is_over(self) -> bool:
         """Whether nothing more comes; a hub that stops may cut the connection."""
@@ -69,7 +86,7 @@ async def listening(world: World, cursor: str = "", **query: str) -> AsyncIterat
         aconnect_sse(client, "GET", STREAM, params=query, headers=headers) as source,
     ):
         assert source.response.status_code == 200, await source.response.aread()
-        ear = Ear(source.aiter_sse())
+        ear = Ear(source.aiter_sse(), cursor)
         hello = await ear.next()
         assert (hello.event, hello.retry) == ("hello", streams.RETRY_MILLISECONDS)
         yield ear
@@ -341,6 +358,80 @@ async def test_another_process_tells_the_same_and_knows_its_cursors(databases: D
             ended = asyncio.create_task(last.is_over())
             await land.world.stack.aclose()
             assert await ended  # no reset: whoever comes back says where it stands
+
+
+async def test_who_comes_back_after_a_restart_has_missed_nothing(databases: Databases, tmp_path: Path) -> None:
+    """Changes go on while the hub stops and starts. Who comes back at once is let in as soon as the map is read, and not sent away."""
+    same = {"port": free_port(), "navigation": True, "pull_settle_seconds": 3600.0}
+    roles = [role("CPO", str(CPO))]
+    async with (
+        databases.lent() as url,
+        DemoPlatform("Charger", roles).running() as cpo,
+        running_hub(url, tmp_path, **same) as world,
+    ):
+        await cpo.join(await world.invite(roles), world.versions_url)
+        await cpo.push("locations", CPO, ("LOC1",), location(), receiver=None)
+        await until_ready(world)
+        async with listening(world) as ear, asyncio.TaskGroup() as tasks:
+            changes = Changes(cpo)
+            tasks.create_task(changes.run())
+            await ear.told(3)
+            ended = tasks.create_task(ear.is_cut_off())
+            await world.stack.aclose()
+            assert await ended
+            async with running_hub(url, tmp_path, **same) as anew, listening(anew, ear.last_id) as again:
+                await all_is_told(again, changes, url)
+
+
+async def all_is_told(again: Ear, changes: Changes, url: str) -> None:
+    """Some more changes come, and then who came back is told each that is in the log, to the last."""
+    cursor, direct = int(again.last_id), Direct(url)
+
+    async def log() -> list[int]:
+        rows = await direct.fetch("select seq from public_change where seq > $1 and event <> '' order by seq", cursor)
+        return [row["seq"] for row in rows]
+
+    async def has_some() -> bool:
+        return len(await log()) >= SOME_CHANGES
+
+    async def is_done() -> bool:
+        return not await direct.fetch("select 1 from place where is_due")
+
+    try:
+        await until(has_some)
+        await changes.stop()
+        await until(is_done)
+        due = await log()
+    finally:
+        await direct.close()
+    found = [await again.next() for _ in due]
+    assert [(one.event, int(one.id)) for one in found] == [("status", seq) for seq in due]
+
+
+@dataclass
+class Changes:
+    """EVSE E1 of LOC1 changes again and again, whether the hub is there or not."""
+
+    cpo: DemoPlatform
+    is_enough: bool = False
+    is_over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def stop(self) -> None:
+        """Return when none is under way any more."""
+        self.is_enough = True
+        async with asyncio.timeout(WAIT_SECONDS):
+            await self.is_over.wait()
+
+    async def run(self) -> None:
+        """Change it."""
+        moment, statuses = datetime(2027, 4, 1, tzinfo=UTC), cycle(STATUSES)
+        while not self.is_enough:
+            moment += timedelta(seconds=1)
+            change = {"status": next(statuses), "last_updated": format_datetime(moment)}
+            with suppress(TimeoutError, OcpiError):
+                await self.cpo.patch("locations", CPO, ("LOC1", "E1"), change, receiver=None)
+            await asyncio.sleep(PAUSE_SECONDS)
+        self.is_over.set()
 
 
 async def until_ready(world: World) -> None:

@@ -22,6 +22,7 @@ from hub.store.publicplaces import Feature, PublicPlaces
 
 CHANGES_LIMIT = 500
 CHANGES_LIMIT_MAX = 1000
+READY_WAIT_SECONDS = 30.0
 _STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 _encode = msgspec.json.Encoder().encode
@@ -95,6 +96,7 @@ def following_router(desk: FollowingDesk) -> APIRouter:
         ] = None,
     ) -> Response:
         """Server-sent events: `status` for each change; `reset` when not all could be told: then read anew and come back."""
+        await desk.follower.until_ready(READY_WAIT_SECONDS)  # browsers do not come back to a stream that was refused
         when_ready(desk.follower)
         said = request.headers.get("last-event-id") or cursor
         after = None if said is None else read_cursor(said)
