@@ -96,6 +96,8 @@ async def test_a_hub_that_is_killed_in_a_charge_bills_it_once(hub: HubProcess, i
         assert cdr["total_energy"] == session["kwh"] == Decimal(int(plug.energy_wh) - began_wh) / 1000 > 0
         assert (session["status"], cdr["session_id"]) == ("COMPLETED", session["id"])
         posts = [one.content for one in emsp.seen if one.module_id == "cdrs" and one.method == "POST"]
-        assert all(post == cdr for post in posts)  # a hub that died before it noted the answer says it once more, word for word
+        assert all(
+            post == cdr for post in posts
+        )  # a hub that died before it noted the answer says it once more, word for word
     assert hub.stop() == 0
     assert hub.leftovers() == []
