@@ -26,7 +26,6 @@ pytestmark = pytest.mark.kill
 MS1 = Party("NL", "MS1")
 PROVISIONED = Path(__file__).parents[2] / "fixtures" / "chargers" / "demo.yaml"
 SECRET = "a-secret-of-a-station"
-SEEN_WAIT_SECONDS = 60.0
 QUIET_SECONDS = 3.0
 MAKERS = {"LOC-16-1": station16, "LOC-201-1": station201}
 
@@ -43,10 +42,8 @@ async def provision(hub: HubProcess) -> None:
 
 async def seen(platform: DemoPlatform, module_id: str, wanted: int = 1) -> list[Any]:
     """What the platform keeps of others in a module, as soon as there is so much."""
-    async with asyncio.timeout(SEEN_WAIT_SECONDS):
-        while len(found := kept(platform, module_id)) < wanted:
-            await asyncio.sleep(0.05)
-    return found
+    await platform.wait_until(lambda: len(kept(platform, module_id)) >= wanted)
+    return kept(platform, module_id)
 
 
 def kept(platform: DemoPlatform, module_id: str) -> list[Any]:
