@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.kill
 MS1 = Party("NL", "MS1")
 PROVISIONED = Path(__file__).parents[2] / "fixtures" / "chargers" / "demo.yaml"
 SECRET = "a-secret-of-a-station"
+SEEN_WAIT_SECONDS = 60.0
 QUIET_SECONDS = 3.0
 MAKERS = {"LOC-16-1": station16, "LOC-201-1": station201}
 
@@ -42,8 +44,11 @@ async def provision(hub: HubProcess) -> None:
 
 async def seen(platform: DemoPlatform, module_id: str, wanted: int = 1) -> list[Any]:
     """What the platform keeps of others in a module, as soon as there is so much."""
-    await platform.wait_until(lambda: len(kept(platform, module_id)) >= wanted)
-    return kept(platform, module_id)
+    async with asyncio.timeout(SEEN_WAIT_SECONDS):
+        while True:
+            with suppress(TimeoutError):
+                await platform.wait_until(lambda: len(kept(platform, module_id)) >= wanted)
+                return kept(platform, module_id)
 
 
 def kept(platform: DemoPlatform, module_id: str) -> list[Any]:
