@@ -1,4 +1,4 @@
-"""`demo`: a hub and five partner platforms on this machine, alive until Ctrl-C; `demo --once`: one checked story, then the end."""
+"""`demo`: a hub, five partner platforms and two charge points on this machine, alive until Ctrl-C; `demo --once`: one checked story, then the end."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def _until_told_to_stop(once: bool, folder: Path) -> int:
 
 async def _once() -> int:
     console, started = Console(highlight=False), time.monotonic()
-    console.print("Starting a hub and five platforms in a folder that is removed afterwards …")
+    console.print("Starting a hub, five platforms and two charge points in a folder that is removed afterwards …")
     with tempfile.TemporaryDirectory(prefix="ocpi-hub-demo-", ignore_cleanup_errors=True) as folder:
         async with Stage(Path(folder)).open() as stage:
             teller = Teller(console)
@@ -65,7 +65,7 @@ async def _once() -> int:
 
 async def _live(folder: Path) -> int:
     console = Console(highlight=False)
-    console.print(f"Starting a hub and five platforms; their data is in {folder}")
+    console.print(f"Starting a hub, five platforms and two charge points; their data is in {folder}")
     async with Stage(folder).open() as stage:
         if stage.is_first_start:
             await _seed(stage, console)
