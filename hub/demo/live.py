@@ -79,8 +79,8 @@ class Live:
     async def _end_sessions(self, party: Party) -> None:
         found = await self._stage.platform_of(party).get_all("sessions", HUB)
         for session in found["objects"]:
-            if session["status"] == "ACTIVE":
-                owner, now = Party.of(session["country_code"], session["party_id"]), self._stage.now()
+            owner, now = Party.of(session["country_code"], session["party_id"]), self._stage.now()
+            if session["status"] == "ACTIVE" and owner != LOCAL:  # those are their stations' to end
                 change = {"status": "COMPLETED", "end_date_time": now, "last_updated": now}
                 await self._said(await self._cpo(owner).patch(Push("sessions", owner, (session["id"],), change, party)))
 
@@ -182,9 +182,10 @@ class Live:
     async def _charge_locally(self, driver: Driver, spot: tuple[Object, Object]) -> None:
         emsp = self._stage.platform_of(driver.party)
         token = next(token for token in read_objects(driver.party, "tokens") if token["uid"] == driver.token_uid)
+        before = await local.sessions(emsp)
         if not await self._said(await local.start(emsp, driver.party, token, spot)):
             return
-        session = await local.open_session(emsp, token)
+        session = await local.new_session(emsp, token, before)
         if session is None:
             self._tell(f"{driver.name} could not start {spot[1]['evse_id']}")
             return

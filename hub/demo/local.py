@@ -26,7 +26,6 @@ METER_SECONDS = 1.0
 AC_W, DC_W = Decimal(11_040), Decimal(90_000)
 SEEN_WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.2
-CLOSED_STATES = ("COMPLETED", "INVALID")
 
 _MAKERS = {"LOC-16-1": (station16, AC_W), "LOC-201-1": (station201, DC_W)}
 
@@ -77,15 +76,16 @@ async def stop(emsp: Remote, party: Party, session_id: str) -> Said:
     return await emsp.command("STOP_SESSION", party, LOCAL, {"session_id": session_id})
 
 
-async def open_session(emsp: Remote, token: Object) -> Object | None:
-    """The session that a token has at the local CPO, as soon as its eMSP knows it; None after SEEN_WAIT_SECONDS."""
+async def sessions(emsp: Remote) -> set[str]:
+    """The sessions at the local CPO that an eMSP knows."""
+    return {session["id"] for session in await emsp.kept_objects("sessions", LOCAL)}
+
+
+async def new_session(emsp: Remote, token: Object, before: set[str]) -> Object | None:
+    """The session that a token begins at the local CPO, as soon as its eMSP knows it; None after SEEN_WAIT_SECONDS."""
 
     def fits(session: Object) -> bool:
-        return (
-            session["party_id"] == LOCAL.party_id
-            and session["cdr_token"]["uid"] == token["uid"]
-            and session["status"] not in CLOSED_STATES
-        )
+        return session["id"] not in before and session["cdr_token"]["uid"] == token["uid"]
 
     return await _awaited(emsp, "sessions", fits)
 
