@@ -182,10 +182,10 @@ class Live:
     async def _charge_locally(self, driver: Driver, spot: tuple[Object, Object]) -> None:
         emsp = self._stage.platform_of(driver.party)
         token = next(token for token in read_objects(driver.party, "tokens") if token["uid"] == driver.token_uid)
-        before = await local.sessions(emsp)
+        known = await local.sessions(emsp)
         if not await self._said(await local.start(emsp, driver.party, token, spot)):
             return
-        session = await local.new_session(emsp, token, before)
+        session = await local.new_session(emsp, token, known)
         if session is None:
             self._tell(f"{driver.name} could not start {spot[1]['evse_id']}")
             return

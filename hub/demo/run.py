@@ -1,4 +1,4 @@
-"""`demo`: a hub, five partner platforms and two charge points on this machine, alive until Ctrl-C; `demo --once`: one checked story, then the end."""
+"""`demo`: a hub, five partner platforms and two charge points, until Ctrl-C; `demo --once`: one checked story, then the end."""
 
 from __future__ import annotations
 

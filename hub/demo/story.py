@@ -218,12 +218,12 @@ class Story:
 
     async def _charged(self, spot: tuple[Object, Object], station: Station) -> None:
         emsp, token, plug = self._of(LDK), self._with("ALLOWED"), station.plugs[1]
-        before = await local.sessions(emsp)
+        known = await local.sessions(emsp)
         said = await local.start(emsp, LDK, token, spot)
         self._check(
             said.is_success and said.data["result"] == "ACCEPTED", f"LadeKarte starts {spot[1]['evse_id']}", said
         )
-        session = await local.new_session(emsp, token, before)
+        session = await local.new_session(emsp, token, known)
         self._check(session is not None, f"{station.subprotocol}: LadeKarte has the session", session)
         before = plug.transaction.start_wh if plug.transaction else plug.energy_wh
         await asyncio.sleep(LOCAL_CHARGE_SECONDS)
