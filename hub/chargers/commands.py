@@ -31,11 +31,12 @@ from hub.chargers.standing import Picture, Standing, best, is_there, standing, s
 from hub.clock import Clock
 from hub.store.chargecommands import ChargeCommands, KeptCommand, OpenCharge
 from ocpi_modules.commands import CommandResponseType, CommandResultType
-from ocpi_modules.errors import UnknownLocation
+from ocpi_modules.errors import InvalidParameters, UnknownLocation
 from ocpi_modules.message import Message, Reply
 from ocpi_modules.parties import Party
 from ocpi_modules.types import encode_json, same
 
+CONNECTOR_REQUIRED = "START_SESSION_CONNECTOR_REQUIRED"
 ALIAS_HOURS = 2.0
 """So long may a driver take between the command and the begin of charging."""
 
@@ -61,7 +62,7 @@ class CommandDesk:
         self._ports, self._kept, self._reservations = ports, ports.kept, ports.reservations
 
     async def take(self, message: Message) -> Reply:
-        """The CommandResponse to a command. Raises UnknownLocation (2003)."""
+        """The CommandResponse to a command. Raises UnknownLocation (2003), InvalidParameters (2001)."""
         if self._ports.promises.is_full:
             return response(CommandResponseType.REJECTED)
         return await _COMMANDS[message.keys[0]](self, message)
@@ -71,6 +72,7 @@ class CommandDesk:
     async def _start(self, message: Message) -> Reply:
         asked: Content = message.content
         site, plugs = wanted(self._ports.book(), asked)
+        require_connector(site, plugs, asked)
         token, picture = named_token(asked["token"]), await self._picture(site)
         text = json.dumps(token)
         plug, stands = best(plugs, [standing(one, picture, text) for one in plugs])
@@ -98,8 +100,10 @@ class CommandDesk:
 
     async def _stop(self, message: Message) -> Reply:
         charge = await self._kept.session(message.content["session_id"])
-        if charge is None or not is_payer(charge, message.sender):
+        if charge is None:
             return response(CommandResponseType.UNKNOWN_SESSION)
+        if not is_payer(charge, message.sender):  # CM-17
+            return response(CommandResponseType.REJECTED)
         plug = plug_of(charge)
         command = replace(self._command(message, plug), site=charge.site)
         if not await self._is_there(plug):
@@ -270,6 +274,13 @@ def wanted(book: SiteBook, asked: Content) -> tuple[Site, tuple[Plug, ...]]:
     if not plugs:
         raise UnknownLocation(f"Location {site.id} has no such EVSE or Connector")
     return site, plugs
+
+
+def require_connector(site: Site, plugs: tuple[Plug, ...], asked: Content) -> None:
+    """An EVSE may want to be told which of its connectors is meant (CM-13). Raises InvalidParameters."""
+    wants = any(CONNECTOR_REQUIRED in (site.evses[plug.evse_uid].get("capabilities") or ()) for plug in plugs)
+    if wants and asked.get("connector_id") is None:
+        raise InvalidParameters("connector_id is required at this EVSE")
 
 
 def plug_of(charge: OpenCharge) -> Plug:

@@ -95,8 +95,10 @@ class ProfileDesk:
         """The ChargingProfileResponse to a request. Raises InvalidParameters for one that cannot be meant."""
         kind = _KINDS[message.operation.method]
         charge = await self._kept.session(message.keys[0])
-        if charge is None or not self._may(charge, message.sender):
+        if charge is None:
             return response(ChargingProfileResponseType.UNKNOWN_SESSION)
+        if not self._may(charge, message.sender):  # CP-09
+            return response(ChargingProfileResponseType.REJECTED)
         refusal = await self._refusal(kind, charge)
         if refusal is not None:
             return response(refusal)

@@ -142,6 +142,18 @@ def with_removed(content: Object, before: Object | None) -> Object:
     return {**content, "removed": removed} if removed else content
 
 
+def is_free(tariff: Object) -> bool:
+    """Whether nothing that a tariff has costs anything."""
+    return not any(part["price"] for element in tariff["elements"] for part in element["price_components"])
+
+
+def is_plainly_free(tariff: Object) -> bool:
+    """Whether a tariff is free as OCPI wants that to be said (mod_tariffs, "Free of Charge Tariff example"; TF-09)."""
+    elements = tariff["elements"]
+    parts = elements[0]["price_components"]
+    return len(elements) == 1 and not elements[0].get("restrictions") and [part["type"] for part in parts] == ["FLAT"]
+
+
 def is_identity(text: Any) -> bool:
     """Whether a charge point can be called so: visible ASCII without a slash."""
     return isinstance(text, str) and bool(_IS_IDENTITY(text))
@@ -341,6 +353,10 @@ class _Reader:
         self._owner(place, item)
         self._judge(Tariff, place, {**item, **_owner_of(self._party), **_STANDS_IN})
         self._id(f"{place}.id", item.get("id"))
+        if len(self.faults) == before and is_free(item) and not is_plainly_free(item):
+            self._wrong(
+                f"{place}.elements", "cost nothing: a free tariff is one element with one FLAT component of 0 (TF-09)"
+            )
         return _without(item, _OWNER) if len(self.faults) == before else None
 
     def _station(self, place: str, item: Any) -> StationWanted | None:

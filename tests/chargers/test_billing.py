@@ -78,6 +78,7 @@ def charge_under(terms: Content, *values: MeterValue, zone: str = "Europe/Amster
     return cdr_of(told.say(started(), readings(*values), stopped(**end)))
 
 
+@pytest.mark.proves("CD-10", "SE-12")
 def test_a_charge_is_billed_by_its_register_and_names_who_pays() -> None:
     cdr = charge_under(PER_KWH)
     assert D(cdr["total_energy"]) == 10

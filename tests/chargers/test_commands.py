@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hub.chargers.commands import require_connector
 from hub.chargers.events import (
     Answered,
     CancelReservation,
@@ -20,8 +21,10 @@ from hub.chargers.events import (
     Unlock,
 )
 from hub.chargers.features import RESERVATION, SMART_CHARGING, lacks
+from hub.chargers.places import Site
 from hub.chargers.promises import PROMISED_SECONDS
 from hub.clock import SystemClock
+from ocpi_modules.errors import InvalidParameters
 from ocpi_modules.types import parse_datetime
 from tests.chargers.faces import APP, APP_NAMED, CARD, CARD_NAMED, Face, plug, within
 
@@ -99,6 +102,7 @@ async def test_a_station_without_a_socket_is_rejected_at_once(face: Face, comman
 # --- starting -------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("SE-12", "CM-15")
 async def test_a_start_carries_an_alias_and_the_number_by_which_its_driver_is_known_again(face: Face) -> None:
     """C-T1: the session that begins is the eMSP's, with its authorization_reference."""
     _, result = await face.command("START_SESSION", START)
@@ -122,9 +126,41 @@ async def test_a_start_carries_an_alias_and_the_number_by_which_its_driver_is_kn
         pytest.param({"location_id": "S1", "evse_uid": "E1", "connector_id": "9"}, 2003, id="no such Connector"),
     ],
 )
+@pytest.mark.proves("S-04:chargers")
 async def test_a_place_that_is_not_there_is_2003(face: Face, where: Object, code: int) -> None:
     heard, _ = await face.command("START_SESSION", {"token": APP, **where})
     assert heard.status_code == code
+
+
+PLACED = {"location_id": "S1", "evse_uid": "E1", "connector_id": "1"}
+WHOLE: dict[str, Object] = {
+    "START_SESSION": {"token": APP, "location_id": "S1"},
+    "RESERVE_NOW": {"token": APP, "location_id": "S1", "expiry_date": within(hours=1), "reservation_id": "r-9"},
+    "UNLOCK_CONNECTOR": PLACED,
+    "STOP_SESSION": {"session_id": "sess-1"},
+    "CANCEL_RESERVATION": {"reservation_id": "r-9"},
+}
+
+
+@pytest.mark.proves("CM-13")
+@pytest.mark.parametrize(
+    ("command", "left_out"),
+    # without a Location nobody says to whom it goes: these are sent to the local CPO by name
+    [(command, name) for command, whole in WHOLE.items() for name in whole],
+)
+async def test_what_a_command_lacks_is_2001(face: Face, command: str, left_out: str) -> None:
+    content = {name: value for name, value in WHOLE[command].items() if name != left_out}
+    heard, _ = await face.command(command, content)
+    assert heard.status_code == 2001
+
+
+@pytest.mark.proves("CM-13")
+def test_an_evse_may_want_to_be_told_which_connector_is_meant() -> None:
+    evse = {"uid": "E1", "capabilities": ["START_SESSION_CONNECTOR_REQUIRED"], "connectors": [{"id": "1"}]}
+    one = Site(id="S1", location={"id": "S1", "evses": [evse]}, plugs=(AT_E1,))
+    require_connector(one, one.plugs, {"location_id": "S1", "evse_uid": "E1", "connector_id": "1"})
+    with pytest.raises(InvalidParameters):
+        require_connector(one, one.plugs, {"location_id": "S1", "evse_uid": "E1"})
 
 
 @pytest.mark.parametrize(
@@ -172,10 +208,11 @@ async def test_without_an_evse_the_first_free_one_is_taken(face: Face) -> None:
 # --- stopping -------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("CM-17")
 async def test_a_session_is_stopped_by_whoever_pays_for_it(face: Face) -> None:
     number = await face.charge("sess-1", AT_E1, APP_NAMED)
     other, _ = await face.command("STOP_SESSION", {"session_id": "sess-1"}, face.other)
-    assert other.data == {"result": "UNKNOWN_SESSION", "timeout": 0}
+    assert other.data == {"result": "REJECTED", "timeout": 0}
     unknown, _ = await face.command("STOP_SESSION", {"session_id": "sess-2"})
     assert unknown.data["result"] == "UNKNOWN_SESSION"
     _, result = await face.command("STOP_SESSION", {"session_id": "sess-1"})
@@ -193,6 +230,7 @@ async def made(face: Face, **changes: Any) -> Any:
     return face.stations.asked[-1][1]
 
 
+@pytest.mark.proves("CM-16")
 async def test_an_id_of_a_reservation_is_its_senders_own(face: Face) -> None:
     await made(face)
     unknown, result = await face.command("CANCEL_RESERVATION", {"reservation_id": "r-1"}, face.other)

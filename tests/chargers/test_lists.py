@@ -45,6 +45,7 @@ async def ids(face: Face, module: str, reader: Any, query: str = "") -> list[str
         pytest.param("cdrs", ["C1"], [], id="the eMSP's own CDRs"),
     ],
 )
+@pytest.mark.proves("R-21")
 async def test_its_lists_are_there(told: Face, module: str, mine: list[str], others: list[str]) -> None:
     assert await ids(told, module, MS1) == mine
     assert await ids(told, module, MS2) == others
@@ -70,6 +71,7 @@ async def test_nobody_elses_objects_are_among_them(told: Face, example: Any) -> 
         pytest.param("tariffs/T1", 2001, id="tariffs are only listed"),
     ],
 )
+@pytest.mark.proves("L-02:chargers")
 async def test_one_object_is_there_by_its_id(told: Face, path: str, code: int) -> None:
     module, _, key = path.partition("/")
     url = f"{told.emsp.connection.endpoints[module, 'SENDER']}/{key}"  # type: ignore[union-attr, index]  # it has joined
@@ -106,10 +108,14 @@ async def test_nobody_pulls_from_it(face: Face) -> None:
     assert errand is None
 
 
+@pytest.mark.proves("SE-03")
 async def test_charging_preferences_without_a_managed_site_are_not_possible(told: Face) -> None:
     url = f"{told.emsp.connection.endpoints['sessions', 'SENDER']}/sess-1/charging_preferences"  # type: ignore[union-attr, index]
     heard = await told.emsp.call("PUT", url, sender=MS1, receiver=LOC, content={"profile_type": "GREEN"})
     assert heard.data == "NOT_POSSIBLE"
+    for wrong in ({}, {"profile_type": None}):
+        heard = await told.emsp.call("PUT", url, sender=MS1, receiver=LOC, content=wrong)
+        assert heard.status_code == 2001
     heard = await told.emsp.call(
         "PUT", url.replace("sess-1", "sess-2"), sender=MS1, receiver=LOC, content={"profile_type": "GREEN"}
     )

@@ -44,6 +44,7 @@ async def local_id(place: LocalWorld) -> int:
     return int(next(one["id"] for one in partners if one["versions_url"] == VERSIONS_URL))
 
 
+@pytest.mark.proves("X-08:chargers")
 async def test_it_joins_once_and_is_a_connected_cpo_for_everybody(place: LocalWorld) -> None:
     emsp = await place.world.join("E", ("EMSP", "NL/MS1"))
     assert ("CPO", "NL/LOC") not in await infos(emsp), "a hub without sites has no such party"
@@ -85,6 +86,7 @@ async def test_nobody_joins_as_that_party_once_it_is_there(place: LocalWorld) ->
         await place.world.join("C", ("CPO", "NL/LOC"))
 
 
+@pytest.mark.proves("R-21")
 async def test_a_location_that_it_pushes_reaches_everybody_with_its_numbers(
     place: LocalWorld, example: Callable[..., Object]
 ) -> None:

@@ -127,10 +127,11 @@ async def test_the_active_profile_is_what_the_station_says(charging: Face) -> No
     ("sender", "session_id", "told"),
     [
         pytest.param(MS1, "sess-9", "UNKNOWN_SESSION", id="no such session"),
-        pytest.param(Party("BE", "MS2"), "sess-1", "UNKNOWN_SESSION", id="somebody else's session"),
+        pytest.param(Party("BE", "MS2"), "sess-1", "REJECTED", id="somebody else's session"),
         pytest.param(Party("NL", "SC1"), "sess-1", "ACCEPTED", id="a smart charging provider"),
     ],
 )
+@pytest.mark.proves("CP-09")
 async def test_who_may_set_a_profile(charging: Face, sender: Party, session_id: str, told: str) -> None:
     heard, _ = await ask(charging, "PUT", session_id, sender)
     assert heard.data["result"] == told
@@ -162,6 +163,23 @@ async def test_no_profile_is_none_to_take_away(charging: Face) -> None:
     assert charging.stations.asked == []
 
 
+@pytest.mark.proves("CP-08")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"charging_rate_unit": "kW"}, id="a unit that is none"),
+        pytest.param({"charging_rate_unit": None}, id="no unit"),
+        pytest.param({"charging_profile_period": [{"start_period": 0, "limit": 8.15}]}, id="two decimals"),
+        pytest.param({"charging_profile_period": [{"limit": 8.1}]}, id="a period without a start"),
+        pytest.param({"min_charging_rate": 6.25}, id="two decimals of the least"),
+    ],
+)
+async def test_a_profile_that_is_none_is_2001(charging: Face, changes: Any) -> None:
+    heard, _ = await ask(charging, "PUT", "sess-1", profile={**PROFILE, **changes})
+    assert heard.status_code == 2001
+
+
+@pytest.mark.proves("CP-08")
 async def test_a_get_without_a_duration_is_refused(charging: Face) -> None:
     heard, _ = await ask(charging, "GET", "sess-1", duration="soon")
     assert heard.status_code == 2001

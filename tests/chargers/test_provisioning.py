@@ -133,6 +133,11 @@ AT = "sites[0].evses[0].connectors[0]"
         ),
         pytest.param(lambda content: content["tariffs"].append(tariff()), "tariffs[1].id", id="a tariff twice"),
         pytest.param(
+            lambda content: content["tariffs"][0]["elements"][0]["price_components"][0].update(price=Decimal(0)),
+            "tariffs[0].elements",
+            id="a free tariff that does not say so plainly",
+        ),
+        pytest.param(
             lambda content: content["tariffs"][0]["elements"][0]["price_components"][0].update(price=0.35),
             "tariffs[0].elements[0].price_components[0].price",
             id="a price that is not exact",
@@ -153,6 +158,13 @@ def test_a_fault_is_told_with_its_place(change: Callable[[Object], Any], place: 
     content = provisions()
     change(content)
     assert places(content) == [place]
+
+
+@pytest.mark.proves("TF-09")
+def test_a_free_tariff_says_so_plainly() -> None:
+    free = {"price_components": [{"type": "FLAT", "price": Decimal("0.00"), "step_size": 0}]}
+    assert faults(provisions(tariffs=[tariff(elements=[free])])) == []
+    assert places(provisions(tariffs=[tariff(elements=[free, free])])) == ["tariffs[0].elements"]
 
 
 def test_all_faults_are_told_at_once_and_what_follows_from_one_is_not() -> None:

@@ -23,6 +23,7 @@ def as_sent(content: Any) -> Any:
     return decode_json(encode_json(content))
 
 
+@pytest.mark.proves("L-23")
 async def test_a_tariff_is_told_before_the_location_that_names_it_and_both_are_valid(house: House) -> None:
     await house.keeper.provision({"tariffs": [tariff()], "sites": [depot()]})
     await house.showing.tell_all()

@@ -49,6 +49,7 @@ async def test_a_station_in_the_inbox_that_is_named_is_let_in(house: House) -> N
     assert made.secrets.keys() == {"CP-1"}
 
 
+@pytest.mark.proves("L-23")
 async def test_a_tariff_that_a_connector_names_stays(house: House) -> None:
     await house.keeper.provision(provisions())
     with pytest.raises(BadProvisions, match="DEPOT/1/A"):
