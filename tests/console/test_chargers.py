@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,7 @@ from hub.store.database import Database
 from ocpi_modules.types import encode_json
 from tests.chargers.charges import NOW, PARTY, Told, started, stopped
 from tests.chargers.sitehouse import AFAR, depot, provisions
+from tests.chargers.test_joining import open_hub
 from tests.conftest import World
 from tests.console.visitors import Visitor, said, visitor
 
@@ -85,7 +87,12 @@ async def shown(who: Visitor, path: str, *words: str) -> str:
             await asyncio.sleep(0.05)
 
 
-async def test_who_knocks_is_let_in_with_a_secret_that_is_shown_once(world: World) -> None:
+async def test_who_knocks_is_let_in_with_a_secret_that_is_shown_once(database_url: str, tmp_path: Path) -> None:
+    async with open_hub(database_url, tmp_path) as (world, address):
+        await _let_in(world, address)
+
+
+async def _let_in(world: World, address: str) -> None:
     await provision(world, sites=[depot(limits=LIMITS)])
     await knock(world, KNOCKER, OTHER)
     otto = await visitor(world, "otto", Role.OPERATOR)
@@ -100,7 +107,7 @@ async def test_who_knocks_is_let_in_with_a_secret_that_is_shown_once(world: Worl
     await otto.post(f"{STATIONS}/{OTHER}/reject", page=STATIONS)
     assert OTHER in said(await otto.get(f"{STATIONS}?state=Rejected"))
     assert KNOCKER not in said(await otto.get(f"{STATIONS}?state=Rejected"))
-    station = station16(Address(world.url.replace("http", "ws", 1) + "/ocpp", KNOCKER, secret), plugs=3)
+    station = station16(Address(address, KNOCKER, secret), plugs=3)
     await station.start()
     try:
         await _ask(otto, station, secret)
@@ -116,7 +123,7 @@ async def test_who_knocks_is_let_in_with_a_secret_that_is_shown_once(world: Worl
 async def _ask(otto: Visitor, station: Station, secret: str) -> None:
     """What a connected station is asked on its page, and where it is seen."""
     path = f"{STATIONS}/{KNOCKER}"
-    page = await shown(otto, path, "connected", "ocpp1.6", "DEPOT / 2", "3 Available")
+    page = await shown(otto, path, "connected", "Protocol OCPP 1.6", "DEPOT / 2", "3 Available")
     assert "Clock right" in page
     site = await shown(otto, f"{SITES}/DEPOT", "1 AVAILABLE", "2 AVAILABLE")
     assert "Grid 60.0 kW" in await shown(otto, f"{SITES}/DEPOT", "Grid 60.0 kW")
@@ -187,7 +194,9 @@ async def test_a_charge_that_was_kept_back_is_released_with_what_it_took(world: 
 
 async def test_a_charge_is_dropped_and_one_that_runs_is_closed(world: World) -> None:
     await charge(world)
-    await charge(world, start_key="other", session_id="S-2", state=ChargeState.ACTIVE, ended_at=None, read_at=SystemClock().now())
+    await charge(
+        world, start_key="other", session_id="S-2", state=ChargeState.ACTIVE, ended_at=None, read_at=SystemClock().now()
+    )
     otto = await visitor(world, "otto", Role.OPERATOR)
     await otto.post(f"{CHARGES}/1/drop", page=f"{CHARGES}/1", reason="a test of the fitter")
     assert "DROPPED by otto: a test of the fitter" in said(await otto.get(f"{CHARGES}/1"))
