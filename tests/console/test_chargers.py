@@ -180,6 +180,7 @@ async def test_a_charge_that_was_kept_back_is_released_with_what_it_took(world: 
     assert "reason" in said((await otto.post(f"{path}/release", 400, path, energy_kwh="9.1")).text)
     assert "energy_kwh" in said((await otto.post(f"{path}/release", 400, path, reason="x", energy_kwh="many")).text)
     await otto.post(f"{path}/release", page=path, reason="the meter was replaced", energy_kwh="9.1234")
+    await shown(otto, path, "It is billed.")
     kept = await one_charge(world, 1)
     assert (kept.state, kept.corrected_wh, kept.released_by) == (ChargeState.COMPLETED, Decimal("9123.4"), "otto")
     page = said(await otto.get(path))
