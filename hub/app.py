@@ -41,6 +41,7 @@ from hub.console.periods import PeriodDesks
 from hub.console.rendering import STATIC_PATH, Pages, asset
 from hub.console.routes import Console
 from hub.console.sign_on import SignOn
+from hub.console.sites import SiteDesks
 from hub.console.stepping import Steps
 from hub.console.telling import Teller
 from hub.console.wiring import Desks, console_routers, static_files
@@ -490,13 +491,22 @@ class Hub:
         return app
 
     def _add_chargers(self, app: FastAPI, admin_token: str | None) -> None:
+        desks = self._site_desks()
+        app.include_router(charger_router(self.chargers.gateway))
+        app.include_router(loads_router(desks.loads, admin_token))
+        app.include_router(chargers_router(desks.chargers, admin_token))
+        app.include_router(charges_router(self._charges_desk(), admin_token))
+
+    def _site_desks(self) -> SiteDesks:
         chargers, clock = self.chargers, self._clock
-        desk = ChargersDesk(chargers.keeper, chargers.sites, chargers.office, clock)
-        loads = LoadDesk(lambda: chargers.keeper.book, chargers.limits, clock, chargers.wake_loads)
-        app.include_router(charger_router(chargers.gateway))
-        app.include_router(loads_router(loads, admin_token))
-        app.include_router(chargers_router(desk, admin_token))
-        app.include_router(charges_router(ChargesDesk(chargers.charges, chargers.desk), admin_token))
+        return SiteDesks(
+            chargers=ChargersDesk(chargers.keeper, chargers.sites, chargers.office, clock),
+            loads=LoadDesk(lambda: chargers.keeper.book, chargers.limits, clock, chargers.wake_loads),
+            party=chargers.voice.party,
+        )
+
+    def _charges_desk(self) -> ChargesDesk:
+        return ChargesDesk(self.chargers.charges, self.chargers.desk)
 
     def _add_console(self, app: FastAPI, settings: Settings, url: str) -> None:
         app.mount(STATIC_PATH, static_files())
@@ -529,6 +539,8 @@ class Hub:
             lanes=self._lanes_desk(),
             quality=QualityDesk(PublicPlaces(direct)),
             doorkeeper=self._doorkeeper(settings),
+            sites=self._site_desks(),
+            charges=self._charges_desk(),
         )
         app.state.live = console.live
         for router in console_routers(console, desks, shown_accounts(settings.demo_accounts), self.sign_on):

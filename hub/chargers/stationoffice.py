@@ -10,7 +10,8 @@ import structlog
 from hub.chargers.events import Answered, Ask, Outcome, SetSecret, StationState
 from hub.chargers.sites import new_secret
 from hub.chargers.stationbook import StationBook, StationPorts
-from hub.store.chargestations import KeptConnector, KeptStation
+from hub.store.chargestations import KeptConnector, KeptStation, StationsAsked
+from hub.store.ordering import Placed
 
 ASK_WAIT_SECONDS = 30.0
 SECRET_WAIT_SECONDS = 30.0
@@ -45,6 +46,16 @@ class StationOffice:
         stations = await self._ports.stations.all()
         connectors = await self._ports.stations.connectors(station.identity for station in stations)
         return [StationSeen(station, _of(station.identity, connectors)) for station in stations]
+
+    async def page(self, asked: StationsAsked, most: int) -> list[Placed[StationSeen]]:
+        """Stations in the order that is asked for."""
+        found = await self._ports.stations.page(asked, most)
+        connectors = await self._ports.stations.connectors(one.row.identity for one in found)
+        return [Placed(StationSeen(one.row, _of(one.row.identity, connectors)), one.place) for one in found]
+
+    async def count(self) -> dict[str, int]:
+        """How many stations there are in each state."""
+        return await self._ports.stations.count()
 
     async def one(self, identity: str) -> StationSeen:
         """One station."""

@@ -69,6 +69,14 @@ NAVIGATION: tuple[Group, ...] = (
         ),
     ),
     Group(
+        "Chargers",
+        (
+            Item("Stations", "/console/stations", "plug-connected", "3"),
+            Item("Sites", "/console/sites", "map-pin", "4"),
+            Item("Charges", "/console/charges", "receipt", "5"),
+        ),
+    ),
+    Group(
         "Administration",
         (
             Item("Accounts", "/console/accounts", "users", "u", Permission.ADMINISTER),

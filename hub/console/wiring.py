@@ -16,6 +16,7 @@ from hub.console.alerts import alerts_routers
 from hub.console.alertwatch import AlertsDesk
 from hub.console.causes import CauseDesks, causes_router
 from hub.console.cdrs import cdrs_router
+from hub.console.charges import charges_router
 from hub.console.corrections import corrections_router
 from hub.console.decisions import decisions_router
 from hub.console.disputes import DisputeDesks, disputes_router
@@ -44,7 +45,9 @@ from hub.console.routes import Console
 from hub.console.search import search_router
 from hub.console.sign_on import SignOn, sign_on_router
 from hub.console.signing_in import ShownAccount, sign_in_router
+from hub.console.sites import SiteDesks, sites_router
 from hub.console.statements import statements_router
+from hub.console.stations import stations_router
 from hub.navigation.doorkeeper import Doorkeeper
 from hub.settlement.engine.corrections import CorrectionDesk
 from hub.settlement.engine.proof import ProofRoom
@@ -52,6 +55,7 @@ from hub.store.glance import Glance
 from hub.store.searches import Searches
 from hub.web.agreements import AgreementsDesk
 from hub.web.books import BooksDesk
+from hub.web.charges import ChargesDesk
 from hub.web.decisions import DecisionsDesk
 from hub.web.lanes import LanesDesk
 from hub.web.messages import MessagesDesk
@@ -88,6 +92,8 @@ class Desks:
     lanes: LanesDesk
     quality: QualityDesk
     doorkeeper: Doorkeeper
+    sites: SiteDesks
+    charges: ChargesDesk
 
 
 def console_routers(
@@ -129,6 +135,9 @@ def console_routers(
         readers_router(console, desks.doorkeeper),
         messages_router(console, desks.messages),
         lanes_router(console, desks.lanes),
+        stations_router(console, desks.sites.chargers),
+        sites_router(console, desks.sites),
+        charges_router(console, desks.charges, desks.sites.party),
         _elsewhere(console),
     ]
 

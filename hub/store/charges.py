@@ -6,17 +6,27 @@ station at a time, whichever process of the hub it came to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 from hub.store.direct import Connection, Direct, Record
+from hub.store.ordering import Order, Part, Parts, Place, Placed, placed
+from hub.store.where import where
 
 READINGS_MAX = 20_000
 OTHERS_MAX = 10
 PAGE_MAX_ROWS = 500
+
+_NUMBER = Part("number", "bigint")
+CHARGE_SORTS: Mapping[str, Parts] = {
+    "number": (_NUMBER,),
+    "started": (Part("started_at", "timestamptz"), _NUMBER),
+    "energy": (Part("energy_wh", "numeric"), _NUMBER),
+}
+CHARGES_NEWEST_FIRST = Order(CHARGE_SORTS["number"], is_descending=True)
 
 
 class ChargeState(StrEnum):
@@ -131,6 +141,18 @@ class Change:
     others: tuple[Charge, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargesAsked:
+    """Which charges are wanted, None for all; `after` is a place in their order."""
+
+    state: str | None = None
+    identity: str | None = None
+    site: str | None = None
+    evse_uid: str | None = None
+    order: Order = CHARGES_NEWEST_FIRST
+    after: Place | None = None
+
+
 Decide = Callable[[Charge | None, Sequence[Charge]], Change | None]
 """From the charge that a message is about, and others that are open at the connector, to what it changes; None changes nothing."""
 
@@ -198,6 +220,22 @@ class Charges:
     async def page(self, state: str | None, before: int, most: int) -> list[Charge]:
         """Charges, the newest first, of one state where it is given; with numbers below `before` (0: all)."""
         return _charges(await self._direct.fetch(_PAGE, state, before, most))
+
+    async def listed(self, asked: ChargesAsked, most: int) -> list[Placed[Charge]]:
+        """Charges in their order."""
+        clauses = (
+            ("state = ?", asked.state),
+            ("identity = ?", asked.identity),
+            ("site = ?", asked.site),
+            ("evse_uid = ?", asked.evse_uid),
+            asked.order.behind(asked.after),
+        )
+        condition, values = where(clauses)
+        rows = await self._direct.fetch(
+            f"select {_ALL}, {asked.order.place} from charge {condition} order by {asked.order.by} limit {int(most)}",
+            *values,
+        )
+        return placed(rows, lambda row: Charge(**{name: row[name] for name in _COLUMNS}))
 
     async def count(self) -> dict[str, int]:
         """How many charges there are in each state but those that were billed."""

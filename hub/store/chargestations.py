@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from hub.store.direct import Connection, Direct, Record
+from hub.store.ordering import Order, Part, Parts, Place, Placed, lowest_without, placed
+from hub.store.where import where
 from ocpi_modules.types import decode_json, encode_json
 
 STATIONS_MAX = 50_000
@@ -23,6 +25,26 @@ FEATURE_MAX_CHARACTERS = 1_000
 INBOX_LOCK = 2_210_061
 
 PENDING = "Pending"
+
+_IDENTITY = Part("identity")
+STATION_SORTS: Mapping[str, Parts] = {
+    "identity": (_IDENTITY,),
+    "heard": (lowest_without("heard_at", "timestamptz"), _IDENTITY),
+    "connected": (lowest_without("connected_at", "timestamptz"), _IDENTITY),
+    "clock": (Part("clock_offset_milliseconds", "bigint"), _IDENTITY),
+}
+STATIONS_BY_IDENTITY = Order(STATION_SORTS["identity"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationsAsked:
+    """Which stations are wanted, None for all; `part` stands in their identity, `after` is a place in their order."""
+
+    part: str | None = None
+    state: str | None = None
+    is_connected: bool | None = None
+    order: Order = STATIONS_BY_IDENTITY
+    after: Place | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +155,27 @@ class ChargeStations:
         return [
             KeptStation(**row) for row in await self._direct.fetch(f"{_STATION} order by identity limit {STATIONS_MAX}")
         ]
+
+    async def page(self, asked: StationsAsked, most: int) -> list[Placed[KeptStation]]:
+        """Stations in their order."""
+        clauses = (
+            ("strpos(lower(identity), lower(?)) > 0", asked.part),
+            ("state = ?", asked.state),
+            ("(connection <> '') = ?", asked.is_connected),
+            asked.order.behind(asked.after),
+        )
+        condition, values = where(clauses)
+        rows = await self._direct.fetch(
+            f"select {', '.join(_COLUMNS)}, {asked.order.place} from charge_station {condition} "
+            f"order by {asked.order.by} limit {int(most)}",
+            *values,
+        )
+        return placed(rows, lambda row: KeptStation(**{name: row[name] for name in _COLUMNS}))
+
+    async def count(self) -> dict[str, int]:
+        """How many stations there are in each state."""
+        rows = await self._direct.fetch("select state, count(*) as count from charge_station group by state")
+        return {row["state"]: row["count"] for row in rows}
 
     async def one(self, identity: str) -> KeptStation | None:
         """A station; None where nobody knows it."""

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from hub.chargers.events import Ask, Outcome, Reset, SetAvailability, Spot, Unlock
+from hub.chargers.events import Ask, Outcome, Reset, SetAvailability, Spot, StationState, Unlock
 from hub.chargers.provisioning import IDENTITY_MAX_CHARACTERS, NOTE_MAX_CHARACTERS, BadProvisions, decode_provisions
 from hub.chargers.sites import Imported, SiteKeeper, content_of
 from hub.chargers.stationoffice import StationOffice, StationSeen
 from hub.clock import Clock
 from hub.store.chargesites import ChargeSites, KeptEvse, KeptThing
-from hub.store.chargestations import KeptConnector
+from hub.store.chargestations import STATION_SORTS, STATIONS_BY_IDENTITY, KeptConnector, StationsAsked
 from hub.web.admin import admin_routes
 from hub.web.asked import Asked
-from hub.web.listing import Actor
+from hub.web.listing import Actor, Filters, Page, Text, asked_order, placed_page
 from hub.web.ocpi import read_body
 from ocpi_modules.envelope import write_envelope
 from ocpi_modules.errors import ClientFault, InvalidParameters, UnknownPath
@@ -66,6 +67,27 @@ class AvailabilityAsked(SpotAsked):
     """Whether something may be used."""
 
     is_operative: bool
+
+
+StationSort = Literal["identity", "-identity", "heard", "-heard", "connected", "-connected", "clock", "-clock"]
+
+
+class StationFilters(Filters):
+    """Which stations are wanted: `identity` stands anywhere in theirs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    identity: Text | None = None
+    state: StationState | None = None
+    is_connected: bool | None = None
+    sort: StationSort | None = None
+
+    def asked(self) -> StationsAsked:
+        """The same for the store. Raises InvalidParameters for a cursor that is none."""
+        order, after = asked_order(STATION_SORTS, self, STATIONS_BY_IDENTITY)
+        return StationsAsked(
+            part=self.identity, state=self.state, is_connected=self.is_connected, order=order, after=after
+        )
 
 
 class BlockedAsked(Asked):
@@ -195,7 +217,10 @@ class ChargersDesk:
         kept = await self.sites.load()
         evses = await self.sites.evses()
         present = sorted((one for one in kept.sites.values() if not one.is_gone), key=lambda one: one.id)
-        return [show_site(one, [evse for evse in evses if evse.site == one.id]) for one in present]
+        by_site = defaultdict[str, list[KeptEvse]](list)
+        for evse in evses:
+            by_site[evse.site].append(evse)
+        return [show_site(one, by_site[one.id]) for one in present]
 
     async def show_site(self, site_id: str) -> SiteShown:
         """One site. Raises UnknownPath (404)."""
@@ -210,6 +235,17 @@ class ChargersDesk:
     async def show_tariff(self, tariff_id: str) -> TariffShown:
         """One tariff. Raises UnknownPath (404)."""
         return show_tariff(present_one((await self.sites.load()).tariffs.get(tariff_id), "tariff"))
+
+    async def stations(self, filters: StationFilters) -> Page[StationShown]:
+        """A page of stations."""
+        asked = filters.asked()
+        return placed_page(await self.office.page(asked, filters.limit + 1), filters.limit, show_station, asked.order)
+
+    async def station(self, identity: str) -> StationWholeShown:
+        """One station, with what it said that it can. Raises UnknownPath (404)."""
+        with missing_told():
+            shown = show_station(await self.office.one(identity))
+            return StationWholeShown(**dict(shown), features=await self.office.features(identity))
 
 
 def _body(what: str) -> dict[str, Any]:
@@ -260,7 +296,7 @@ def _add_sites(router: APIRouter, desk: ChargersDesk) -> None:
     @router.post("/sites/{site_id}/evses/{uid}/blocked", status_code=204)
     async def block(site_id: ObjectId, uid: ObjectId, asked: BlockedAsked) -> None:
         """Say that something stands before an EVSE, or does not any more; while a car charges there it is told as CHARGING."""
-        with _told():
+        with missing_told():
             await desk.office.block(site_id, uid, asked.actor if asked.is_blocked else "")
 
 
@@ -300,33 +336,31 @@ def _add_stations(router: APIRouter, desk: ChargersDesk) -> None:
     @router.get("/stations/{identity}")
     async def show_one(identity: Identity) -> StationWholeShown:
         """One station, with what it said that it can."""
-        with _told():
-            shown = show_station(await desk.office.one(identity))
-            return StationWholeShown(**dict(shown), features=await desk.office.features(identity))
+        return await desk.station(identity)
 
     @router.post("/stations/{identity}", status_code=201)
     async def accept(identity: Identity, asked: AcceptAsked | None = None) -> SecretMade:
         """Let a station in that is in the inbox or was rejected: the answer holds its secret, which is not shown again."""
-        with _told():
+        with missing_told():
             secret = await desk.office.accept(identity, asked.note if asked else None)
             return SecretMade(identity=identity, secret=secret)
 
     @router.post("/stations/{identity}/reject", status_code=204)
     async def reject(identity: Identity) -> None:
         """Keep a station out."""
-        with _told():
+        with missing_told():
             await desk.office.reject(identity)
 
     @router.delete("/stations/{identity}", status_code=204)
     async def drop(identity: Identity) -> None:
         """Forget a station; if it knocks again it is in the inbox."""
-        with _told():
+        with missing_told():
             await desk.office.drop(identity)
 
     @router.post("/stations/{identity}/secret")
     async def rotate(identity: Identity) -> RotationShown:
         """Give a station a new secret over its own connection. Both secrets are good until it has used the new one."""
-        with _told():
+        with missing_told():
             done = await desk.office.rotate(identity)
         answered = done.outcome.answered.value
         return RotationShown(identity=identity, answered=answered, said=done.outcome.said, secret=done.secret)
@@ -334,7 +368,7 @@ def _add_stations(router: APIRouter, desk: ChargersDesk) -> None:
 
 def _add_questions(router: APIRouter, desk: ChargersDesk) -> None:
     async def ask(identity: str, question: Ask) -> OutcomeShown:
-        with _told():
+        with missing_told():
             return show_outcome(await desk.office.ask(identity, question))
 
     @router.post("/stations/{identity}/reset")
@@ -399,7 +433,8 @@ def present_one(one: KeptThing | None, what: str) -> KeptThing:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def missing_told() -> Iterator[None]:
+    """Whoever asks for something that is not there gets UnknownPath (404)."""
     try:
         yield
     except LookupError as missing:

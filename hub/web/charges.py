@@ -8,18 +8,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from hub.chargers.billing import cdr_id
 from hub.chargers.chargedesk import ChargeDesk
 from hub.chargers.closing import Decision, NotQuarantined
-from hub.store.charges import PAGE_MAX_ROWS, Charge, Charges, ChargeState
+from hub.store.charges import (
+    CHARGE_SORTS,
+    CHARGES_NEWEST_FIRST,
+    PAGE_MAX_ROWS,
+    Charge,
+    Charges,
+    ChargesAsked,
+    ChargeState,
+)
 from hub.web.admin import admin_routes
 from hub.web.asked import Asked
 from hub.web.decisions import CONFLICT, read_place
-from hub.web.listing import PAGE_ROWS, Actor, After, Limit, Page, page_of
+from hub.web.listing import PAGE_ROWS, Actor, After, Filters, Limit, Page, Text, asked_order, page_of, placed_page
 from ocpi_modules.errors import ClientFault, UnknownPath
 from ocpi_modules.types import INT_MAX, DateTime, String
 
@@ -39,6 +48,33 @@ ChargeNumber = Annotated[int, Path(ge=1, le=INT_MAX)]
 Reason = Annotated[str, String(REASON_MAX_CHARACTERS), AfterValidator(_said)]
 
 
+ChargeSort = Literal["number", "-number", "started", "-started", "energy", "-energy"]
+
+
+class ChargeFilters(Filters):
+    """Which charges are wanted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    state: ChargeState | None = None
+    station: Text | None = None
+    site: Text | None = None
+    evse_uid: Text | None = None
+    sort: ChargeSort | None = None
+
+    def asked(self) -> ChargesAsked:
+        """The same for the store. Raises InvalidParameters for a cursor that is none."""
+        order, after = asked_order(CHARGE_SORTS, self, CHARGES_NEWEST_FIRST)
+        return ChargesAsked(
+            state=self.state,
+            identity=self.station,
+            site=self.site,
+            evse_uid=self.evse_uid,
+            order=order,
+            after=after,
+        )
+
+
 class DecisionAsked(Asked):
     """Who decides, and why."""
 
@@ -55,7 +91,7 @@ class ReleaseAsked(DecisionAsked):
 class ChargeShown(BaseModel):
     """A charge. `energy_kwh`: what was taken; of one that is QUARANTINED what is proposed. `flags`: what is odd about it, and decisions.
 
-    `corrected_kwh`: what somebody released it with. `is_cdr_told`: whether its CDR is on its way.
+    `corrected_kwh`: what somebody released it with. `cdr_id`: of its CDR, null where none is made; `is_cdr_told`: whether it is on its way.
     """
 
     number: int
@@ -76,6 +112,7 @@ class ChargeShown(BaseModel):
     corrected_kwh: Decimal | None
     stop_reason: str
     flags: list[str]
+    cdr_id: str | None
     is_cdr_told: bool
 
 
@@ -90,6 +127,11 @@ class ChargesDesk:
         """A page of charges, the newest first."""
         found = await self.charges.page(state, before, min(limit, PAGE_MAX_ROWS) + 1)
         return page_of(found, min(limit, PAGE_MAX_ROWS), show_charge, lambda one: (str(one.number),))
+
+    async def listed(self, filters: ChargeFilters) -> Page[ChargeShown]:
+        """A page of charges in the order that is asked for."""
+        asked = filters.asked()
+        return placed_page(await self.charges.listed(asked, filters.limit + 1), filters.limit, show_charge, asked.order)
 
     async def one(self, number: int) -> ChargeShown:
         """A charge. Raises UnknownPath (404)."""
@@ -185,5 +227,6 @@ def show_charge(charge: Charge) -> ChargeShown:
         corrected_kwh=None if charge.corrected_wh is None else charge.corrected_wh / WH_PER_KWH,
         stop_reason=charge.stop_reason,
         flags=charge.flags.splitlines(),
+        cdr_id=None if charge.cdr is None else cdr_id(charge),
         is_cdr_told=charge.is_cdr_told,
     )
