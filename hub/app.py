@@ -20,12 +20,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub import __version__
+from hub.chargers import passwords
 from hub.chargers.gateway import charger_router
 from hub.chargers.localparty import LocalCpo
 from hub.chargers.stationbook import StationRules
 from hub.chargers.whole import Chargers, ChargerTerms, Outside
 from hub.clock import Clock, SystemClock
-from hub.console import passwords
 from hub.console.accounts import read_grants
 from hub.console.alertwatch import LOOK_SECONDS, AlertsDesk, AlertWatch, Badge, Sources
 from hub.console.causes import CauseDesks

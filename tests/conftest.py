@@ -21,6 +21,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from pydantic import SecretStr
 
 from hub.app import create_app
+from hub.chargers import passwords as of_stations
 from hub.clock import Clock
 from hub.console import passwords
 from hub.demo.party import DemoPlatform, role
@@ -50,6 +51,7 @@ structlog.configure(
 # a password costs a tenth of a second on purpose: tests/console/test_signing_in.py looks at that, all others need not pay it
 SHIPPED_HASHER = passwords.hasher
 passwords.hasher = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+of_stations.hasher = passwords.hasher
 
 YOUNG_OBJECTS_MAX = 20_000
 HUB = Party("NL", "HUB")

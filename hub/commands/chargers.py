@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hub.chargers import passwords
 from hub.chargers.provisioning import BadProvisions, decode_provisions
 from hub.chargers.sites import Imported, Ports, SiteKeeper
 from hub.clock import Clock
-from hub.console import passwords
 from hub.store.chargesites import ChargeSites
 from hub.store.chargestations import ChargeStations, KeptStation
 from hub.store.database import Database

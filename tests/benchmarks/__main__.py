@@ -23,6 +23,7 @@ from tests.benchmarks.price import price
 from tests.benchmarks.ruler import measure_ruler
 from tests.benchmarks.settle import FULL_CDRS, QUICK_CDRS, settle
 from tests.benchmarks.stage import Options, say
+from tests.benchmarks.stations import stations
 
 BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
     "status-patch": writes.status_patch,
@@ -39,6 +40,7 @@ BENCHMARKS: Mapping[str, Callable[[Options], Report]] = {
     "map-queries": map_queries,
     "map-latency": map_latency,
     "loads": loads,
+    "stations": stations,
 }
 
 
@@ -68,7 +70,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _options(cores: Cores, asked: argparse.Namespace) -> Options:
     objects = FULL_OBJECTS if asked.full else asked.objects
-    return Options(cores, asked.seconds, asked.repeats, objects, FULL_CDRS if asked.full else asked.cdrs)
+    cdrs = FULL_CDRS if asked.full else asked.cdrs
+    return Options(cores, asked.seconds, asked.repeats, objects, cdrs, asked.stations)
 
 
 def _run(name: str, options: Options) -> Report:
@@ -95,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         default=QUICK_CDRS,
         help=f"how many CDRs are settled, or shown in the console ({QUICK_CDRS})",
     )
+    parser.add_argument("--stations", type=int, default=300, help="how many charge points are connected (300)")
     parser.add_argument("--full", action="store_true", help="crawl and search a million, settle and show a million")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/reference/performance.md")
     return parser

@@ -7,6 +7,7 @@ One process, an origin of its own (a port) for each of COUNT platforms. What a p
     GET /counts           how many pushes each platform got
     GET /seen             the pushes of each platform: CLOCK_MONOTONIC time, id of the object, last `last_updated` in it
     GET /bodies           the last body under every path, by platform
+    GET /posts            the bodies of all POSTs, by platform
     GET /forget           begin again
     GET /hang/N           platform N takes requests and answers none, until
     GET /release          it answers all of them
@@ -47,12 +48,13 @@ _EMPTY = b'{"data":[],"status_code":1000,' + _STAMP + b"}"
 
 @dataclass(slots=True)
 class Platform:
-    """One platform and what reached it: (time, id, last_updated) of every push, and the last body under each path."""
+    """One platform and what reached it: (time, id, last_updated) of every push, the last body under each path, and all that was posted."""
 
     port: int
     scheme: str
     pushes: list[tuple[float, str, str]] = field(default_factory=list)
     bodies: dict[str, str] = field(default_factory=dict)
+    posts: list[str] = field(default_factory=list)
     is_hanging: bool = False
     held: list[Callable[[], None]] = field(default_factory=list)
 
@@ -112,6 +114,8 @@ class Connection(asyncio.Protocol):
             self._reply(head, self._platform.describe(path.decode()))
             return
         self._platform.take(path.decode(), body)
+        if method == b"POST":
+            self._platform.posts.append(body.decode())
         if self._platform.is_hanging:
             self._platform.held.append(lambda: self._reply(head, _DONE))
             return
@@ -141,6 +145,7 @@ class Control:
             for platform in self.platforms:
                 platform.pushes.clear()
                 platform.bodies.clear()
+                platform.posts.clear()
         return self._told().get(word, lambda: None)()
 
     def _told(self) -> dict[str, Callable[[], Any]]:
@@ -150,6 +155,7 @@ class Control:
             "hanging": lambda: [platform.is_hanging for platform in self.platforms],
             "seen": lambda: [platform.pushes for platform in self.platforms],
             "bodies": lambda: [platform.bodies for platform in self.platforms],
+            "posts": lambda: [platform.posts for platform in self.platforms],
         }
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -37,13 +37,14 @@ PAGE_OBJECTS = 500
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How much is measured: seconds and repeats of each round, how many objects are crawled, how many CDRs are settled."""
+    """How much is measured: seconds and repeats of each round, how many objects are crawled, CDRs settled, charge points connected."""
 
     cores: Cores
     seconds: float = 3.0
     repeats: int = 3
     objects: int = 100_000
     cdrs: int = 10_000
+    stations: int = 300
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from hub.chargers import passwords
 from hub.chargers.events import Answered, Ask, Boot, Outcome, Spot, StatusTold
 from hub.chargers.showing import Showing
 from hub.chargers.sites import Ports, SiteKeeper
 from hub.chargers.stationbook import GraceWatch, StationBook, StationPorts, StationRules
 from hub.chargers.stationoffice import StationOffice
-from hub.console import passwords
 from hub.store.chargesites import ChargeSites
 from hub.store.chargestations import ChargeStations
 from hub.store.database import Database

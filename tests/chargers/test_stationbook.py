@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from hub.chargers import passwords
 from hub.chargers.events import (
     Alarm,
     Answered,
@@ -21,7 +22,6 @@ from hub.chargers.events import (
 )
 from hub.chargers.logins import WRONG_PER_MINUTE_MAX, Logins
 from hub.chargers.stationbook import HERE_EVERY_SECONDS
-from hub.console import passwords
 from hub.store import chargestations
 from hub.store.database import Database
 from tests.chargers.sitehouse import AFAR, BOOT, LOOPBACK, House, SetClock, depot, plug
