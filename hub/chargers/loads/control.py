@@ -27,6 +27,7 @@ from hub.chargers.places import Plug, Site, SiteBook
 from hub.clock import Clock
 
 STEP_SECONDS = 10.0
+PAUSE_SECONDS = 1.0
 ASK_WAIT_SECONDS = 8.0
 SETTLE_SECONDS = 10
 """A car follows a set-point within so long; readings from before it say nothing of it."""
@@ -108,6 +109,8 @@ class LoadControl:
         """One control step of every site with limits. A fault at one of them is logged and costs the others nothing."""
         sites = [site for site in self._ports.book().sites.values() if site.limits is not None]
         self._sites = {site.id: self._sites.get(site.id) or _SiteControl(self._ports, self._ask) for site in sites}
+        if not sites:
+            return
         charges, connected = await self._ports.charges(), await self._ports.connected()
         await asyncio.gather(*(self._step(site, charges, connected) for site in sites))
 
@@ -130,6 +133,7 @@ class LoadControl:
                 await self.step()
             except Exception as exc:  # the database is away: the next step tries again
                 _log.warning("load_steps_failed", error=type(exc).__name__)
+            await asyncio.sleep(min(PAUSE_SECONDS, self._step_seconds))  # however often it is woken
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), self._step_seconds)
 
