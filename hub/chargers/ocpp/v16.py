@@ -21,6 +21,7 @@ from hub.chargers.events import (
     Metered,
     MeterValue,
     Outcome,
+    Permit,
     ReadFeatures,
     RemoteStart,
     RemoteStop,
@@ -95,13 +96,13 @@ class Link16(Link, ChargePoint):
     async def on_authorize(self, said: Words) -> Answers:
         """May somebody charge?"""
         permit = await self.desk.authorise(self.identity, IdToken(said["idTag"]), None)
-        return {"idTagInfo": permit_words(permit, "expiryDate")}
+        return {"idTagInfo": tag_info(permit)}
 
     @on("StartTransaction")
     async def on_start_transaction(self, said: Words) -> Answers:
         """Somebody charges."""
         answer = await self.desk.started(self.identity, self._read_started(said))
-        return {"transactionId": answer.number, "idTagInfo": permit_words(answer.permit, "expiryDate")}
+        return {"transactionId": answer.number, "idTagInfo": tag_info(answer.permit)}
 
     @on("MeterValues")
     async def on_meter_values(self, said: Words) -> Answers:
@@ -113,7 +114,7 @@ class Link16(Link, ChargePoint):
     async def on_stop_transaction(self, said: Words) -> Answers:
         """Somebody has charged."""
         permit = await self.desk.stopped(self.identity, self._read_stopped(said))
-        return {} if permit is None else {"idTagInfo": permit_words(permit, "expiryDate")}
+        return {} if permit is None else {"idTagInfo": tag_info(permit)}
 
     @on("DataTransfer")
     async def on_data_transfer(self, said: Words) -> Answers:
@@ -362,3 +363,9 @@ async def change_all(pairs: Any, call: Call) -> Outcome:
         if not outcome.is_good:
             return Outcome(outcome.answered, said=f"{key}: {outcome.said}")
     return outcome
+
+
+def tag_info(permit: Permit) -> Answers:
+    """IdTagInfo; the group of the token is its parent."""
+    group = {"parentIdTag": permit.group} if permit.group else {}
+    return permit_words(permit, "expiryDate") | group

@@ -497,8 +497,9 @@ def read_event(said: Words) -> Alarm:
 
 
 def token_info(permit: Permit) -> Answers:
-    """IdTokenInfoType."""
-    return permit_words(permit, "cacheExpiryDateTime")
+    """IdTokenInfoType; a group is the hub's word about a token, so that its type is Central."""
+    group = {"groupIdToken": {"idToken": permit.group, "type": "Central"}} if permit.group else {}
+    return permit_words(permit, "cacheExpiryDateTime") | group
 
 
 def token_words(token: IdToken) -> Answers:
