@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ROWS = ROOT / "tests" / "conformance" / "rows.toml"
 PAGE = ROOT / "docs" / "reference" / "conformance.md"
 PICTURE = ROOT / "docs" / "pictures" / "conformance.svg"
-PACKAGES = {"chargers": "hub/chargers", "pricer": "hub/pricing"}  # what a row may wait for, and where it will stand
+# what a row may wait for, and where it will stand
+PACKAGES = {"chargers": "hub/chargers", "pricer": "hub/pricing", "reserved": "hub/chargers/reserved"}
 SHOWN_FILES_MAX = 3
 
 # --- what is asked ---------------------------------------------------------------------------
