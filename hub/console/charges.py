@@ -15,10 +15,10 @@ from hub.console.stations import site_path, station_path
 from hub.store.charges import ChargeState
 from hub.web.charges import (
     REASON_MAX_CHARACTERS,
+    ChargeDecisionAsked,
     ChargeFilters,
     ChargesDesk,
     ChargeShown,
-    DecisionAsked,
     ReleaseAsked,
 )
 from ocpi_modules.parties import Party
@@ -120,14 +120,14 @@ def _add_decisions(router: APIRouter, console: Console, desk: ChargesDesk) -> No
     @router.post("/charges/{number}/drop")
     async def drop(request: Request, number: Number, reason: Reason = "") -> Response:
         person = console.person(request, Permission.OPERATE)
-        await desk.drop(number, validated(DecisionAsked, {"actor": person.name, "reason": reason}))
+        await desk.drop(number, validated(ChargeDecisionAsked, {"actor": person.name, "reason": reason}))
         await console.gate.note(request, person, "charge_dropped", str(number), reason=reason)
         return done(charge_path(number), "The charge is never billed.")
 
     @router.post("/charges/{number}/close")
     async def close(request: Request, number: Number, reason: Reason = "") -> Response:
         person = console.person(request, Permission.OPERATE)
-        await desk.close(number, validated(DecisionAsked, {"actor": person.name, "reason": reason}))
+        await desk.close(number, validated(ChargeDecisionAsked, {"actor": person.name, "reason": reason}))
         await console.gate.note(request, person, "charge_closed", str(number), reason=reason)
         return done(charge_path(number), "The charge is over. What it took is looked at, and kept back for a decision.")
 

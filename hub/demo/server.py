@@ -38,8 +38,7 @@ class QuietServer(uvicorn.Server):
         """Accept no more, let what is being answered finish within STOP_WAIT_SECONDS, then cut."""
         for server in self.servers:
             server.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
+        await asyncio.sleep(POLL_SECONDS)  # what was accepted in the last moment shows itself
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_WAIT_SECONDS):
                 await self._until_quiet()
@@ -47,7 +46,9 @@ class QuietServer(uvicorn.Server):
             task.cancel()
 
     async def _until_quiet(self) -> None:
-        while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 - uvicorn has no event
+        while self.server_state.connections or self.server_state.tasks:  # uvicorn has no event
+            for connection in list(self.server_state.connections):
+                connection.shutdown()
             await asyncio.sleep(POLL_SECONDS)
 
 

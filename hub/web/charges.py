@@ -75,14 +75,14 @@ class ChargeFilters(Filters):
         )
 
 
-class DecisionAsked(Asked):
+class ChargeDecisionAsked(Asked):
     """Who decides, and why."""
 
     actor: Actor
     reason: Reason
 
 
-class ReleaseAsked(DecisionAsked):
+class ReleaseAsked(ChargeDecisionAsked):
     """A release; `energy_kwh`: what is to be billed, where it is not what was proposed."""
 
     energy_kwh: Annotated[Decimal, Field(ge=0, le=CORRECTED_MAX_KWH, decimal_places=DECIMALS_MAX)] | None = None
@@ -146,14 +146,14 @@ class ChargesDesk:
         except NotQuarantined as refused:
             raise ClientFault(str(refused), http_status=CONFLICT) from refused
 
-    async def drop(self, number: int, asked: DecisionAsked) -> ChargeShown:
+    async def drop(self, number: int, asked: ChargeDecisionAsked) -> ChargeShown:
         """Never bill a charge. Raises UnknownPath (404), and ClientFault (409) where it was not kept back."""
         try:
             return _shown(await self.desk.drop(number, Decision(actor=asked.actor, reason=asked.reason)))
         except NotQuarantined as refused:
             raise ClientFault(str(refused), http_status=CONFLICT) from refused
 
-    async def close(self, number: int, asked: DecisionAsked) -> ChargeShown:
+    async def close(self, number: int, asked: ChargeDecisionAsked) -> ChargeShown:
         """Close a charge that runs. Raises UnknownPath (404), and ClientFault (409) where it is over."""
         try:
             return _shown(await self.desk.close(number, Decision(actor=asked.actor, reason=asked.reason)))
@@ -190,12 +190,12 @@ def _add_decisions(router: APIRouter, desk: ChargesDesk) -> None:
         return await desk.release(number, asked)
 
     @router.post("/charges/{number}/drop")
-    async def drop(number: ChargeNumber, asked: DecisionAsked) -> ChargeShown:
+    async def drop(number: ChargeNumber, asked: ChargeDecisionAsked) -> ChargeShown:
         """Never bill a charge that was kept back."""
         return await desk.drop(number, asked)
 
     @router.post("/charges/{number}/close")
-    async def close(number: ChargeNumber, asked: DecisionAsked) -> ChargeShown:
+    async def close(number: ChargeNumber, asked: ChargeDecisionAsked) -> ChargeShown:
         """Close a charge that runs and whose station will say no more; it is kept back then, for a decision."""
         return await desk.close(number, asked)
 

@@ -147,10 +147,13 @@ async def test_each_order_is_the_same_page_by_page_as_at_once(desk: Clearing) ->
 async def test_held_cdrs_are_sorted_like_all(desk: Clearing) -> None:
     for sort in ("-claimed", "claimed", "difference", "-received"):
         held = [row for row in (await desk.get("cdrs", sort=sort))["items"] if row["disposition"] == "HOLD"]
-        assert (await desk.get("cdrs", sort=sort, disposition="HOLD"))["items"] == held, sort
+        whole = (await desk.get("cdrs", sort=sort, disposition="HOLD"))["items"]
+        assert names(whole) == names(held), sort
         page = await desk.get("cdrs", sort=sort, disposition="HOLD", limit=2)
         behind = await desk.get("cdrs", sort=sort, disposition="HOLD", after=page["next"])
-        assert page["items"] + behind["items"] == held, sort
+        assert names(page["items"] + behind["items"]) == names(held), (
+            sort
+        )  # one may be examined anew between two questions
     assert len(held) == 4
 
 
