@@ -82,7 +82,7 @@ def _evses(site: Site, tree: Tree) -> Iterator[Evse]:
 
 
 def _evse(node: Node, plugs: tuple[Plug, ...], connectors: Sequence[Object]) -> Evse:
-    phases = max(_phases(one) for one in connectors)
+    phases = max(phases_of(one) for one in connectors)
     return Evse(
         uid=plugs[0].evse_uid,
         station=plugs[0].station,
@@ -94,8 +94,9 @@ def _evse(node: Node, plugs: tuple[Plug, ...], connectors: Sequence[Object]) -> 
     )
 
 
-def _phases(connector: Object) -> int:
-    return _PHASES.get(str(connector["power_type"]), 3)
+def phases_of(connector: Object) -> int:
+    """Over how many phases a connector gives its current; three where it does not say."""
+    return _PHASES.get(str(connector.get("power_type")), 3)
 
 
 def _most(connector: Object, volts: int) -> int:
@@ -105,4 +106,4 @@ def _most(connector: Object, volts: int) -> int:
         watts = Decimal(str(power or connector["max_voltage"] * connector["max_amperage"]))
         return int(watts * TENTHS // (volts * 3))
     most = int(Decimal(str(connector["max_amperage"])) * TENTHS)
-    return most if power is None else min(most, int(Decimal(str(power)) * TENTHS // (volts * _phases(connector))))
+    return most if power is None else min(most, int(Decimal(str(power)) * TENTHS // (volts * phases_of(connector))))

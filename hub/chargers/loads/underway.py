@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from hub.chargers.events import Spot, TransactionRef
-from hub.chargers.loads.charges import ActiveCharge
+from hub.chargers.loads.charges import ActiveCharge, phases_of
+from hub.chargers.loads.tree import VOLTS
 from hub.chargers.profiles import partner_limit
+from hub.chargers.settling import place_of
 from hub.clock import Clock
 from hub.store.chargecommands import ChargeCommands
 from hub.store.charges import Charge, Charges
 from ocpi_modules.types import decode_json
 
 UNKNOWN_POWER_W = 22_000
-VOLTS = Decimal(230)
-_PHASES = {"AC_1_PHASE": 1, "AC_2_PHASE": 2, "AC_2_PHASE_SPLIT": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,8 @@ class Underway:
 
 def active_charge(charge: Charge, profile: str | None, now: datetime) -> ActiveCharge:
     """A charge as load management sees it; `profile` is the ChargingProfile that a partner set (JSON)."""
-    place: dict[str, Any] = decode_json(charge.place.encode()) if charge.place else {}
-    phases = _PHASES.get(place.get("connector", {}).get("power_type", ""), 3)
+    place = place_of(charge)
+    phases = phases_of(place.get("connector", {}))
     return ActiveCharge(
         number=charge.number,
         station=charge.identity,
