@@ -19,6 +19,7 @@ import structlog
 from ocpp.charge_point import ChargePoint
 
 from hub.chargers.events import (
+    Alarm,
     Answered,
     Ask,
     AskSchedule,
@@ -228,6 +229,11 @@ class Link(ChargePoint):
     def trigger(self, action: str) -> None:
         """A message of this action is to come although the station is not accepted yet."""
         self._triggered[action] = self.clock.now() + timedelta(seconds=TRIGGERED_SECONDS)
+
+    async def _tell_progress(self, kind: str, said: Words) -> dict[str, Any]:
+        """How something goes that takes a while, for the operators."""
+        await self.desk.alarmed(self.identity, Alarm(kind=kind, info=said["status"]))
+        return {}
 
     # --- reading ---
 

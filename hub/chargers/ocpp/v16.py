@@ -158,10 +158,6 @@ class Link16(Link, ChargePoint):
         """How an upload goes."""
         return await self._tell_progress("LogStatusNotification", said)
 
-    async def _tell_progress(self, kind: str, said: Words) -> Answers:
-        await self.desk.alarmed(self.identity, Alarm(kind=kind, info=said["status"]))
-        return {}
-
     def _read_started(self, said: Words) -> Started:
         return Started(
             spot=read_spot(said),

@@ -248,10 +248,6 @@ class Link2(Link):
         """The hub has no certificates of cars."""
         return {"status": "Failed", "exiResponse": ""}
 
-    async def _tell_progress(self, kind: str, said: Words) -> Answers:
-        await self.desk.alarmed(self.identity, Alarm(kind=kind, info=said["status"]))
-        return {}
-
     async def _tell_transaction(self, said: Words) -> Permit | None:
         now = self.clock.now()
         match said["eventType"]:
