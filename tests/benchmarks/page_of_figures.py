@@ -1,9 +1,9 @@
-"""The generated part of `docs/reference/performance.md`: the figures of the last run that was written down."""
+"""The generated part of `docs/reference/performance.md`: for each benchmark the figures of its last run that was written down."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,30 +15,44 @@ from tests.benchmarks.stage import Options
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "performance.md"
 BEGIN, END = "<!-- figures: begin (written by dev.py bench --write) -->", "<!-- figures: end -->"
 
-_BETWEEN = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+_BETWEEN = re.compile(f"{re.escape(BEGIN)}(.*){re.escape(END)}", re.DOTALL)
+_SECTION = re.compile(r"^### (\S+)\n\n(.*?)(?=^### |\Z)", re.DOTALL | re.MULTILINE)
 
 
 def write_page(reports: Sequence[Report], ruler: Ruler, options: Options) -> None:
-    """Put the figures of a run into the page, in place of those of the run before."""
-    PAGE.write_text(with_figures(PAGE.read_text(), figures_of(reports, ruler, options)))
+    """Put the figures of a run into the page, each benchmark's in place of those of its run before."""
+    head = head_of(ruler, options)
+    PAGE.write_text(with_figures(PAGE.read_text(), {report.name: figures_of(report, head) for report in reports}))
 
 
-def with_figures(page: str, figures: str) -> str:
-    """The page with these figures between its markers. Raises ValueError when it has no markers."""
-    if not _BETWEEN.search(page):
+def with_figures(page: str, figures: Mapping[str, str]) -> str:
+    """The page with these figures, by benchmark, between its markers; others stay. Raises ValueError when it has no markers."""
+    between = _BETWEEN.search(page)
+    if between is None:
         raise ValueError("the page has no markers for the figures")
-    return _BETWEEN.sub(lambda _: f"{BEGIN}\n\n{figures}\n\n{END}", page)
+    sections = {**sections_of(between[1]), **figures}
+    text = "\n\n".join(f"### {name}\n\n{section}" for name, section in sections.items())
+    return _BETWEEN.sub(lambda _: f"{BEGIN}\n\n{text}\n\n{END}", page)
 
 
-def figures_of(reports: Sequence[Report], ruler: Ruler, options: Options) -> str:
-    """Everything that a run found, with its date and the machine in words."""
+def sections_of(text: str) -> dict[str, str]:
+    """The figures that stand there, by benchmark, in their order."""
+    return {name: section.strip() for name, section in _SECTION.findall(text)}
+
+
+def head_of(ruler: Ruler, options: Options) -> str:
+    """The date of a run and its machine, in words."""
     apart = "the measured program alone on one core" if options.cores.are_apart else "no cores of their own"
     when = datetime.now(UTC).date().isoformat()
-    head = f"{when}; {describe()}; {apart}; {options.repeats} rounds of {options.seconds:g} s. {ruler}"
+    return f"{when}; {describe()}; {apart}; {options.repeats} rounds of {options.seconds:g} s. {ruler}"
+
+
+def figures_of(report: Report, head: str) -> str:
+    """Everything that a benchmark found, below the date and the machine of its run."""
     parts = [
         head,
-        table(TABLE, (row.cells() for report in reports for row in report.rows)),
-        table(DETAILS, (detail.cells() for report in reports for detail in report.details)),
-        "\n".join(f"- {remark}" for report in reports for remark in report.remarks),
+        table(TABLE, (row.cells() for row in report.rows)) if report.rows else "",
+        table(DETAILS, (detail.cells() for detail in report.details)) if report.details else "",
+        "\n".join(f"- {remark}" for remark in report.remarks),
     ]
     return "\n\n".join(part for part in parts if part)

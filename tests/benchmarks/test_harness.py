@@ -14,6 +14,7 @@ from ocpi_modules.catalog import MODULES
 from ocpi_modules.message import judge_whole
 from ocpi_modules.types import decode_json
 from tests.benchmarks import outside, partner
+from tests.benchmarks.__main__ import BENCHMARKS
 from tests.benchmarks.crawl import last_to_first
 from tests.benchmarks.fanout import delays_of, make_certificate, party_of
 from tests.benchmarks.feeds import CdrFeed, CrawlFeed, PutFeed, StatusFeed, locations_of
@@ -30,7 +31,7 @@ from tests.benchmarks.objects import (
     status_patch,
 )
 from tests.benchmarks.page import is_page, paths
-from tests.benchmarks.page_of_figures import BEGIN, END, PAGE, with_figures
+from tests.benchmarks.page_of_figures import BEGIN, END, PAGE, sections_of, with_figures
 from tests.benchmarks.party import RequestForm
 from tests.benchmarks.processes import bare_running, environment
 from tests.benchmarks.writes import (
@@ -105,18 +106,26 @@ def test_the_last_pages_are_compared_with_the_first() -> None:
 # --- the page --------------------------------------------------------------------------------
 
 
-def test_figures_replace_those_of_the_run_before_and_nothing_else() -> None:
-    page = f"# Performance\n\n{BEGIN}\n\nold\n\n{END}\n\nby hand\n"
-    assert with_figures(page, r"new \1") == f"# Performance\n\n{BEGIN}\n\nnew \\1\n\n{END}\n\nby hand\n"
+def test_figures_of_a_benchmark_replace_those_of_its_run_before_and_nothing_else() -> None:
+    page = f"# Performance\n\n{BEGIN}\n\n### page\n\nold\n\n| a |\n\n### crawl\n\nstays\n\n{END}\n\nby hand\n"
+    told = "### page\n\nnew \\1\n\n### crawl\n\nstays"
+    assert with_figures(page, {"page": r"new \1"}) == f"# Performance\n\n{BEGIN}\n\n{told}\n\n{END}\n\nby hand\n"
+
+
+def test_figures_of_a_benchmark_that_had_none_come_last() -> None:
+    page = with_figures(f"{BEGIN}\n\n### page\n\nold\n\n{END}\n", {"crawl": "new"})
+    assert page == f"{BEGIN}\n\n### page\n\nold\n\n### crawl\n\nnew\n\n{END}\n"
 
 
 def test_a_page_without_markers_is_left_alone() -> None:
     with pytest.raises(ValueError, match="no markers"):
-        with_figures("# Performance\n", "new")
+        with_figures("# Performance\n", {"page": "new"})
 
 
-def test_the_page_of_the_documentation_has_its_markers() -> None:
-    assert "new" in with_figures(PAGE.read_text(), "new")
+def test_the_page_of_the_documentation_keeps_the_figures_of_all_that_did_not_run() -> None:
+    page = PAGE.read_text()
+    assert with_figures(page, {}) == page
+    assert set(sections_of(page[page.index(BEGIN) : page.index(END)])) <= set(BENCHMARKS)
 
 
 # --- what is sent ----------------------------------------------------------------------------
