@@ -106,6 +106,8 @@ class Listing(Generic[Row, Asked]):
     extra: Callable[[Asked], Awaitable[Mapping[str, Any]]] | None = None
     is_summed: bool = False
     """Its rows are added up out of all there are: where that takes long, they are shown as they were a moment ago."""
+    unread: Mapping[str, Any] = field(default_factory=dict)
+    """What stands for `extra` until that was read for the first time."""
 
     @property
     def orders(self) -> list[tuple[str, str]]:
@@ -146,7 +148,7 @@ class View:
 Read = tuple[Page[Any], Mapping[str, Any]]
 """A page of rows, and what else is shown with them."""
 
-NOTHING: Read = (Page.model_construct(items=[], next=None), {})
+NOTHING: Page[Any] = Page.model_construct(items=[], next=None)
 
 
 def add_listing(router: APIRouter, console: Console, listing: Listing[Any, Any]) -> None:
@@ -167,7 +169,8 @@ def add_listing(router: APIRouter, console: Console, listing: Listing[Any, Any])
         asked = read_asked(listing, {"limit": str(PAGE_ROWS), **query})
         counted = None if kept is None else await kept.of(asked)
         is_waited_for = kept is not None and counted is None
-        page, extra = NOTHING if is_waited_for else counted.value if counted is not None else await read(asked)
+        unread = NOTHING, listing.unread
+        page, extra = unread if is_waited_for else counted.value if counted is not None else await read(asked)
         values = {"listing": listing, "rows": page.items, "view": view_of(listing, query, asked, page), **extra}
         values |= {"counted": counted, "is_waited_for": is_waited_for}
         answer = await console.page(request, listing.template, values)

@@ -14,7 +14,6 @@ from hub.web.missing import ChaseAsked, MissingDesk, MissingFilters, MissingShow
 from ocpi_modules.parties import Party
 
 MISSING_PATH = "/console/missing"
-CHASES_SHOWN = 20
 
 
 def missing_router(console: Console, desk: MissingDesk) -> APIRouter:
@@ -34,9 +33,8 @@ def missing_router(console: Console, desk: MissingDesk) -> APIRouter:
 
 
 def _board(desk: MissingDesk) -> Listing[MissingShown, MissingFilters]:
-    async def extra(asked: MissingFilters) -> Mapping[str, Any]:
-        chases = await desk.history(asked.creditor, None, CHASES_SHOWN)
-        return {"owing": await desk.owing(), "chases": chases.items}
+    async def extra(_: MissingFilters) -> Mapping[str, Any]:
+        return {"owing": await desk.owing()}
 
     return Listing(
         is_summed=True,
@@ -75,7 +73,8 @@ def _board(desk: MissingDesk) -> Listing[MissingShown, MissingFilters]:
             FilterField(name="debtor", label="eMSP", placeholder="NL/MSP"),
         ),
         asked=MissingFilters,
-        read=desk.page,
+        read=desk.sessions,
         extra=extra,
+        unread={"owing": ()},
         empty="Every completed session has its CDR.",
     )

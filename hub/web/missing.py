@@ -116,9 +116,13 @@ class MissingDesk:
 
     async def page(self, asked: MissingFilters) -> BoardShown:
         """A page of the board. Raises InvalidParameters for a cursor that is none, and for more to be sorted than can be."""
-        is_by_estimate = asked.sort in {"estimated", "-estimated"}
-        page = await (self._by_estimate(asked) if is_by_estimate else self._by_age(asked))
+        page = await self.sessions(asked)
         return BoardShown(items=page.items, next=page.next, by_creditor=await self.owing())
+
+    async def sessions(self, asked: MissingFilters) -> Page[MissingShown]:
+        """A page of sessions without a CDR. Raises what `page` raises."""
+        is_by_estimate = asked.sort in {"estimated", "-estimated"}
+        return await (self._by_estimate(asked) if is_by_estimate else self._by_age(asked))
 
     async def owing(self) -> list[OwingShown]:
         """Who owes how many."""

@@ -97,7 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--stations", type=int, default=300, help="how many charge points are connected (300)")
     parser.add_argument("--full", action="store_true", help="crawl and search a million, settle and show a million")
-    parser.add_argument("--write", action="store_true", help="put the figures of what was run into docs/reference/performance.md")
+    parser.add_argument(
+        "--write", action="store_true", help="put the figures of what was run into docs/reference/performance.md"
+    )
     return parser
 
 
