@@ -144,7 +144,7 @@ async def _drafted(url: str) -> int:
         await office.draft(PERIOD, "Ada")
         while await Chases(database.direct).note_cdrs(SystemClock().now(), NOTED_AT_ONCE_MAX):
             pass  # what a hub does all the time while CDRs come
-        await database.direct.execute("analyze")  # as the database does by itself after a while
+        await database.direct.execute("vacuum (analyze)")  # as the database does by itself after a while
         (row,) = await database.direct.fetch("select count(*) as n from finding where cleared_at is null")
         return int(row["n"])
     finally:
