@@ -197,10 +197,13 @@ def _ends(told: tuple[Decimal | None, Decimal | None], readings: Sequence[Readin
     first, last = _shown_but(readings, END), _shown_but(readings, BEGIN)
     begin = told[0] if told[0] is not None else _stated(readings, BEGIN)
     end = told[1] if told[1] is not None else _stated(readings, END)
-    flags = ((START_FROM_SAMPLE,) if begin is None and first else ()) + ((END_FROM_SAMPLE,) if end is None else ())
-    is_one = begin is None and end is None and first[:1] == last[-1:]
+    if begin is None and end is None and first[:1] == last[-1:]:
+        last = []
+    flags = ((START_FROM_SAMPLE,) if begin is None and first else ()) + (
+        (END_FROM_SAMPLE,) if end is None and last else ()
+    )
     begin = first[0][1] if begin is None and first else begin
-    end = last[-1][1] if end is None and last and not is_one else end
+    end = last[-1][1] if end is None and last else end
     between = [one for one in readings if one.context not in {BEGIN, END}]
     return Register(begin, end, tuple(_shown_but(between, "")), flags)
 
