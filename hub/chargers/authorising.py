@@ -127,7 +127,7 @@ class Authoriser:
         found = await self._commanded(token, is_new=True)
         if found is None:
             tap = tapped(self._book(), identity, token, spot)
-            found = await self._alone(tap, await self._reserved_for(tap) or await self._judged(tap))
+            found = await self.alone(identity, await self._reserved_for(tap) or await self._judged(tap))
         self._remember(identity, token, found)
         return found
 
@@ -144,6 +144,16 @@ class Authoriser:
         found = found or self._cached(identity, token, RECOGNISED_SECONDS) or await self._judged(tap)
         self._remember(identity, token, found)
         return found
+
+    async def alone(self, identity: str, permit: Permit) -> Permit:
+        """The permit of somebody who charges or is about to, if the token does not charge at another station already."""
+        if not permit.is_granted or permit.token is None:
+            return permit
+        since = self._clock.now() - timedelta(hours=CONCURRENT_MAX_HOURS)
+        owner = Party.of(permit.token["country_code"], permit.token["party_id"])
+        charging = await self._kept.open_of(owner, permit.token["uid"], since)
+        is_elsewhere = any(one.identity != identity for one in charging)
+        return replace(permit, status=PermitStatus.CONCURRENT, expires_at=None) if is_elsewhere else permit
 
     # --- what commands have told ---
 
@@ -227,16 +237,6 @@ class Authoriser:
         permit = answered(reply, one, tap.evse_uids)
         until = self._clock.now() + ASKED_KEPT_BY_STATION
         return replace(permit, expires_at=until) if permit is not None and permit.token is not None else permit
-
-    async def _alone(self, tap: Tap, permit: Permit) -> Permit:
-        """The permit, if its token does not charge at another station already."""
-        if not permit.is_granted or permit.token is None:
-            return permit
-        since = self._clock.now() - timedelta(hours=CONCURRENT_MAX_HOURS)
-        owner = Party.of(permit.token["country_code"], permit.token["party_id"])
-        charging = await self._kept.open_of(owner, permit.token["uid"], since)
-        is_elsewhere = any(one.identity != tap.identity for one in charging)
-        return replace(permit, status=PermitStatus.CONCURRENT, expires_at=None) if is_elsewhere else permit
 
     # --- what was said a moment ago ---
 

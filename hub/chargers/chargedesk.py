@@ -26,6 +26,7 @@ from hub.chargers.charging import (
     start_key,
     stop_key,
     told_status,
+    was_offline,
 )
 from hub.chargers.closing import Decision, dropped, given_up, released
 from hub.chargers.events import IdToken, Metered, Permit, PermitStatus, Spot, StartAnswer, Started, StatusTold, Stopped
@@ -45,6 +46,8 @@ class Recognising(Protocol):
     async def recognise(
         self, identity: str, token: IdToken | None, place: Place | None, remote_start: int | None
     ) -> Permit: ...
+
+    async def alone(self, identity: str, permit: Permit) -> Permit: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +167,7 @@ class ChargeDesk:
         if found is not None and not has_flag(found, START_UNTOLD):
             return Known(timing=timing)
         permit = await self._recognise(identity, started.id_token, started.spot, started.remote_start)
+        permit = await self._alone(identity, permit, started, timing)
         return Known(
             timing=timing,
             permit=permit,
@@ -180,6 +184,7 @@ class ChargeDesk:
         if found is not None and found.site and (found.token or told.id_token is None):
             return Known(timing=timing)
         permit = await self._recognise(identity, told.id_token, told.spot, told.remote_start)
+        permit = await self._alone(identity, permit, told, timing)
         where = self._where(identity, told.spot, timing.now)
         made = session_id(identity, own_key(told.transaction.id))
         return Known(timing=timing, permit=permit, where=where, session_id=made)
@@ -201,6 +206,14 @@ class ChargeDesk:
             return None
         place = self._ports.book().place(identity, spot)
         return await self._ports.authoriser.recognise(identity, token, place, remote_start)
+
+    async def _alone(
+        self, identity: str, permit: Permit | None, said: Started | Metered, timing: Timing
+    ) -> Permit | None:
+        """The permit, unless its token charges elsewhere already; what was over long ago, or a command began, nobody asks about."""
+        if permit is None or permit.auth_method == "COMMAND" or was_offline(said, timing):
+            return permit
+        return await self._ports.authoriser.alone(identity, permit)
 
     def _where(self, identity: str, spot: Spot, at: datetime) -> Where:
         place = self._ports.book().place(identity, spot)

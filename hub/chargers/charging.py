@@ -21,6 +21,8 @@ CLOCK_TOLERANCE_SECONDS = 60
 CLOCK_BEHIND_MAX_DAYS = 60
 CLOCK_AHEAD_MAX_SECONDS = 300
 MISSING_WAIT_SECONDS = 120
+LATE_SECONDS = 120
+"""A station that tells of a begin later than this did not ask anybody: it was offline, whether it says so (2.x) or cannot (1.6)."""
 TEXT_MAX_CHARACTERS = 100
 FLAGS_MAX = 50
 SEQUENCE_MAX = 10_000_000
@@ -93,6 +95,12 @@ class Known:
     where: Where = NOWHERE
     reserved_at: datetime | None = None
     session_id: str = ""
+
+
+def was_offline(said: Started | Metered | Stopped, timing: Timing) -> bool:
+    """Whether a station that tells something did it without asking: it says so, or tells it too late to have asked."""
+    is_late = said.at is not None and timing.now - timing.at(said.at) > timedelta(seconds=LATE_SECONDS)
+    return said.is_offline or is_late
 
 
 # --- by what a charge is known again ---
@@ -171,7 +179,7 @@ def _begun(charge: Charge, started: Started, known: Known) -> Charge:
         reserved_at=known.reserved_at,
         flags=_without(charge.flags, START_UNTOLD),
     )
-    told = Told(started.id_token, started.remote_start, is_offline=started.is_offline)
+    told = Told(started.id_token, started.remote_start, is_offline=was_offline(started, known.timing))
     return _placed(_permitted(charge, known.permit, told), known)
 
 
@@ -218,7 +226,8 @@ def metered(found: Charge | None, told: Metered, known: Known, identity: str) ->
     if found is None and told.transaction.id is None:
         return None
     charge = found or _unbegun(identity, told, told_at, known)
-    charge = _permitted(charge, known.permit, Told(told.id_token, told.remote_start, told.is_offline))
+    is_offline = was_offline(told, known.timing)
+    charge = _permitted(charge, known.permit, Told(told.id_token, told.remote_start, is_offline))
     if not charge.site:
         charge = _placed(charge, known)
     return read(_heard(charge, told.sequence, ()), told.values, told.charging_state, (told_at, known.timing))
@@ -244,7 +253,8 @@ def end(found: Charge | None, stopped: Stopped, known: Known, identity: str) -> 
     """A transaction is over. Its begin may be unknown: then it is a charge of what is known."""
     charge = _unbegun_end(identity, stopped, known) if found is None else found
     if has_flag(charge, START_UNTOLD):
-        charge = _placed(_permitted(charge, known.permit, Told(stopped.id_token, None, stopped.is_offline)), known)
+        told = Told(stopped.id_token, None, was_offline(stopped, known.timing))
+        charge = _placed(_permitted(charge, known.permit, told), known)
     charge = _heard(charge, stopped.sequence, known.timing.flags(stopped.at))
     if charge.state in _OPEN and (charge.ended_at is None or has_flag(charge, SUPERSEDED)):
         charge = _ended(charge, stopped, known.timing)

@@ -58,6 +58,9 @@ ENDS_BEFORE_START = "ENDS_BEFORE_START"
 TOO_LONG = "TOO_LONG"
 EVENTS_MISSING = "EVENTS_MISSING"
 
+_NOTHING_TO_BILL = frozenset({NO_REGISTER, NO_TARIFF, NO_PLACE, OFFLINE_NOT_PERMITTED})
+"""What is no reason to ask an operator about a charge that was over at once and took nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Knot:
@@ -143,7 +146,7 @@ def _verdict(charge: Charge, curve: Curve, doubts: tuple[str, ...]) -> tuple[Cha
     if has_flag(charge, NOT_PERMITTED) and not charge.released_by:
         return ChargeState.INVALID, ()
     is_short = curve.end - curve.start < timedelta(seconds=NEVER_DELIVERED_MAX_SECONDS)
-    if not curve.tenths and is_short and not set(doubts) - {NO_REGISTER, NO_TARIFF, NO_PLACE}:
+    if not curve.tenths and is_short and not set(doubts) - _NOTHING_TO_BILL:
         return ChargeState.INVALID, (NEVER_DELIVERED,)
     if charge.released_by:
         can_be = charge.place and charge.tariffs and not {ENDS_BEFORE_START, TOO_LONG} & set(doubts)
@@ -190,16 +193,25 @@ def _with_flag(register: Register, flag: str) -> Register:
 
 
 def _ends(told: tuple[Decimal | None, Decimal | None], readings: Sequence[Reading]) -> Register:
-    samples = sorted((one.at, one.register_wh) for one in readings if one.register_wh is not None)
+    """A register from its begin to its end; one reading alone is not both of them, however long the charge was."""
+    first, last = _shown_but(readings, END), _shown_but(readings, BEGIN)
     begin = told[0] if told[0] is not None else _stated(readings, BEGIN)
     end = told[1] if told[1] is not None else _stated(readings, END)
-    flags = ((START_FROM_SAMPLE,) if begin is None and samples else ()) + ((END_FROM_SAMPLE,) if end is None else ())
-    begin = samples[0][1] if begin is None and samples else begin
-    end = samples[-1][1] if end is None and samples else end
-    between = [
-        (one.at, one.register_wh) for one in readings if one.context not in {BEGIN, END} and one.register_wh is not None
-    ]
-    return Register(begin, end, tuple(sorted(between)), flags)
+    if begin is None and end is None and first[:1] == last[-1:]:
+        last = []
+    flags = ((START_FROM_SAMPLE,) if begin is None and first else ()) + (
+        (END_FROM_SAMPLE,) if end is None and last else ()
+    )
+    begin = first[0][1] if begin is None and first else begin
+    end = last[-1][1] if end is None and last else end
+    between = [one for one in readings if one.context not in {BEGIN, END}]
+    return Register(begin, end, tuple(_shown_but(between, "")), flags)
+
+
+def _shown_but(readings: Sequence[Reading], context: str) -> list[tuple[datetime, Decimal]]:
+    """What a register showed, in order, without what it showed at one end of the charge."""
+    fitting = (one for one in readings if one.context != context or not context)
+    return sorted((one.at, one.register_wh) for one in fitting if one.register_wh is not None)
 
 
 def _stated(readings: Sequence[Reading], context: str) -> Decimal | None:

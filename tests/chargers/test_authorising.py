@@ -137,6 +137,9 @@ async def test_a_token_that_charges_at_another_station_is_concurrent(driver: Fac
     assert (await driver.authoriser.authorise("CS1", IdToken("CARD1"), AT_E1)).status is PermitStatus.CONCURRENT
     at_its_own = await driver.authoriser.authorise("CS2", IdToken("CARD1"), None)
     assert at_its_own.is_granted, "who comes back to stop is let in"
+    known = await driver.authoriser.recognise("CS3", IdToken("CARD1"), None, None)
+    begun = await driver.authoriser.alone("CS3", known)
+    assert begun.status is PermitStatus.CONCURRENT, "nor does it begin elsewhere without being shown before"
 
 
 async def test_a_token_of_a_suspended_emsp_is_not_good(driver: Face) -> None:

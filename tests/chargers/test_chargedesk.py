@@ -99,6 +99,8 @@ class Cards:
 
     def __init__(self, permit: Permit = GRANTED) -> None:
         self.permit, self.asked = permit, 0
+        self.is_elsewhere = False
+        """Whether the card charges at another station."""
 
     async def recognise(
         self, identity: str, token: IdToken | None, place: Place | None, remote_start: int | None
@@ -106,6 +108,9 @@ class Cards:
         self.asked += 1
         known = token is not None and token.uid == "TAG1"
         return self.permit if known else Permit(status=PermitStatus.INVALID)
+
+    async def alone(self, identity: str, permit: Permit) -> Permit:
+        return replace(permit, status=PermitStatus.CONCURRENT) if self.is_elsewhere else permit
 
 
 class House:
@@ -479,3 +484,37 @@ async def test_a_reservation_of_the_same_token_is_part_of_the_charge(database: D
     await house.reporting.step()
     assert volumes(partners.cdrs()[0], "RESERVATION_TIME") == [D("0.5")]
     assert [one.reserved_at for one in await house.all()] == [at(-30), None]
+
+
+BY_COMMAND = replace(GRANTED, auth_method="COMMAND")
+
+
+@pytest.mark.parametrize(
+    ("permit", "minutes_later", "more", "status"),
+    [
+        pytest.param(GRANTED, 0, {}, PermitStatus.CONCURRENT, id="a card without a tap before"),
+        pytest.param(GRANTED, 60, {}, PermitStatus.ACCEPTED, id="told when it was over long ago (1.6)"),
+        pytest.param(GRANTED, 0, {"is_offline": True}, PermitStatus.ACCEPTED, id="told when it was over (2.x)"),
+        pytest.param(BY_COMMAND, 0, {}, PermitStatus.ACCEPTED, id="its eMSP said to begin it"),
+    ],
+)
+async def test_a_charge_that_begins_while_its_card_charges_elsewhere(
+    database: Database, permit: Permit, minutes_later: float, more: dict[str, Any], status: PermitStatus
+) -> None:
+    """Stations that know a card themselves begin without asking: the answer to the begin is the first word of the hub."""
+    house = House(database, Partners())
+    house.clock.moment = at(minutes_later)
+    house.cards.permit, house.cards.is_elsewhere = permit, True
+    assert (await house.desk.started(STATION, started(**more))).permit.status is status
+
+
+async def test_a_card_that_is_shown_after_the_begin_may_charge_elsewhere_already(database: Database) -> None:
+    """2.x: the cable first, then the card."""
+    house = House(database, Partners())
+    house.clock.moment, house.cards.is_elsewhere = at(0), True
+    named: dict[str, Any] = {"transaction": TransactionRef(id="TX-1")}
+    await house.desk.started(STATION, started(id_token=None, **named))
+    shown = Metered(spot=Spot(0, 1), values=(), at=at(0), id_token=IdToken("TAG1"), **named)
+    answer = await house.desk.metered(STATION, shown)
+    assert answer is not None
+    assert answer.status is PermitStatus.CONCURRENT

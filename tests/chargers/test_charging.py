@@ -107,6 +107,16 @@ def test_a_begin_is_known_again(change: dict[str, Any], is_same: bool) -> None:
                      10000, id="the begin among the readings (2.x)"),
         pytest.param([started(), readings(wh(30, 6000)), stopped(None)], BILLED, settling.END_FROM_SAMPLE, 5000,
                      id="the last sample where no end was told"),
+        pytest.param([started(None), readings(wh(0, 1000, context="Transaction.Begin")), stopped(None)], KEPT_BACK,
+                     settling.NO_REGISTER, 0, id="an hour of which only the begin was read (2.x)"),
+        pytest.param([started(None), stopped(None, values=(wh(60, 9000, context="Transaction.End"),))], KEPT_BACK,
+                     settling.NO_REGISTER, 0, id="an hour of which only the end was read (2.x)"),
+        pytest.param([started(None), readings(wh(30, 5000)), stopped(None)], KEPT_BACK, settling.NO_REGISTER, 0,
+                     id="an hour of which one moment was read: a reading is not both ends"),
+        pytest.param([started(None), readings(wh(0, 1000)), stopped(None, 0.5)], NOT_BILLED, settling.NEVER_DELIVERED, 0,
+                     id="plugged in and out, read once"),
+        pytest.param([started(None), readings(wh(5, 2000), wh(55, 9000)), stopped(None)], BILLED,
+                     settling.END_FROM_SAMPLE, 7000, id="two samples are a begin and an end"),
         pytest.param([started(), readings(wh(30, "no number")), stopped()], BILLED, charging.GARBAGE, 10000, id="garbage is noted"),
     ],
 )  # fmt: skip
@@ -141,24 +151,41 @@ def test_a_meter_that_is_read_late_does_not_make_a_period_of_more_than_the_conne
 
 
 @pytest.mark.parametrize(
-    ("permit", "more", "state", "flag"),
+    ("permit", "told_after_minutes", "more", "state", "flag"),
     [
-        pytest.param(UNKNOWN, {}, NOT_BILLED, settling.NO_TOKEN, id="nobody pays"),
-        pytest.param(BLOCKED, {}, NOT_BILLED, charging.NOT_PERMITTED, id="the station was told to stop"),
+        pytest.param(UNKNOWN, 0, {}, NOT_BILLED, settling.NO_TOKEN, id="nobody pays"),
+        pytest.param(BLOCKED, 0, {}, NOT_BILLED, charging.NOT_PERMITTED, id="the station was told to stop"),
+        pytest.param(BLOCKED, 2, {}, NOT_BILLED, charging.NOT_PERMITTED, id="it was told a little later"),
         pytest.param(
             BLOCKED,
+            0,
             {"is_offline": True},
             KEPT_BACK,
             charging.OFFLINE_NOT_PERMITTED,
-            id="it charged while nobody could be asked",
+            id="it charged while nobody could be asked (2.x says so)",
+        ),
+        pytest.param(
+            BLOCKED,
+            3,
+            {},
+            KEPT_BACK,
+            charging.OFFLINE_NOT_PERMITTED,
+            id="told when nobody could be asked any more (1.6 cannot say so)",
         ),
     ],
 )
 def test_a_charge_that_was_not_permitted_is_not_simply_billed(
-    permit: Permit, more: dict[str, Any], state: ChargeState, flag: str
+    permit: Permit, told_after_minutes: float, more: dict[str, Any], state: ChargeState, flag: str
 ) -> None:
-    charge = become(Told(permit=permit).say(started(**more), stopped()))
+    told = Told(permit=permit, now=at(told_after_minutes)).say(started(**more))
+    told.known = replace(told.known, timing=Timing(NOW))
+    charge = become(told.say(stopped()))
     assert (charge.state, flag in flags_of(charge)) == (state, True)
+
+
+def test_nobody_is_asked_about_a_charge_that_was_not_permitted_and_took_nothing() -> None:
+    charge = become(Told(permit=BLOCKED).say(started(is_offline=True), stopped(1000, 0.2)))
+    assert (charge.state, settling.NEVER_DELIVERED in flags_of(charge)) == (NOT_BILLED, True)
 
 
 @pytest.mark.parametrize(
