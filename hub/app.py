@@ -452,7 +452,11 @@ class Hub:
             docs_url=None,
             redoc_url=None,
         )
-        app.include_router(page_router(lambda: self._figures(settings, url), self.database.ping, self._links))
+        app.include_router(
+            page_router(
+                lambda: self._figures(settings, url), self.database.ping, self._links, settings.admin_token_text()
+            )
+        )
         app.include_router(admin_router(self._desk(url), settings.admin_token_text()))
         app.include_router(terms_router(self._terms(), settings.admin_token_text()))
         app.include_router(upkeep_router(self._upkeep_desk(), settings.admin_token_text()))

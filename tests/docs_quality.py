@@ -20,6 +20,9 @@ What CPOs say of their Locations is often not quite what OCPI 2.2.1 wants. The h
 What it shows to the public is put right first, and each step is noted as a fault. Made from `hub/navigation/faults.py` and
 `hub/navigation/quality.py` by `python -m tests.docs_quality`; do not edit.
 
+What is not valid OCPI is refused where it comes in, pushed or pulled, and is never looked at here, unless its sender is treated as
+[lenient](../howto/quirks.md).
+
 ## What is public at all
 
 One function decides it, `read_public` in `hub/navigation/public.py`; every public byte is made from what passes there. A Location is public

@@ -21,6 +21,8 @@ CORRIDOR_MAX_METRES = 20_000.0
 CORRIDOR_METRES = 2_000.0
 ROUTE_MAX_DEGREES = 60.0
 POLYLINE_MAX_CHARACTERS = 16_000
+POLYLINE_DECIMALS = (5, 6)
+"""Of most planners; of OSRM's `polyline6` and of Valhalla."""
 LIMIT_MAX = 1000
 LIMIT = 100
 OFFSET_MAX = 100_000
@@ -43,6 +45,15 @@ class Track:
         """Of points, longitude and latitude of each."""
         numbers = np.fromiter(chain.from_iterable(points), np.float64)
         return cls(numbers[::2], numbers[1::2])
+
+
+def said_once(parameters: Iterable[tuple[str, str]]) -> None:
+    """Raises ReadingFault where a parameter is said twice: one of the two would be looked over."""
+    seen: set[str] = set()
+    for name, _ in parameters:
+        if name in seen:
+            raise wrong(name, "is said twice; where a list is meant, it is divided by commas")
+        seen.add(name)
 
 
 def read_box(text: str) -> Box:
@@ -119,16 +130,23 @@ def read_words(parameter: str, text: str, known: Sequence[str] = ()) -> tuple[st
     return tuple(by_fold[word.casefold()] for word in words)
 
 
-def read_polyline(text: str) -> Track:
-    """A route as an encoded polyline with five decimals."""
+def read_precision(text: str) -> int:
+    """How many decimals an encoded polyline has."""
+    if text not in map(str, POLYLINE_DECIMALS):
+        raise wrong("precision", "is 5 or 6: how many decimals the encoded polyline has")
+    return int(text)
+
+
+def read_polyline(text: str, precision: int = POLYLINE_DECIMALS[0]) -> Track:
+    """A route as an encoded polyline with so many decimals."""
     if len(text) > POLYLINE_MAX_CHARACTERS:
         raise wrong(
             "route", f"is longer than {POLYLINE_MAX_CHARACTERS} characters: POST it as GeoJSON", "ROUTE_TOO_LONG"
         )
     try:
-        points = polyline.decode(text, geojson=True)
+        points = polyline.decode(text, precision, geojson=True)
     except (ValueError, IndexError) as exc:
-        raise wrong("route", "is not an encoded polyline (five decimals)") from exc
+        raise wrong("route", f"is not an encoded polyline ({precision} decimals)") from exc
     return checked_track(Track.of(points))
 
 

@@ -23,6 +23,7 @@ from hub.navigation.asking import (
     read_near,
     read_number,
     read_polyline,
+    read_precision,
     read_words,
 )
 from hub.navigation.entry import PAYMENTS, Vehicles
@@ -89,7 +90,14 @@ def _where(place: str, said: Parameters, track: Track | None) -> dict[str, Any]:
         return {"near": read_near(said["near"]), "radius_m": read_metres("radius", said["radius"], RADIUS_MAX_METRES)}
     corridor = said.get("corridor")
     metres = CORRIDOR_METRES if corridor is None else read_metres("corridor", corridor, CORRIDOR_MAX_METRES)
-    return {"track": track or read_polyline(said["route"]), "corridor_m": metres}
+    return {"track": track or _encoded(said), "corridor_m": metres}
+
+
+def _encoded(said: Parameters) -> Track:
+    precision = said.get("precision")
+    return (
+        read_polyline(said["route"]) if precision is None else read_polyline(said["route"], read_precision(precision))
+    )
 
 
 def read_filter(said: Parameters) -> Filter:

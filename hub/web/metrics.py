@@ -86,7 +86,7 @@ def metrics_router(measure: Callable[[], Awaitable[bytes]], admin_token: str | N
 
     @router.get("/metrics", include_in_schema=False)
     async def metrics(request: Request) -> Response:
-        if not _may_read(request, admin_token):
+        if not may_read_figures(request, admin_token):
             raise Unauthenticated
         return Response(await measure(), media_type=CONTENT_TYPE_LATEST)
 
@@ -109,7 +109,8 @@ def log_seen(seen: Seen) -> None:
     )
 
 
-def _may_read(request: Request, admin_token: str | None) -> bool:
+def may_read_figures(request: Request, admin_token: str | None) -> bool:
+    """Whether somebody may know how much the hub has to do: who is on the same machine, or holds the admin token."""
     if request.client is not None and request.client.host in _LOOPBACK and "x-forwarded-for" not in request.headers:
         return True
     given = request.headers.get("authorization", "")

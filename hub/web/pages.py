@@ -8,11 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 import structlog
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from hub.partners.directory import Directory
+from hub.web.metrics import may_read_figures
 from hub.web.recent import KEPT_MINUTES, Row
 
 _log = structlog.get_logger()
@@ -43,14 +44,19 @@ def page_router(
     figures: Callable[[], Awaitable[Figures]],
     ping: Callable[[], Awaitable[None]],
     links: Callable[[], dict[str, str]] = dict,
+    admin_token: str | None = None,
 ) -> APIRouter:
-    """`/`, `/health/live` and `/health/ready`; `links` says of connections the hub can do without for a while how they are."""
+    """`/`, `/health/live` and `/health/ready`; `links` says of connections the hub can do without for a while how they are.
+
+    Figures on the front page are for those who may read `/metrics`: they count what is private, and what single partners do.
+    """
     router = APIRouter()
 
     @router.get("/", response_class=HTMLResponse, include_in_schema=False)
-    async def front_page() -> HTMLResponse:
-        shown = await figures()
-        return HTMLResponse(_templates.get_template("front.html").render(f=shown, kept_minutes=KEPT_MINUTES))
+    async def front_page(request: Request) -> HTMLResponse:
+        shown, has_figures = await figures(), may_read_figures(request, admin_token)
+        page = _templates.get_template("front.html")
+        return HTMLResponse(page.render(f=shown, kept_minutes=KEPT_MINUTES, has_figures=has_figures))
 
     @router.get("/health/live", tags=["health"])
     async def live() -> dict[str, str]:

@@ -64,6 +64,8 @@ INVALID, WHERE, LARGE, LONG = "INVALID_PARAMETER", "WHERE_MISSING", "BOX_TOO_LAR
         pytest.param({"route": polyline.encode([(-40, 0), (40, 0)])}, LONG, id="a quarter of the globe"),
         pytest.param({"route": polyline.encode([(0, 0), (50, 50), (0, 0), (50, 50)])}, LONG, id="there and back"),
         pytest.param({"route": polyline.encode([(52, 13), (53, 13)]), "corridor": 0}, INVALID, id="no corridor"),
+        pytest.param({"route": polyline.encode([(52, 13), (53, 13)]), "precision": 7}, INVALID, id="seven decimals"),
+        pytest.param({"bbox": "13,52,14,53", "connector": ["CHADEMO", "TESLA_S"]}, INVALID, id="a parameter twice"),
         pytest.param({"route": polyline.encode([(52, 13), (53, 13)]), "corridor": 20_001}, INVALID, id="too wide"),
         pytest.param({"bbox": BERLIN, "min_power": "strong"}, INVALID, id="power in words"),
         pytest.param({"bbox": BERLIN, "min_power": -1}, INVALID, id="power below nothing"),
@@ -213,6 +215,16 @@ def read_or_refused(read: Callable[[], Read]) -> Read | None:
 def test_every_question_is_read_or_refused(said: dict[str, str]) -> None:
     question = read_or_refused(lambda: read_question(said))
     assert question is None or sum(map(bool, (question.box, question.near, question.track))) == 1
+
+
+def test_a_polyline_has_five_decimals_or_six() -> None:
+    points = [(5.123456, 8.5), (5.2, 8.654321)]
+    for precision in (5, 6):
+        said = {"route": polyline.encode(points, precision), "precision": str(precision)}
+        track = read_question(said).track
+        assert track is not None
+        there = [*zip(track.latitudes.tolist(), track.longitudes.tolist(), strict=True)]
+        assert there == [(round(latitude, precision), round(longitude, precision)) for latitude, longitude in points]
 
 
 @settings(max_examples=150, deadline=None)

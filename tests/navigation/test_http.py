@@ -136,11 +136,13 @@ async def test_tags_that_nobody_gave_are_no_tags(land: Land, tag: str) -> None:
         assert answer.status_code == 200, path
 
 
+@pytest.mark.parametrize(
+    "path", [f"/nav/v1/locations?bbox={BERLIN}", LOC1, "/open/ocpi/2.2.1/locations/DE/ABC/LOC1"], ids=str
+)
 async def test_who_only_knows_a_time_is_told_304_unless_anything_changed(
-    land: Land, monkeypatch: pytest.MonkeyPatch
+    land: Land, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(answers, "SETTLING", answers.SETTLING / 4)
-    path = f"/nav/v1/locations?bbox={BERLIN}"
 
     async def is_settled() -> bool:
         return "Last-Modified" in (await land.get(path)).headers
@@ -235,17 +237,23 @@ async def test_pages_of_others_may_ask(land: Land) -> None:
         assert all(name in shown for name in ("ETag", "X-Total-Count", "Link", "Retry-After"))
 
 
+@pytest.mark.parametrize("path", PATHS)
+async def test_who_has_any_edition_is_told_304(land: Land, path: str) -> None:
+    assert (await land.reader.get(path, headers={"If-None-Match": "*"})).status_code == 304
+
+
 @pytest.mark.parametrize("path", [*CACHED, pytest.param("/nav/v1/changes", id="changes")])
 async def test_head_says_what_get_says_without_a_body(land: Land, path: str) -> None:
     get, head = await land.reader.get(path), await land.reader.head(path)
     assert (head.status_code, head.content) == (200, b"")
-    names = ("ETag", "Content-Type", "Cache-Control", "X-Total-Count", "Access-Control-Allow-Origin")
+    names = ("ETag", "Content-Type", "Cache-Control", "X-Total-Count", "Access-Control-Allow-Origin", "Content-Length")
     assert {name: head.headers.get(name) for name in names} == {name: get.headers.get(name) for name in names}
 
 
 async def test_head_of_a_stream_ends(land: Land) -> None:
     head = await land.reader.head(STREAM)
     assert (head.status_code, head.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
+    assert "Content-Length" not in head.headers
     assert (await land.reader.head(f"{STREAM}?bbox=nowhere")).status_code == 400
 
 

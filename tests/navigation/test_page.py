@@ -189,6 +189,13 @@ async def test_the_file_comes_in_parts_and_loses_at_once_what_is_taken_back(land
     part = await land.reader.get(FILE, headers={"Range": "bytes=0-126", "Accept-Encoding": "gzip"})
     assert (part.status_code, part.content) == (206, whole[:127])
     assert "content-encoding" not in part.headers
+    for no_range in ("lines=0-5", "bytes=9-5", "bytes=x", "bytes"):
+        all_of_it = await land.reader.get(FILE, headers={"Range": no_range})
+        assert (all_of_it.status_code, all_of_it.content) == (200, whole), no_range
+    beyond = await land.reader.get(FILE, headers={"Range": "bytes=99999999-"})
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(whole)}")
+    two = await land.reader.get(FILE, headers={"Range": "bytes=0-0, -1"})
+    assert (two.status_code, two.headers["content-type"].split(";")[0]) == (206, "multipart/byteranges")
     kept = part.headers["etag"]
     for said in (
         {"If-None-Match": kept},

@@ -211,6 +211,8 @@ async def test_a_cursor_that_nobody_gave_is_refused(land: Land, cursor: str) -> 
         pytest.param({"ids": ","}, id="no names"),
         pytest.param({"ids": ",".join(map(str, range(501)))}, id="too many names"),
         pytest.param({"ids": "1", "bbox": "1,2,3,4"}, id="both"),
+        pytest.param({"ids": "1,DE/ABC"}, id="a party is no Location"),
+        pytest.param({"ids": "DE*ABC*E1"}, id="nor is an EVSE id"),
     ],
 )
 async def test_what_cannot_be_meant_is_refused_before_the_stream_begins(land: Land, query: dict[str, str]) -> None:

@@ -186,6 +186,15 @@ async def test_signs_of_health_and_the_front_page(bench: Bench) -> None:
     page = (await bench.http.get(bench.world.url + "/")).text
     assert "DE/CP1" in page
     assert "CONNECTED" in page
+    assert "What the hub keeps" in page
+
+
+async def test_who_is_not_on_the_same_machine_sees_no_figures_on_the_front_page(bench: Bench) -> None:
+    """They count private Locations too, and say what single parties do."""
+    page = (await bench.http.get(bench.world.url + "/", headers={"X-Forwarded-For": "198.51.100.7"})).text
+    assert "DE/CP1" in page
+    for figure in ("What the hub keeps", "Waiting in lane", "CDRs due", "What passed", "locations"):
+        assert figure not in page, figure
 
 
 async def test_what_is_no_request_at_all_is_answered_in_the_envelope(bench: Bench) -> None:

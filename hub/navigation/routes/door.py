@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ import msgspec
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_compress import CompressMiddleware, add_compress_type
 
@@ -108,6 +108,11 @@ class Methods:
 def is_head(request: Request) -> bool:
     """Whether only the head of the answer is wanted: what would be long, or never end, is not begun."""
     return bool(request.scope.get(IS_HEAD))
+
+
+def only_head(headers: Mapping[str, str], media_type: str) -> Response:
+    """The head of what is told in pieces: how long it would be nobody knows before it is made, and 0 would be wrong (RFC 9110, 8.6)."""
+    return StreamingResponse(iter(()), headers=headers, media_type=media_type)
 
 
 class Unpressed:

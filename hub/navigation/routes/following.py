@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from hub.navigation.feature import split_feature
 from hub.navigation.follower import Follower, told_of
 from hub.navigation.geometry import Box
 from hub.navigation.problems import wrong
-from hub.navigation.routes.door import Licence, is_head
+from hub.navigation.routes.door import Licence, is_head, only_head
 from hub.navigation.routes.readiness import when_ready
 from hub.navigation.streams import Broadcast, Replay, Told, Wanted
 from hub.store.publicplaces import Feature, PublicPlaces
@@ -24,6 +25,9 @@ CHANGES_LIMIT = 500
 CHANGES_LIMIT_MAX = 1000
 READY_WAIT_SECONDS = 30.0
 _STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+_NAME = re.compile(r"[0-9]{1,18}|[a-z]{2}/[a-z0-9]{3}/.{1,36}", re.DOTALL)
+"""How a Location is named, in small letters; the id of a Location may hold a slash."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -102,7 +106,7 @@ def following_router(desk: FollowingDesk) -> APIRouter:
         after = None if said is None else read_cursor(said)
         wanted = read_wanted(bbox, ids)
         if is_head(request):
-            return Response(None, headers=_STREAM_HEADERS, media_type="text/event-stream")
+            return only_head(_STREAM_HEADERS, "text/event-stream")
         frames = replay.frames(wanted, after)
         first = await anext(frames)  # what cannot be had is said before the stream begins
 
@@ -141,4 +145,6 @@ def _named(ids: str) -> Wanted:
     names = {one.strip().casefold() for one in ids.split(",") if one.strip()}
     if not 1 <= len(names) <= IDS_MAX:
         raise wrong("ids", f"are 1 to {IDS_MAX} names")
+    if strange := [name for name in sorted(names) if _NAME.fullmatch(name) is None]:
+        raise wrong("ids", f"{strange[0][:40]!r} is neither CC/PID/id nor a number")
     return lambda told: told.ref.casefold() in names or str(told.number) in names

@@ -28,7 +28,7 @@ from hub.navigation.prices import Prices
 from hub.navigation.problems import ReadingFault, missing, wrong
 from hub.navigation.routes.answers import Edition as Published
 from hub.navigation.routes.answers import known_already, unchanged
-from hub.navigation.routes.door import is_head
+from hub.navigation.routes.door import is_head, only_head
 from hub.navigation.routes.readiness import published_at, when_ready
 from hub.navigation.routes.single import Single, edition_of, is_current
 from hub.store.publicplaces import OpenQuery, PublicPlaces
@@ -128,15 +128,17 @@ def _ocpi_router(desk: OpenDesk) -> APIRouter:
         when_ready(desk.follower)
         if (tag := is_current(request, desk.memory.index, "")) is not None:
             return unchanged(tag)
+        changed_at = desk.published.changed_at
         number = await desk.places.number_of(Party.of(country_code, party_id), location_id)
         seq = None if number is None else desk.memory.index.seq_of(number)
         found = await desk.gathering().read([number]) if number is not None else []
         if number is None or not found:
             raise missing("Location of that name")
-        headers = {} if seq is None else known_already(request, edition_of(request, Single(number, seq), "")).headers
-        return Response(
-            write_envelope(desk.clock.now(), data=location_json(found[0])), headers=headers, media_type=JSON
-        )
+        body = write_envelope(desk.clock.now(), data=location_json(found[0]))
+        if seq is None:
+            return Response(body, media_type=JSON)
+        common = known_already(request, edition_of(request, Single(number, seq), "", changed_at))
+        return Response(None, 304, common.headers) if common.is_known else Response(body, 200, common.headers, JSON)
 
     _add_tariffs(router, desk)
     return router
@@ -234,7 +236,7 @@ def _format(desk: OpenDesk, media_type: str, write: Written) -> Callable[..., An
         if common.is_known:
             return Response(None, 304, common.headers)
         if is_head(request):
-            return Response(None, headers=common.headers, media_type=media_type)
+            return only_head(common.headers, media_type)
         pieces = await _begun(desk, desk.numbers(box, wanted).tolist(), write)
         return StreamingResponse(pieces, headers=common.headers, media_type=media_type)
 

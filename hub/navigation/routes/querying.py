@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from hub.clock import Clock
-from hub.navigation.asking import LIMIT, LIMIT_MAX, Track, read_line
+from hub.navigation.asking import LIMIT, LIMIT_MAX, Track, read_line, said_once
 from hub.navigation.feature import split_feature, with_properties
 from hub.navigation.finding import Found, Question, find, read_question
 from hub.navigation.follower import Follower, Memory
@@ -104,8 +104,9 @@ def query_router(desk: QueryDesk) -> APIRouter:
         bbox: Annotated[str | None, Query(description="west,south,east,north in degrees of WGS 84")] = None,
         near: Annotated[str | None, Query(description="latitude,longitude; with `radius`")] = None,
         radius: Annotated[str | None, Query(description="metres around `near`")] = None,
-        route: Annotated[
-            str | None, Query(description="an encoded polyline (five decimals); longer ones: POST GeoJSON")
+        route: Annotated[str | None, Query(description="an encoded polyline; longer ones: POST GeoJSON")] = None,
+        precision: Annotated[
+            str | None, Query(description="decimals of the polyline: 5 where it is not said, or 6")
         ] = None,
         corridor: Annotated[str | None, Query(description="metres on both sides of the route")] = None,
         min_power: Annotated[str | None, Query(description="kW")] = None,
@@ -140,8 +141,10 @@ def query_router(desk: QueryDesk) -> APIRouter:
         prices = desk.prices.stamp
         if (tag := is_current(request, desk.memory.index, prices)) is not None:
             return unchanged(tag)
+        changed_at = published_at(desk.follower, desk.prices, desk.clock.now())
         single, body = await desk.whole(Party.of(country_code, party_id), location_id)
-        return Response(body, 200, known_already(request, edition_of(request, single, prices)).headers, GEOJSON)
+        common = known_already(request, edition_of(request, single, prices, changed_at))
+        return Response(None, 304, common.headers) if common.is_known else Response(body, 200, common.headers, GEOJSON)
 
     return router
 
@@ -156,6 +159,7 @@ async def _read_track(request: Request) -> Track:
 
 
 async def _answer(request: Request, desk: QueryDesk, question: Question) -> Response:
+    said_once(request.query_params.multi_items())
     found = desk.found(question)
     edition = desk.edition(question, found)
     return await cached(request, edition, lambda: desk.collection(found, _links(request, question, found)), GEOJSON)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -21,9 +22,9 @@ class Single(NamedTuple):
     seq: int
 
 
-def edition_of(request: Request, single: Single, more: str) -> Edition:
-    """What tells an answer apart; `more` stands for what it shows besides."""
-    return Edition(f"{single.number}.{single.seq}.{_digest(request)}.{more}")
+def edition_of(request: Request, single: Single, more: str, changed_at: datetime | None = None) -> Edition:
+    """What tells an answer apart; `more` stands for what it shows besides, `changed_at` is when anything public changed (UTC)."""
+    return Edition(f"{single.number}.{single.seq}.{_digest(request)}.{more}", changed_at)
 
 
 def is_current(request: Request, index: Index, more: str) -> str | None:

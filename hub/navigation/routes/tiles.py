@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from hub.navigation.follower import Follower, Memory
 from hub.navigation.index import Index
@@ -24,6 +26,7 @@ SNAPSHOT_RETRY_SECONDS = 5
 SNAPSHOT_CACHE_SECONDS = 60
 _SNAPSHOT_HEADERS = {"Cache-Control": f"public, max-age={SNAPSHOT_CACHE_SECONDS}"}
 NUMBER_MAX_DIGITS = 8
+_RANGE = re.compile(r"(?P<first>[0-9]{1,18})-(?P<last>[0-9]{0,18})|-[0-9]{1,18}")
 
 
 @dataclass(slots=True)
@@ -73,10 +76,35 @@ def tile_router(desk: TileDesk) -> APIRouter:
     return router
 
 
+class Parts(FileResponse):
+    """A file, or the parts of it that are asked for. A range that is none is as if nobody had asked for one (RFC 9110, 14.2)."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(_with_ranges(scope), receive, send)
+
+
+def _with_ranges(scope: Scope) -> Scope:
+    headers = [
+        (name, value) for name, value in scope["headers"] if name != b"range" or is_range(value.decode("latin-1"))
+    ]
+    return {**scope, "headers": headers}
+
+
+def is_range(text: str) -> bool:
+    """Whether this is a list of ranges of bytes, none of which ends before it begins."""
+    unit, _, ranges = text.partition("=")
+    return unit.strip().lower() == "bytes" and all(map(_is_one_range, ranges.split(",")))
+
+
+def _is_one_range(text: str) -> bool:
+    found = _RANGE.fullmatch(text.strip())
+    return found is not None and (not (found["first"] and found["last"]) or int(found["first"]) <= int(found["last"]))
+
+
 def file_answer(request: Request, path: Path) -> Response:
     """The file, or the part of it that is asked for; 304 where the reader has it already (RFC 9110, 13.2.2: that is looked at first)."""
     about = path.stat()
-    answer = FileResponse(path, headers=_SNAPSHOT_HEADERS, media_type=SNAPSHOT_TYPE, stat_result=about)
+    answer = Parts(path, headers=_SNAPSHOT_HEADERS, media_type=SNAPSHOT_TYPE, stat_result=about)
     written_at = datetime.fromtimestamp(about.st_mtime, UTC)
     if not has_already(request, Edition(answer.headers["etag"].strip('"'), written_at)):
         return answer
