@@ -16,8 +16,11 @@ from hub.chargers.closing import Decision
 from hub.chargers.events import (
     IdToken,
     Metered,
+    MeterValue,
     Permit,
     PermitStatus,
+    Sample,
+    SignedValue,
     Spot,
     Started,
     StatusTold,
@@ -26,8 +29,11 @@ from hub.chargers.events import (
 )
 from hub.chargers.places import Place, SiteBook
 from hub.chargers.reporting import PUSH_EVERY_SECONDS, REST_MAX_SECONDS, SAID_NOTHING_MAX_HOURS, Reporting
+from hub.commands.erase import read_token, run_erase
+from hub.store.aliases import is_erased
 from hub.store.charges import Charge, Charges, ChargeState
 from hub.store.database import Database
+from hub.store.forgetting import Forgetting
 from ocpi_modules.errors import ReceiverNotConnected
 from ocpi_modules.message import Reply
 from ocpi_modules.module import Module, Purpose
@@ -479,3 +485,38 @@ async def test_a_reservation_of_the_same_token_is_part_of_the_charge(database: D
     await house.reporting.step()
     assert volumes(partners.cdrs()[0], "RESERVATION_TIME") == [D("0.5")]
     assert [one.reserved_at for one in await house.all()] == [at(-30), None]
+
+
+async def test_a_charge_whose_driver_is_forgotten_is_finished_under_the_name_that_is_left(database: Database) -> None:
+    """Its begin, told again, is still the same, and what its meter signs from then on names nobody."""
+    partners = Partners()
+    house = House(database, partners)
+    answer = await house.desk.started(STATION, started())
+    signed = MeterValue(
+        at=at(50), samples=(Sample(value="x", signed=SignedValue(text="OCMF|TAG1|x", encoding="OCMF")),)
+    )
+    assert await run_erase(Forgetting(database.direct), read_token("NL/MSP/RFID/TAG1"), is_sure=True) == 0
+    again = await house.desk.started(STATION, started())
+    assert again.number == answer.number
+    await house.say(*of(answer.number, CHARGE[1], readings(signed), stopped(id_token=IdToken("TAG1"))))
+    await house.reporting.step()
+    (cdr,) = partners.cdrs()
+    assert (is_erased(cdr["cdr_token"]["uid"]), D(cdr["total_energy"])) == (True, D(10))
+    assert cdr["session_id"] == (await house.one()).session_id
+    assert "TAG1" not in f"{await house.one()}{await house.charges.readings(answer.number)}{partners.said[-1]}"
+
+
+async def test_what_runs_at_a_station_that_is_kept_out_is_over_and_is_decided_about(database: Database) -> None:
+    partners = Partners()
+    house = House(database, partners)
+    await house.say(started(), readings(wh(20, 5000)))
+    await house.say(replace(started(minutes=5), spot=Spot(0, 2)))
+    await house.desk.part(STATION)
+    assert {one.state for one in await house.all()} == {ChargeState.ENDED}
+    house.later(charging.MISSING_WAIT_SECONDS)
+    await house.reporting.step()
+    first, _ = await house.all()
+    assert (first.state, charging.STATION_LOST in flags_of(first)) == (ChargeState.QUARANTINED, True)
+    assert (first.energy_wh, first.ended_at, partners.cdrs()) == (D(4000), at(20), [])
+    await house.desk.part(STATION)
+    assert (await house.all())[0] == first
