@@ -520,3 +520,29 @@ async def test_what_runs_at_a_station_that_is_kept_out_is_over_and_is_decided_ab
     assert (first.energy_wh, first.ended_at, partners.cdrs()) == (D(4000), at(20), [])
     await house.desk.part(STATION)
     assert (await house.all())[0] == first
+
+
+async def test_a_station_that_counts_in_another_unit_from_one_day_on_is_doubted_until_an_operator_says_so(
+    database: Database,
+) -> None:
+    """The register before is that of the last charge that was billed by what it counted."""
+    house = House(database, Partners())
+
+    async def charge(number: int, register: int, wh: int) -> Charge:
+        begin = started(register, 90 * number)
+        made = await house.desk.started(STATION, begin)
+        await house.say(*of(made.number, stopped(register + wh, 90 * number + 60)))
+        await house.reporting.step()
+        return (await house.all())[-1]
+
+    first = await charge(0, 5_000_000, 10_000)
+    assert first.state == ChargeState.COMPLETED
+    for turn in (1, 2):
+        doubted = await charge(turn, 5_000 + 20 * turn, 10)
+        assert (doubted.state, settling.IN_KWH in flags_of(doubted)) == (ChargeState.QUARANTINED, True)
+        await house.desk.release(doubted.number, Decision(actor="Otto", reason="kWh", energy_wh=D(10_000)))
+        await house.reporting.step()
+    meant = await charge(3, 5_080, 10)
+    await house.desk.release(meant.number, Decision(actor="Otto", reason="a new meter, and an idle car"))
+    await house.reporting.step()
+    assert (await charge(4, 5_100, 20)).state == ChargeState.COMPLETED
