@@ -118,6 +118,8 @@ class Chargers:
             passwords=outside.passwords,
             clock=self._clock,
             changed=self._due,
+            dismiss=self.sockets.dismiss,
+            close_charges=lambda identity: self.desk.part(identity),
         )
         self.stations = stations
         self.book = StationBook(ports, terms.rules)
