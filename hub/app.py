@@ -362,6 +362,7 @@ class Hub:
             passwords=passwords,
             clock=self._clock,
             new_id=new_id,
+            note=self.recorder.note if self.recorder.keeping.is_on else None,
         )
         rules = StationRules(
             process=self.peers.name,

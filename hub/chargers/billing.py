@@ -102,14 +102,14 @@ class Bill:
 # --- what is kept when a charge begins ---
 
 
-def session_id(identity: str, start_key: str) -> str:
-    """The id of the Session of a charge: the same whenever its begin is told."""
-    return str(uuid.uuid5(_NAMESPACE, f"session\n{identity}\n{start_key}"))
+def new_session_id() -> str:
+    """The id of the Session of a new charge: it stays when a driver is forgotten, so that nothing of them can be worked out from it."""
+    return str(uuid.uuid4())
 
 
 def cdr_id(charge: Charge) -> str:
     """The id of the CDR of a charge."""
-    return str(uuid.uuid5(_NAMESPACE, f"cdr\n{charge.identity}\n{charge.start_key}"))
+    return str(uuid.uuid5(_NAMESPACE, f"cdr\n{charge.identity}\n{charge.session_id}"))
 
 
 def kept_place(place: Place) -> Content:

@@ -11,17 +11,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from hub.chargers.billing import kept_place, kept_tariff, session_id
+from hub.chargers.billing import kept_place, kept_tariff, new_session_id
 from hub.chargers.charging import (
     START_UNTOLD,
+    STATION_LOST,
     Known,
     Timing,
     Where,
     begin,
+    closed,
     end,
     has_flag,
     metered,
-    own_key,
     permit_of,
     start_key,
     stop_key,
@@ -33,11 +34,13 @@ from hub.chargers.events import IdToken, Metered, Permit, PermitStatus, Spot, St
 from hub.chargers.places import Place, SiteBook
 from hub.chargers.tariffing import tariff_at
 from hub.clock import Clock
-from hub.store.charges import Change, Charge, Charges, Decide, Wanted
+from hub.store.aliases import is_erased
+from hub.store.charges import Change, Charge, Charges, ChargeState, Decide, Wanted
 from ocpi_modules.parties import Party
 from ocpi_modules.types import NotJsonText, decode_json, encode_json, same
 
 NUMBER_MAX = 2**31 - 1
+PARTED_MAX_ROUNDS = 100
 
 
 class Recognising(Protocol):
@@ -73,10 +76,15 @@ class ChargeDesk:
         """A transaction began; told again, it is the same one."""
         key, spot = start_key(started), started.spot
         wanted = Wanted(
-            identity=identity, start_key=key, ocpp_id=started.transaction.id, evse=spot.evse, connector=spot.connector
+            identity=identity,
+            start_key=key,
+            told_at=started.at,
+            ocpp_id=started.transaction.id,
+            evse=spot.evse,
+            connector=spot.connector,
         )
         found = await self._charges.find(wanted)
-        known = await self._known(identity, key, found, started)
+        known = await self._known(identity, found, started)
         charge = await self._change(wanted, lambda one, others: begin(one, others, started, known, identity))
         assert charge is not None, "a begin always leaves a charge"
         return StartAnswer(number=charge.number, permit=_permit(charge))
@@ -134,6 +142,16 @@ class ChargeDesk:
         now = self._ports.clock.now()
         return await self._decided(number, lambda charge: given_up(charge, decision, now))
 
+    async def part(self, identity: str) -> None:
+        """The operator keeps a station out: what runs at it is over, as at one that is lost, and is decided about."""
+        now = self._ports.clock.now()
+        for _ in range(PARTED_MAX_ROUNDS):
+            running = await self._charges.running(identity)
+            for charge in running:
+                await self._change(Wanted(identity=identity, number=charge.number), lambda one, _: _lost(one, now))
+            if not running:
+                return
+
     async def _decided(self, number: int, decide: Callable[[Charge], Charge]) -> Charge | None:
         charge = await self._charges.one(number)
         if charge is None:
@@ -161,7 +179,7 @@ class ChargeDesk:
     async def _timing(self, identity: str) -> Timing:
         return Timing(self._ports.clock.now(), await self._charges.offset(identity))
 
-    async def _known(self, identity: str, key: str, found: Charge | None, started: Started) -> Known:
+    async def _known(self, identity: str, found: Charge | None, started: Started) -> Known:
         """What the hub adds to a begin; a begin that is known needs nothing."""
         timing = await self._timing(identity)
         if found is not None and not has_flag(found, START_UNTOLD):
@@ -173,7 +191,7 @@ class ChargeDesk:
             permit=permit,
             where=self._where(identity, started.spot, timing.at(started.at)),
             reserved_at=await self._reserved_at(started.reservation, permit),
-            session_id=session_id(identity, key),
+            session_id=new_session_id(),
         )
 
     async def _known_of(self, identity: str, told: Metered, wanted: Wanted, timing: Timing) -> Known:
@@ -186,18 +204,16 @@ class ChargeDesk:
         permit = await self._recognise(identity, told.id_token, told.spot, told.remote_start)
         permit = await self._alone(identity, permit, told, timing)
         where = self._where(identity, told.spot, timing.now)
-        made = session_id(identity, own_key(told.transaction.id))
-        return Known(timing=timing, permit=permit, where=where, session_id=made)
+        return Known(timing=timing, permit=permit, where=where, session_id=new_session_id())
 
     async def _known_at_end(self, identity: str, stopped: Stopped, found: Charge | None, timing: Timing) -> Known:
         """What the hub adds to an end whose begin it does not know."""
         if found is not None and not has_flag(found, START_UNTOLD):
             return Known(timing=timing)
-        spot, ocpp_id = stopped.spot or Spot(0, 0), stopped.transaction.id
+        spot = stopped.spot or Spot(0, 0)
         permit = await self._recognise(identity, stopped.id_token, spot, None)
-        key = stop_key(stopped) if ocpp_id is None else own_key(ocpp_id)
         where = self._where(identity, spot, timing.now) if stopped.spot else Where()
-        return Known(timing=timing, permit=permit, where=where, session_id=session_id(identity, key))
+        return Known(timing=timing, permit=permit, where=where, session_id=new_session_id())
 
     async def _recognise(
         self, identity: str, token: IdToken | None, spot: Spot, remote_start: int | None
@@ -252,10 +268,16 @@ class ChargeDesk:
         return Wanted(identity=identity, number=running[0].number) if len(running) == 1 else unknown
 
 
+def _lost(charge: Charge | None, now: datetime) -> Change | None:
+    if charge is None or charge.state != ChargeState.ACTIVE:
+        return None
+    return Change(closed(charge, now, Timing(now), STATION_LOST))
+
+
 def _may_end(charge: Charge, stopped: Stopped, timing: Timing) -> bool:
     """Whether an end that names no known transaction may be that of a charge: of the same id token, or register, and after its begin."""
     is_after = charge.started_at <= timing.at(stopped.at)
-    is_same = stopped.id_token is None or same(stopped.id_token.uid, charge.id_token)
+    is_same = stopped.id_token is None or is_erased(charge.id_token) or same(stopped.id_token.uid, charge.id_token)
     return is_after and is_same and (stopped.spot is None or stopped.spot.connector in {0, charge.connector})
 
 

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from hub.chargers.events import IdToken, Metered, MeterValue, Permit, PermitStatus, Started, StatusTold, Stopped
 from hub.chargers.readings import BEGIN, OUTLET, RAW_MAX_CHARACTERS, Measured, measured
+from hub.store.aliases import ERASED
 from hub.store.charges import Change, Charge, ChargeState, Reading
 from ocpi_modules.types import encode_json
 
@@ -317,6 +318,8 @@ def read(charge: Charge, values: Iterable[MeterValue], state: str, said: tuple[d
     """The readings and the state that came with a message that a station dated so."""
     told_at, timing = said
     readings = tuple(_reading(one, timing) for one in measured(values))
+    if is_forgotten(charge):
+        readings = tuple(replace(one, signed="") for one in readings)
     if state:
         readings = (*readings, _state_reading(state, told_at, timing))
     changed = _read(charge, readings) if readings else charge
@@ -329,6 +332,11 @@ def told_status(charge: Charge, told: StatusTold, timing: Timing) -> Change:
     """The status of a connector says in which state its charge is (1.6)."""
     reading = _state_reading(told.status, told.happened_at or timing.now, timing)
     return Change(_read(charge, (reading,)), (reading,))
+
+
+def is_forgotten(charge: Charge) -> bool:
+    """Whether the driver of a charge was forgotten while it ran: what its meter signs from then on would name the token again."""
+    return f'"{ERASED}' in charge.token or charge.id_token.startswith(ERASED)
 
 
 def _reading(one: Measured, timing: Timing) -> Reading:

@@ -36,9 +36,11 @@ class Decision:
         return f"{what} by {self.actor}: {' '.join(self.reason.split())}"[:REASON_MAX_CHARACTERS]
 
 
-def closed(charge: Charge, readings: Sequence[Reading], party: Party, now: datetime) -> Charge:
-    """A charge that is over, as it is kept from now on: with its CDR where it is to be billed."""
-    settled = settle(charge, readings)
+def closed(
+    charge: Charge, readings: Sequence[Reading], party: Party, now: datetime, before_wh: Decimal | None = None
+) -> Charge:
+    """A charge that is over, as it is kept from now on: with its CDR where it is to be billed. `before_wh` as in `settle`."""
+    settled = settle(charge, readings, before_wh)
     noted = with_flags(replace(charge, version=charge.version + 1), settled.flags)
     if settled.state is not ChargeState.ENDED:
         return _kept_back(noted, settled)

@@ -11,7 +11,7 @@ from hub.chargers.events import Answered, Ask, Outcome
 from hub.chargers.sockets import Sockets
 from hub.partners.peers import Peers
 
-ASKED, TAKEN = "station", "station-taken"
+ASKED, TAKEN, DISMISSED = "station", "station-taken", "station-dismissed"
 SPARE_SECONDS = 0.5  # for the way there and back, beyond what the station may take
 
 _KINDS: dict[str, Any] = {kind.__name__: kind for kind in get_args(Ask)}
@@ -61,6 +61,7 @@ class PeerStations:
 
         self._peers.answer_one(ASKED, give)
         self._peers.hear(TAKEN, lambda body: sockets.taken_elsewhere(body.decode()))
+        self._peers.hear(DISMISSED, lambda body: sockets.dismiss_here(body.decode()))
 
     async def ask(self, process: str, identity: str, ask: Ask, wait_seconds: float) -> Outcome | None:
         """What a station answers that is connected to another process; None where that process does not have it."""
@@ -79,3 +80,7 @@ class PeerStations:
     def took(self, identity: str) -> None:
         """Tell the others that a station has a new socket here."""
         self._peers.say(TAKEN, identity.encode())
+
+    def dismissed(self, identity: str) -> None:
+        """Tell the others that the operator keeps a station out."""
+        self._peers.say(DISMISSED, identity.encode())

@@ -124,7 +124,8 @@ class Reporting:
 
     async def _close_one(self, charge: Charge) -> None:
         readings = await self._charges.readings(charge.number)
-        made = closed(charge, readings, self._outlet.party, self._clock.now())
+        before_wh = await self._charges.register_before(charge)
+        made = closed(charge, readings, self._outlet.party, self._clock.now(), before_wh)
         wanted = Wanted(identity=charge.identity, number=charge.number)
         await self._charges.change(wanted, lambda found, _: Change(made) if found == charge else None)
         if made.state == ChargeState.QUARANTINED:

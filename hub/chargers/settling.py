@@ -7,7 +7,7 @@ shows beyond them is cut off, at its begin as at its end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
@@ -39,6 +39,12 @@ UNLIKE_TIMES = 3
 COMPARED_MIN_SECONDS = 300
 COMPARED_MIN_WH = 500
 THOUSAND_TOLERANCE = Fraction(1, 4)
+HUNDREDS_TIMES = 200
+"""A voltage is known to a factor of five: of a register in another unit the current tells between 200 and 5,000 times as much."""
+LIFETIME_MIN_WH = 200_000
+"""A register that showed so much counts for good, and does not begin anew with each charge or boot."""
+BATTERY_MIN_WH = 5_000
+SOC_MIN_PERCENT = 10
 
 NO_REGISTER = "NO_REGISTER"
 NO_TOKEN = "NO_TOKEN"
@@ -123,11 +129,17 @@ class Register:
         return [wh for wh in shown if wh is not None]
 
 
-def settle(charge: Charge, readings: Sequence[Reading]) -> Settled:
-    """What becomes of a charge that is over, from all that its station said; in whatever order it said so."""
+def settle(charge: Charge, readings: Sequence[Reading], before_wh: Decimal | None = None) -> Settled:
+    """What becomes of a charge that is over, from all that its station said; in whatever order it said so.
+
+    `before_wh`: what the register of the connector showed at the end of the last charge that nobody doubts.
+    """
     start, end = span(charge, readings)
     register = register_of(charge, readings)
-    doubts = [*_doubts(charge, start, end), *_register_doubts(charge, readings, register, (start, end))]
+    found = [*_doubts(charge, start, end), *_register_doubts(charge, readings, register, (start, end))]
+    if any(is_another_unit(charge, readings, register, before_wh)):
+        found.append(IN_KWH)
+    doubts = list(dict.fromkeys(found))
     proposed = _proposed(charge, register, end - start)
     total = charge.corrected_wh if charge.released_by and charge.corrected_wh is not None else _difference(register)
     curve = curve_of(charge, readings, max(total, Decimal(0)) if total is not None else Decimal(0))
@@ -326,8 +338,67 @@ def _power_doubts(readings: Sequence[Reading], register: Register) -> Iterable[s
     low, high = sorted((by_power, by_register))
     if high <= low * UNLIKE_TIMES:
         return
-    is_thousand = low > 0 and abs(high / low / 1000 - 1) <= THOUSAND_TOLERANCE
-    yield IN_KWH if is_thousand else UNLIKE_POWER
+    yield IN_KWH if _is_thousand(low, high) else UNLIKE_POWER
+
+
+def is_another_unit(
+    charge: Charge, readings: Sequence[Reading], register: Register, before_wh: Decimal | None
+) -> Iterable[bool]:
+    """Whether a register counts in another unit than it says, also where no power is told: by what it showed before, by the current, and by
+    how full the battery became. A car that takes nothing shows none of the three.
+    """
+    yield _has_jumped(register, before_wh)
+    yield _is_below_current(place_of(charge), readings)
+    yield _is_below_battery(readings)
+
+
+def _has_jumped(register: Register, before_wh: Decimal | None) -> bool:
+    """Whether a register that counts for good shows a thousandth, or a thousand times, of what it showed after the charge before."""
+    begin = register.begin
+    if begin is None or before_wh is None or begin <= 0 or max(begin, before_wh) < LIFETIME_MIN_WH:
+        return False
+    return _is_thousand(Fraction(begin), Fraction(before_wh))
+
+
+def _is_thousand(one: Fraction, other: Fraction) -> bool:
+    low, high = sorted((one, other))
+    return low > 0 and abs(high / low / 1000 - 1) <= THOUSAND_TOLERANCE
+
+
+def _is_below_current(place: Mapping[str, Any], readings: Sequence[Reading]) -> bool:
+    """Whether the currents that were told would have given hundreds of times of what the register counted."""
+    both = sorted(
+        (one.at, power, one.register_wh)
+        for one in readings
+        if one.kind == OUTLET and one.register_wh is not None and (power := _by_current(one, place)) is not None
+    )
+    if len(both) < 2 or (both[-1][0] - both[0][0]).total_seconds() < COMPARED_MIN_SECONDS:
+        return False
+    flowed = sum((_flowed(one[:2], other[:2]) for one, other in pairwise(both)), Fraction(0))
+    counted = Fraction(both[-1][2]) - Fraction(both[0][2])
+    return flowed >= COMPARED_MIN_WH and 0 < counted * HUNDREDS_TIMES <= flowed
+
+
+def _by_current(reading: Reading, place: Mapping[str, Any]) -> Decimal | None:
+    """A power (W) by current and voltage; None where one of them is not known, or where it is more than the connector can give."""
+    volts, most = reading.voltage_v or place.get("voltage_v"), place.get("power_w")
+    if reading.current_a is None or not volts:
+        return None
+    power = reading.current_a * Decimal(volts)
+    return power if most is None or power <= Decimal(most) * 2 else None
+
+
+def _is_below_battery(readings: Sequence[Reading]) -> bool:
+    """Whether a battery became fuller by more than hundreds of times of what the register counted, however small it is."""
+    told = sorted(
+        (one.at, one.soc_percent, one.register_wh)
+        for one in readings
+        if one.kind == OUTLET and one.soc_percent is not None and one.register_wh is not None
+    )
+    if not told:
+        return False
+    gained, counted = told[-1][1] - told[0][1], told[-1][2] - told[0][2]
+    return gained >= SOC_MIN_PERCENT and 0 < counted * HUNDREDS_TIMES <= gained * BATTERY_MIN_WH / 100
 
 
 def _flowed(one: tuple[datetime, Decimal], other: tuple[datetime, Decimal]) -> Fraction:

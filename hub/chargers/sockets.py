@@ -36,6 +36,10 @@ class Elsewhere(Protocol):
         """Tell the others that a station has a new socket here: theirs is old."""
         ...
 
+    def dismissed(self, identity: str) -> None:
+        """Tell the others that the operator keeps a station out: whoever has its socket closes it."""
+        ...
+
 
 class Nowhere:
     """The other processes of a hub that is one."""
@@ -47,6 +51,9 @@ class Nowhere:
         return None
 
     def took(self, identity: str) -> None:
+        """Nobody needs to know."""
+
+    def dismissed(self, identity: str) -> None:
         """Nobody needs to know."""
 
 
@@ -101,6 +108,18 @@ class Sockets:
         link = self._links.get(identity)
         if link is not None:
             self._spawn(self._yield(link))
+
+    def dismiss(self, identity: str) -> None:
+        """The operator keeps a station out: its socket is closed, at whichever process it is."""
+        self.dismiss_here(identity)
+        self._elsewhere.dismissed(identity)
+
+    def dismiss_here(self, identity: str) -> None:
+        """The same for a socket at this process, if it is here."""
+        link = self._links.pop(identity, None)
+        if link is not None:
+            _log.info("station_dismissed", station=identity)
+            self._spawn(link.dismiss())
 
     async def ask(self, identity: str, ask: Ask, wait_seconds: float) -> Outcome:
         """What a station answers, within a time. Never raises for what a station does or does not do."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -52,9 +52,16 @@ SECRET_NAMES = ("authorizationkey", "basicauthpassword", "password", "secret")
 _log = structlog.get_logger()
 
 
+async def _nothing_runs(identity: str) -> None:
+    """Where nobody keeps charges, none is to be closed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationPorts:
-    """What stations are kept with. `changed`: wakes whoever tells partners, at whichever process that is."""
+    """What stations are kept with. `changed`: wakes whoever tells partners, at whichever process that is.
+
+    `dismiss` closes the socket of a station that is kept out, `close_charges` what runs at it.
+    """
 
     stations: ChargeStations
     sites: ChargeSites
@@ -63,6 +70,8 @@ class StationPorts:
     passwords: Passwords
     clock: Clock
     changed: Callable[[], None] = lambda: None
+    dismiss: Callable[[str], None] = lambda identity: None
+    close_charges: Callable[[str], Awaitable[None]] = _nothing_runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,11 +285,17 @@ class StationBook:
         if not task.cancelled() and (fault := task.exception()) is not None:
             _log.warning("station_not_asked", error=type(fault).__name__)
 
+    async def tell_here(self) -> None:
+        """Say which stations are here. Those that are kept out meanwhile, of which no other process could tell this one, are dismissed."""
+        await self._ports.stations.touch(dict(self._here), self._ports.clock.now())
+        for identity in await self._ports.stations.unwelcome(list(self._here)):
+            self._ports.dismiss(identity)
+
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(HERE_EVERY_SECONDS)
             try:
-                await asyncio.shield(self._ports.stations.touch(dict(self._here), self._ports.clock.now()))
+                await asyncio.shield(self.tell_here())
             except Exception as exc:  # the database is away: the next round tells it again
                 _log.warning("stations_not_noted", error=type(exc).__name__)
 

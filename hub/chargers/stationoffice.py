@@ -77,15 +77,20 @@ class StationOffice:
         return secret
 
     async def reject(self, identity: str) -> None:
-        """Keep a station out; its EVSEs are UNKNOWN."""
+        """Keep a station out: it loses its connection, what runs at it is over, and its EVSEs are UNKNOWN."""
         if not await self._ports.stations.reject(identity):
             raise LookupError(f"there is no station {identity}")
-        await self._book.settle_station(identity)
+        await self._part(identity)
 
     async def drop(self, identity: str) -> None:
-        """Forget a station; if it knocks again it is in the inbox."""
+        """Forget a station, which loses its connection as one that is rejected; if it knocks again it is in the inbox."""
         if not await self._ports.stations.drop(identity):
             raise LookupError(f"there is no station {identity}")
+        await self._part(identity)
+
+    async def _part(self, identity: str) -> None:
+        self._ports.dismiss(identity)
+        await self._ports.close_charges(identity)
         await self._book.settle_station(identity)
 
     async def rotate(self, identity: str) -> Rotation:

@@ -7,16 +7,18 @@ stay due until it has them.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from hub.chargers.overheard import Overheard
 from hub.partners.directory import Partner
 from hub.partners.roster import Roster
 from ocpi_modules.chargingprofiles import CHARGINGPROFILES
-from ocpi_modules.errors import InvalidParameters, ReceiverNotConnected
-from ocpi_modules.message import Message, Reply
+from ocpi_modules.errors import InvalidParameters, OcpiError, ReceiverNotConnected
+from ocpi_modules.message import Message, Reply, refusal
 from ocpi_modules.module import Interface, Module, Operation, Purpose
 from ocpi_modules.parties import Party
 from ocpi_modules.tokens import TOKENS
@@ -36,8 +38,16 @@ class Routing(Protocol):
 class Voice:
     """Speaks as the local CPO; a party that is not joined, or suspended, has no voice: ReceiverNotConnected (4003)."""
 
-    def __init__(self, party: Party, routing: Routing, roster: Roster, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        party: Party,
+        routing: Routing,
+        roster: Roster,
+        new_id: Callable[[], str],
+        overheard: Overheard,
+    ) -> None:
         self._party, self._routing, self._roster, self._new_id = party, routing, roster, new_id
+        self._overheard = overheard
 
     @property
     def party(self) -> Party:
@@ -83,7 +93,16 @@ class Voice:
         if caller is None or not caller.is_local:
             raise ReceiverNotConnected(f"{self._party} is not connected")
         ids = (self._new_id(), self._new_id())
-        return await self._routing.handle(_message(said, self._party, ids), caller)
+        message, started = _message(said, self._party, ids), time.perf_counter()
+        reply: Reply | None = None
+        try:
+            reply = await self._routing.handle(message, caller)
+        except OcpiError as refused:
+            reply = refusal(refused)
+            raise
+        finally:
+            self._overheard.take(message, caller.id, reply, started)
+        return reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from hub.chargers.loads.control import LoadControl, LoadPorts
 from hub.chargers.loads.memory import KeptLimits
 from hub.chargers.loads.underway import Underway
 from hub.chargers.localparty import LocalCpo, LocalParty
+from hub.chargers.overheard import Note, Overheard
 from hub.chargers.places import SiteBook
 from hub.chargers.reporting import Reporting
 from hub.chargers.showing import Showing
@@ -49,7 +50,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """What local chargers are given by the rest of the hub."""
+    """What local chargers are given by the rest of the hub. `note` takes down for the journal what they say; None where there is none."""
 
     direct: Direct
     partners: Partners
@@ -61,6 +62,7 @@ class Outside:
     passwords: Passwords
     clock: Clock
     new_id: Callable[[], str]
+    note: Note | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,8 @@ class Chargers:
         self.charges, self.limits = Charges(direct), ChargeLimits(direct)
         self.sites, self._kept = ChargeSites(direct), ChargeCommands(direct)
         self.party = LocalParty(terms.cpo, outside.partners, outside.roster, outside.clock)
-        self.voice = Voice(terms.cpo.party, outside.routing, outside.roster, outside.new_id)
+        overheard = Overheard(outside.note, outside.clock)
+        self.voice = Voice(terms.cpo.party, outside.routing, outside.roster, outside.new_id, overheard)
         self._open_stations(terms)
         self.face = self._open_face()
         self._open_charging(terms)
@@ -118,6 +121,8 @@ class Chargers:
             passwords=outside.passwords,
             clock=self._clock,
             changed=self._due,
+            dismiss=self.sockets.dismiss,
+            close_charges=lambda identity: self.desk.part(identity),
         )
         self.stations = stations
         self.book = StationBook(ports, terms.rules)

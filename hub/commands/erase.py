@@ -73,6 +73,8 @@ def found_sentence(traces: Traces) -> str:
         "refused CDR": len(traces.refused),
         "authorisation or command": len(traces.permits),
         "message": traces.messages,
+        "charge at a local charger": traces.charges,
+        "order to a local charger": len(traces.at_chargers) - traces.charges,
     }
     return "Found: " + ", ".join(f"{count} × {what}" for what, count in counts.items() if count) + "."
 

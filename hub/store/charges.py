@@ -121,10 +121,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which charge of a station a message is about: by what is known, in this order; `at` by the hub's clock."""
+    """Which charge of a station a message is about: by what is known, in this order; `at` by the hub's clock.
+
+    `told_at`: when a begin was by the station's own clock, by which one is known again whose driver was forgotten.
+    """
 
     identity: str
     start_key: str | None = None
+    told_at: datetime | None = None
     ocpp_id: str | None = None
     number: int | None = None
     evse: int | None = None
@@ -197,6 +201,15 @@ class Charges:
         rows = await self._direct.fetch(_READINGS, number, READINGS_MAX)
         return [Reading(**dict(row)) for row in rows]
 
+    async def register_before(self, charge: Charge) -> Decimal | None:
+        """What the register of a connector showed (Wh) at the end of the last charge there of which nobody doubts the unit.
+
+        That is one that was billed by what it counted, be it because an operator said so.
+        """
+        spot = (charge.identity, charge.evse, charge.connector, charge.number)
+        rows = await self._direct.fetch(_REGISTER_BEFORE, *spot)
+        return rows[0]["end_wh"] if rows else None
+
     async def active(self) -> list[Charge]:
         """The charges that run."""
         return _charges(await self._direct.fetch(_ACTIVE, PAGE_MAX_ROWS))
@@ -266,6 +279,9 @@ async def _found(connection: Connection, wanted: Wanted) -> Charge | None:
     found = None
     if wanted.start_key is not None:
         found = _first(await connection.fetch(_BY_KEY, wanted.identity, wanted.start_key))
+    if found is None and wanted.told_at is not None:
+        values = (wanted.identity, wanted.evse, wanted.connector, wanted.told_at)
+        found = _first(await connection.fetch(_BY_FORGOTTEN_BEGIN, *values))
     if found is None and wanted.ocpp_id is not None:
         found = _first(await connection.fetch(_BY_OCPP_ID, wanted.identity, wanted.ocpp_id))
     if found is None and wanted.number is not None:
@@ -326,6 +342,11 @@ _ALL = ", ".join(_COLUMNS)
 # what two processes hear of one station is worked on one after the other
 _ONE_AT_A_TIME = "select pg_advisory_xact_lock(2210024, hashtext($1))"
 _BY_KEY = f"select {_ALL} from charge where identity = $1 and start_key = $2 for update"
+# the key of a begin has the id token in it: it goes with the driver (`hub.store.forgetcharges`)
+_BY_FORGOTTEN_BEGIN = (
+    f"select {_ALL} from charge where identity = $1 and evse = $2 and connector = $3 and told_started_at = $4 "
+    "and start_key like 'forgotten-%' order by number desc limit 1 for update"
+)
 _BY_OCPP_ID = f"select {_ALL} from charge where identity = $1 and ocpp_id = $2 for update"
 _BY_NUMBER = f"select {_ALL} from charge where identity = $1 and number = $2 for update"
 # a message that says no connector means the only charge that runs there
@@ -350,6 +371,14 @@ _ADD_READING = (
     f"values ({', '.join(f'${at}' for at in range(1, len(_READING_COLUMNS) + 2))}) on conflict do nothing"
 )
 _READINGS = f"select {', '.join(_READING_COLUMNS)} from charge_reading where charge = $1 order by at, key limit $2"
+_SHOWN = "select register_wh from charge_reading where charge = c.number and kind = '' and register_wh is not null"
+_REGISTER_BEFORE = (
+    f"select s.end_wh from charge c, lateral (select coalesce(c.meter_start_wh, ({_SHOWN} order by at limit 1)) as begin_wh, "
+    f"coalesce(c.meter_end_wh, ({_SHOWN} order by at desc limit 1)) as end_wh) s "
+    "where c.identity = $1 and c.evse = $2 and c.connector = $3 and c.number < $4 and c.state = 'COMPLETED' "
+    "and s.end_wh is not null and (c.released_by = '' or abs(c.corrected_wh - (s.end_wh - s.begin_wh)) <= 1) "
+    "order by c.number desc limit 1"
+)
 _ACTIVE = f"select {_ALL} from charge where state = 'ACTIVE' order by number limit $1"
 _RUNNING = f"select {_ALL} from charge where identity = $1 and state = 'ACTIVE' order by number limit $2"
 _SILENT = (

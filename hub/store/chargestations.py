@@ -5,7 +5,7 @@ Times are in UTC. Secrets are kept as argon2 texts that somebody else makes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -295,6 +295,11 @@ class ChargeStations:
         if connections:
             await self._direct.execute(_TOUCH, [*connections], [*connections.values()], now)
 
+    async def unwelcome(self, identities: Sequence[str]) -> list[str]:
+        """Which of some stations are kept out, or not known any more."""
+        rows = await self._direct.fetch(_UNWELCOME, list(identities)) if identities else ()
+        return [row["identity"] for row in rows]
+
     async def set_clock_offset(self, identity: str, milliseconds: int) -> None:
         """How far a station's clock is ahead of ours."""
         await self._direct.execute(
@@ -398,6 +403,10 @@ _TOUCH = (
     "update charge_station s set heard_at = greatest(s.heard_at, $3::timestamptz) "
     "from unnest($1::text[], $2::text[]) n(identity, connection) "
     "where s.identity = n.identity and s.connection = n.connection"
+)
+_UNWELCOME = (
+    "select n.identity from unnest($1::text[]) n(identity) left join charge_station s on s.identity = n.identity "
+    "where s.identity is null or s.state = 'Rejected'"
 )
 _TELL_CONNECTOR = (
     f"insert into charge_connector ({', '.join(_CONNECTOR_COLUMNS)}) "

@@ -1,5 +1,5 @@
 """Forgets drivers in everything that the database keeps of them: copies, versions of tokens, refused CDRs, permits, verdicts, findings,
-messages.
+messages, and what local chargers keep (`hub.store.forgetcharges`).
 
 Money, digests, ids of CDRs and sessions, statements and the journal are not touched: they name no driver.
 """
@@ -29,6 +29,7 @@ from hub.store.aliases import (
 from hub.store.copies import COPIES_LOCK
 from hub.store.direct import Connection, Direct, Record
 from hub.store.erasing import find_in_messages, forget_in_messages
+from hub.store.forgetcharges import Place, find_at_chargers, forget_at_chargers, forget_old_charges
 from hub.store.pack import pack, unpack
 from hub.store.pseudonyms import drop_salts, rename_everywhere, scoped_aliases
 from hub.store.traces import token_text
@@ -60,11 +61,13 @@ class Traces:
     versions: list[int] = field(default_factory=list)
     refused: list[RefusedKey] = field(default_factory=list)
     permits: list[int] = field(default_factory=list)
+    at_chargers: list[Place] = field(default_factory=list)
 
     @property
     def is_anything(self) -> bool:
         """Whether there are any."""
-        return bool(self.copies or self.versions or self.refused or self.permits or self.messages)
+        found = (self.copies, self.versions, self.refused, self.permits, self.at_chargers)
+        return any(found) or self.messages > 0
 
     def has(self, token: TokenName) -> bool:
         """Whether a token is one of theirs, whatever is known of its contract."""
@@ -73,6 +76,11 @@ class Traces:
     def count(self, module: str) -> int:
         """How many copies of a module."""
         return sum(key[0] == module for key in self.copies)
+
+    @property
+    def charges(self) -> int:
+        """How many charges at local chargers."""
+        return sum(table == "charge" for table, _ in self.at_chargers)
 
 
 class Forgetting:
@@ -87,18 +95,25 @@ class Forgetting:
         Reads all CDRs, sessions, tokens and kept bodies of messages once.
         """
         traces = Traces(values={named.uid} if named else set())
+
+        def theirs(token: TokenName) -> bool:
+            return wanted(token) or traces.has(token)
+
         async for row in self._scan(_COPIES, "seq", 0):
-            if _sees(traces, row, wanted):
+            if _sees(traces, _content(row["packed"]), wanted):
                 traces.copies.append(_copy_key(row))
         async for row in self._scan(_VERSIONS, "id", 0):
-            if _sees(traces, row, wanted):
+            if _sees(traces, _content(row["packed"]), wanted):
                 traces.versions.append(row["id"])
         async for row in self._scan(_REFUSED, "place", ""):
-            if _sees(traces, row, wanted):
+            if _sees(traces, _content(row["packed"]), wanted):
                 traces.refused.append((row["caller"], row["digest"]))
         async for row in self._scan(_PERMITS, "id", 0):  # the last: a no does not say which contract it was about
-            if _sees(traces, row, lambda token: wanted(token) or traces.has(token)):
+            if _sees(traces, _content(row["packed"]), theirs):
                 traces.permits.append(row["id"])
+        traces.at_chargers = await find_at_chargers(
+            self._direct, lambda token: _sees(traces, token, theirs), traces.values
+        )
         traces.messages = await find_in_messages(self._direct, wanted, traces.values)
         return traces
 
@@ -122,6 +137,8 @@ class Forgetting:
             theirs = _Work(lambda token: wanted(token) or traces.has(token), work.names)
             for permit in sorted(traces.permits):
                 await _forget_permit(connection, permit, theirs)
+            called = {value: names[fold(value)] for value in traces.values}
+            await forget_at_chargers(connection, traces.at_chargers, theirs.wanted, called)
             for token in traces.tokens:
                 await connection.execute(
                     _FORGET_TRACES, token_text(token), token_text(_renamed(token, names[token.uid]))
@@ -147,6 +164,13 @@ class Forgetting:
             for row in rows:
                 await _forget_copy(connection, _copy_key(row), work)
             return sum(row["module"] == "cdrs" for row in rows)
+
+    async def forget_old_charges(self, before: datetime) -> int:
+        """Take drivers out of some charges at local chargers that ended before a moment (UTC), once their CDRs have none or where they are
+        never billed; returns how many.
+        """
+        async with self._direct.transaction() as connection:
+            return await forget_old_charges(connection, before)
 
     async def drop_old(self, before: datetime) -> int:
         """Drop refused CDRs that came last before a moment, and versions of tokens from before it that are no more; returns how many."""
@@ -194,9 +218,8 @@ class _Work:
         return None if content is None else forgotten(content, self.wanted, self.names)
 
 
-def _sees(traces: Traces, row: Record, wanted: Wanted) -> bool:
-    """Whether a row names a token that is looked for; whose it is is noted."""
-    content = _content(row["packed"])
+def _sees(traces: Traces, content: Any, wanted: Wanted) -> bool:
+    """Whether an object names a token that is looked for; whose it is is noted."""
     token = token_in(content)
     if token is None or is_erased(token.uid):
         return False

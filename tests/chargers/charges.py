@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from hub.chargers.billing import kept_place, kept_tariff, session_id
-from hub.chargers.charging import Known, Timing, Where, begin, end, metered, own_key, start_key
+from hub.chargers.billing import kept_place, kept_tariff, new_session_id
+from hub.chargers.charging import Known, Timing, Where, begin, end, metered
 from hub.chargers.events import (
     IdToken,
     Metered,
@@ -122,12 +122,6 @@ def stopped(register: float | None = 11000, minutes: float = 60, **more: Any) ->
     return Stopped(**{**usual, "meter_wh": None if register is None else Decimal(str(register)), **more})
 
 
-def _key(message: Started | Metered | Stopped) -> str:
-    if isinstance(message, Started):
-        return start_key(message)
-    return "" if message.transaction.id is None else own_key(message.transaction.id)
-
-
 class Told:
     """One charge in memory, and what its station says: the pure half of what the store does."""
 
@@ -146,7 +140,7 @@ class Told:
         return self
 
     def _change(self, message: Started | Metered | Stopped) -> Change | None:
-        known = replace(self.known, session_id=session_id(STATION, _key(message)))
+        known = replace(self.known, session_id=new_session_id())
         if isinstance(message, Started):
             return begin(self.charge, (), message, known, STATION)
         if isinstance(message, Metered):

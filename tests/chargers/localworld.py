@@ -13,6 +13,7 @@ import hub.app
 from hub.app import Hub, new_id
 from hub.chargers import keeper
 from hub.chargers.localparty import Desks, LocalCpo, LocalDesk, LocalParty
+from hub.chargers.overheard import Overheard
 from hub.chargers.voice import Voice
 from hub.clock import SystemClock
 from ocpi_modules.parties import Party
@@ -56,4 +57,5 @@ async def local_world(database_url: str, tmp_path: Path, **settings: object) -> 
         (inside,) = made
         clock = SystemClock()
         party = LocalParty(LocalCpo(LOC, NAME), inside.partners, inside.roster, clock)
-        yield LocalWorld(world, inside, party, Voice(LOC, inside.router, inside.roster, new_id))
+        overheard = Overheard(inside.recorder.note, clock)
+        yield LocalWorld(world, inside, party, Voice(LOC, inside.router, inside.roster, new_id, overheard))

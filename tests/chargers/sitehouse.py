@@ -175,7 +175,7 @@ class House:
                 joining=self.joining,
             )
         )
-        self.changes = 0
+        self.changes, self.dismissed, self.closed = 0, list[str](), list[str]()
         ports = StationPorts(
             stations=self.stations,
             sites=self.sites,
@@ -184,6 +184,8 @@ class House:
             passwords=passwords,
             clock=self.clock,
             changed=self._changed,
+            dismiss=self.dismissed.append,
+            close_charges=self._close,
         )
         rules = StationRules(process=process, grace_seconds=120.0)
         self.book = StationBook(ports, rules)
@@ -193,6 +195,9 @@ class House:
 
     def _changed(self) -> None:
         self.changes += 1
+
+    async def _close(self, identity: str) -> None:
+        self.closed.append(identity)
 
     async def furnish(self, **changes: Any) -> None:
         """Provision the depot, and tell partners."""

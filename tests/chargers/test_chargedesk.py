@@ -16,8 +16,11 @@ from hub.chargers.closing import Decision
 from hub.chargers.events import (
     IdToken,
     Metered,
+    MeterValue,
     Permit,
     PermitStatus,
+    Sample,
+    SignedValue,
     Spot,
     Started,
     StatusTold,
@@ -26,8 +29,11 @@ from hub.chargers.events import (
 )
 from hub.chargers.places import Place, SiteBook
 from hub.chargers.reporting import PUSH_EVERY_SECONDS, REST_MAX_SECONDS, SAID_NOTHING_MAX_HOURS, Reporting
+from hub.commands.erase import read_token, run_erase
+from hub.store.aliases import is_erased
 from hub.store.charges import Charge, Charges, ChargeState
 from hub.store.database import Database
+from hub.store.forgetting import Forgetting
 from ocpi_modules.errors import ReceiverNotConnected
 from ocpi_modules.message import Reply
 from ocpi_modules.module import Module, Purpose
@@ -518,3 +524,64 @@ async def test_a_card_that_is_shown_after_the_begin_may_charge_elsewhere_already
     answer = await house.desk.metered(STATION, shown)
     assert answer is not None
     assert answer.status is PermitStatus.CONCURRENT
+
+
+async def test_a_charge_whose_driver_is_forgotten_is_finished_under_the_name_that_is_left(database: Database) -> None:
+    """Its begin, told again, is still the same, and what its meter signs from then on names nobody."""
+    partners = Partners()
+    house = House(database, partners)
+    answer = await house.desk.started(STATION, started())
+    signed = MeterValue(
+        at=at(50), samples=(Sample(value="x", signed=SignedValue(text="OCMF|TAG1|x", encoding="OCMF")),)
+    )
+    assert await run_erase(Forgetting(database.direct), read_token("NL/MSP/RFID/TAG1"), is_sure=True) == 0
+    again = await house.desk.started(STATION, started())
+    assert again.number == answer.number
+    await house.say(*of(answer.number, CHARGE[1], readings(signed), stopped(id_token=IdToken("TAG1"))))
+    await house.reporting.step()
+    (cdr,) = partners.cdrs()
+    assert (is_erased(cdr["cdr_token"]["uid"]), D(cdr["total_energy"])) == (True, D(10))
+    assert cdr["session_id"] == (await house.one()).session_id
+    assert "TAG1" not in f"{await house.one()}{await house.charges.readings(answer.number)}{partners.said[-1]}"
+
+
+async def test_what_runs_at_a_station_that_is_kept_out_is_over_and_is_decided_about(database: Database) -> None:
+    partners = Partners()
+    house = House(database, partners)
+    await house.say(started(), readings(wh(20, 5000)))
+    await house.say(replace(started(minutes=5), spot=Spot(0, 2)))
+    await house.desk.part(STATION)
+    assert {one.state for one in await house.all()} == {ChargeState.ENDED}
+    house.later(charging.MISSING_WAIT_SECONDS)
+    await house.reporting.step()
+    first, _ = await house.all()
+    assert (first.state, charging.STATION_LOST in flags_of(first)) == (ChargeState.QUARANTINED, True)
+    assert (first.energy_wh, first.ended_at, partners.cdrs()) == (D(4000), at(20), [])
+    await house.desk.part(STATION)
+    assert (await house.all())[0] == first
+
+
+async def test_a_station_that_counts_in_another_unit_from_one_day_on_is_doubted_until_an_operator_says_so(
+    database: Database,
+) -> None:
+    """The register before is that of the last charge that was billed by what it counted."""
+    house = House(database, Partners())
+
+    async def charge(number: int, register: int, wh: int) -> Charge:
+        begin = started(register, 90 * number)
+        made = await house.desk.started(STATION, begin)
+        await house.say(*of(made.number, stopped(register + wh, 90 * number + 60)))
+        await house.reporting.step()
+        return (await house.all())[-1]
+
+    first = await charge(0, 5_000_000, 10_000)
+    assert first.state == ChargeState.COMPLETED
+    for turn in (1, 2):
+        doubted = await charge(turn, 5_000 + 20 * turn, 10)
+        assert (doubted.state, settling.IN_KWH in flags_of(doubted)) == (ChargeState.QUARANTINED, True)
+        await house.desk.release(doubted.number, Decision(actor="Otto", reason="kWh", energy_wh=D(10_000)))
+        await house.reporting.step()
+    meant = await charge(3, 5_080, 10)
+    await house.desk.release(meant.number, Decision(actor="Otto", reason="a new meter, and an idle car"))
+    await house.reporting.step()
+    assert (await charge(4, 5_100, 20)).state == ChargeState.COMPLETED

@@ -131,6 +131,60 @@ def test_registers_that_cannot_be_are_never_billed_silently(
     assert (charge.cdr is not None) == (state == BILLED)
 
 
+def told_as(measurand: str, unit: str, minutes: float, register: float, value: float) -> MeterValue:
+    """A register in Wh, and something else than power."""
+    other = Sample(value=str(value), measurand=measurand, unit=unit)
+    return MeterValue(at=at(minutes), samples=(Sample(value=str(register)), other))
+
+
+def amperes(minutes: float, register: float, value: float) -> MeterValue:
+    return told_as("Current.Import", "A", minutes, register, value)
+
+
+def percent(minutes: float, register: float, value: float) -> MeterValue:
+    return told_as("SoC", "Percent", minutes, register, value)
+
+
+HOUR = range(0, 61, 6)
+
+
+@pytest.mark.parametrize(
+    ("said", "before_wh", "is_doubted"),
+    [
+        pytest.param([started(5_010), stopped(5_020)], 5_005_000, True, id="a thousandth of what it showed before"),
+        pytest.param([started(5_010_000), stopped(5_020_000)], 5_005, True, id="a thousand times of it"),
+        pytest.param([started(5_010_000), stopped(5_020_000)], 5_005_000, False, id="it went on"),
+        pytest.param([started(0), stopped(10)], 5_005_000, False, id="it begins anew with each charge"),
+        pytest.param([started(40), stopped(50)], 40_000, False, id="it may begin anew with each boot"),
+        pytest.param([started(900_000), stopped(910_000)], 5_005_000, False, id="another meter"),
+        pytest.param([started(5_010), stopped(5_020)], None, False, id="the first charge there"),
+        pytest.param([started(10), readings(*(amperes(m, 10 + m // 6, 43) for m in HOUR)), stopped(20)], None, True,
+                     id="the current of 10 kWh, and 10 Wh"),
+        pytest.param([started(1000), readings(*(amperes(m, 1000 + 166 * m, 43) for m in HOUR)), stopped()], None, False,
+                     id="the current of 10 kWh, and 10 kWh"),
+        pytest.param([started(1000), readings(*(amperes(m, 1000 + m // 6, 0.05) for m in HOUR)), stopped(1010)], None, False,
+                     id="a car that takes nothing but 10 Wh"),
+        pytest.param([started(1000), readings(*(amperes(m, 1000 + m // 6, 43_000) for m in HOUR)), stopped(1010)], None, False,
+                     id="a current that cannot be says nothing"),
+        pytest.param([started(1000), readings(percent(1, 1000, 20), percent(59, 1010, 80)), stopped(1010)], None, True,
+                     id="10 Wh for more than half a battery"),
+        pytest.param([started(1000), readings(percent(1, 1000, 20), percent(59, 11000, 33)), stopped(11000)], None, False,
+                     id="10 kWh for an eighth of a battery"),
+        pytest.param([started(1000), readings(percent(1, 1000, 99), percent(59, 1010, 100)), stopped(1010)], None, False,
+                     id="10 Wh for the last percent"),
+        pytest.param([started(1000), readings(percent(1, 1000, 20), percent(59, 1000, 80)), stopped(1000)], None, False,
+                     id="a register that stands still is in no other unit"),
+    ],
+)  # fmt: skip
+def test_a_register_in_another_unit_is_found_without_power_and_a_car_that_takes_nothing_is_none(
+    said: list[Started | Metered | Stopped], before_wh: int | None, *, is_doubted: bool
+) -> None:
+    told = Told().say(*said)
+    assert told.charge is not None
+    charge = closed(told.charge, told.readings, PARTY, NOW, None if before_wh is None else D(before_wh))
+    assert (charge.state == KEPT_BACK, settling.IN_KWH in flags_of(charge)) == (is_doubted, is_doubted), charge.flags
+
+
 def interval(minutes: float, text: str) -> MeterValue:
     sample = Sample(value=text, measurand="Energy.Active.Import.Interval")
     return MeterValue(at=at(minutes), samples=(sample,))

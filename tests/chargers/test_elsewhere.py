@@ -25,6 +25,7 @@ from hub.chargers.events import (
     RemoteStart,
     Schedule,
     Spot,
+    StationState,
 )
 from hub.chargers.ocpp.link import Link
 from hub.chargers.sockets import Sockets
@@ -188,6 +189,19 @@ async def test_what_is_told_late_of_an_older_socket_ends_no_newer_one(two: Two) 
         await answer(newer, {"status": "Accepted"})
         assert (await asking).answered is Answered.ACCEPTED
         assert (there.sockets.is_here("S1"), newer.closed) == (True, None)
+
+
+@pytest.mark.parametrize("is_here", [pytest.param(True, id="here"), pytest.param(False, id="at another process")])
+async def test_a_station_that_is_kept_out_loses_its_socket_and_nobody_waits_for_it(two: Two, *, is_here: bool) -> None:
+    here, there, holders = two
+    at = here if is_here else there
+    async with station(at, holders) as (link, socket):
+        asking = asyncio.create_task(here.sockets.ask("S1", START, WAIT_SECONDS))
+        await asyncio.wait_for(socket.outgoing.get(), WAIT_SECONDS)
+        here.sockets.dismiss("S1")
+        assert (await asking).answered is Answered.NOT_CONNECTED
+        assert socket.closed == (1008, "the operator keeps this station out")
+        assert (at.sockets.is_here("S1"), link.state) == (False, StationState.REJECTED)
 
 
 @pytest.mark.parametrize("ask", ASKS, ids=lambda ask: type(ask).__name__)

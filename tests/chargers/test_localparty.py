@@ -15,6 +15,7 @@ from hub.clock import SystemClock
 from hub.console.accounts import Role
 from hub.demo.party import DemoPlatform
 from hub.partners.client import Call, PartnerClient
+from hub.store.exchanges import Exchanges, Wanted
 from ocpi_modules.envelope import read_envelope
 from ocpi_modules.errors import InvalidParameters, ReceiverNotConnected, ReceiverTimeout
 from ocpi_modules.locations import LOCATIONS
@@ -100,6 +101,36 @@ async def test_a_location_that_it_pushes_reaches_everybody_with_its_numbers(
     assert b'"x_exact":1.10' in seen.body
     (found,) = (await emsp.get_all("locations", sender=MS1, receiver=None)).objects
     assert found["id"] == "Here 1"
+
+
+async def test_what_it_says_stands_in_the_journal_like_what_any_partner_says(
+    place: LocalWorld, example: Callable[..., Object]
+) -> None:
+    """A message that comes in and those that leave because of it have one correlation id; what is refused is there too."""
+    await place.world.join("E", ("EMSP", "NL/MS1"))
+    await place.party.join()
+    content = example("location", country_code="NL", party_id="LOC", id="Here 1")
+    await place.voice.push(LOCATIONS, Purpose.REPLACE, ("Here 1",), content)
+    with pytest.raises(InvalidParameters):
+        await place.voice.push(LOCATIONS, Purpose.REPLACE, ("Here 1",), {"id": "Here 1"})
+    exchanges, journal = place.hub.recorder, Exchanges(place.hub.database.direct)
+    async with asyncio.timeout(20):
+        while not (out := (await journal.listed(Wanted(module="locations", is_inbound=False), 10)).messages):
+            await exchanges.write_all()
+            await asyncio.sleep(0.05)
+    refused, taken = (await journal.listed(Wanted(module="locations", party="NL/LOC", is_inbound=True), 10)).messages
+    line = taken.line
+    assert (line.method, line.path) == ("PUT", "/ocpi/2.2.1/receiver/locations/NL/LOC/Here%201")
+    assert (line.sender, line.partner) == ("NL/LOC", await local_id(place))
+    assert (line.http_status, line.status_code, line.is_failed) == (201, 1000, False)
+    assert out[-1].line.correlation_id == line.correlation_id
+    whole = await journal.whole(taken.place)
+    assert whole is not None
+    body, answer = whole.bodies
+    envelope = read_envelope(answer or b"")
+    assert envelope is not None
+    assert (body, envelope.status_code) == (encode_json(content), 1000)
+    assert (refused.line.status_code, refused.line.is_failed) == (2001, True)
 
 
 async def test_a_command_comes_in_process_and_its_result_goes_back_to_who_asked(

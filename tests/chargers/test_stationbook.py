@@ -104,6 +104,29 @@ async def test_a_station_that_is_rejected_is_not_let_in_and_one_that_is_dropped_
     assert await house.book.standing("CP-1") is StationState.PENDING
 
 
+@pytest.mark.parametrize("how", ["reject", "drop"])
+async def test_a_station_that_is_kept_out_loses_its_connection_and_what_runs_at_it(house: House, how: str) -> None:
+    await house.furnish()
+    await house.join()
+    await house.book.tell_here()
+    assert house.dismissed == []
+    await getattr(house.office, how)("CP-1")
+    assert (house.dismissed, house.closed) == (["CP-1"], ["CP-1"])
+    assert (await house.statuses())["1"] == "UNKNOWN"
+    with pytest.raises(LookupError):
+        await getattr(house.office, how)("NOBODY")
+    assert house.dismissed == ["CP-1"]
+
+
+@pytest.mark.parametrize("how", ["reject", "drop"])
+async def test_a_process_that_was_not_told_dismisses_a_station_at_its_next_round(house: House, how: str) -> None:
+    await house.furnish()
+    await house.join()
+    await getattr(house.stations, how)("CP-1")
+    await house.book.tell_here()
+    assert house.dismissed == ["CP-1"]
+
+
 async def test_the_inbox_is_bounded_for_all_and_for_an_address(house: House) -> None:
     most = chargestations.INBOX_PER_REMOTE_MAX_STATIONS
     for number in range(most):

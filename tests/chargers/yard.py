@@ -67,9 +67,8 @@ class Box:
 
 def in_force(profile: LimitProfile, at: datetime) -> int:
     passed = (at - profile.start_at) / timedelta(seconds=1) if profile.start_at else 0
-    assert profile.unit == "A"
     limit = [period.limit for period in profile.periods if period.start_seconds <= passed][-1]
-    return int(limit * TENTHS)
+    return int(limit * TENTHS) if profile.unit == "A" else int(limit * TENTHS // (VOLTS * 3))
 
 
 @dataclass
@@ -86,6 +85,7 @@ class Yard:
     stays: Sequence[float] = ()
     shown: str = ""
     max_w: Decimal = Decimal(22080)
+    power_type: str = "AC_3_PHASE"
 
     def __post_init__(self) -> None:
         self.control = self.new_control()
@@ -103,7 +103,9 @@ class Yard:
 
     @property
     def site(self) -> Site:
-        return site_of([(box.uid, box.most // TENTHS) for box in self.boxes], self.limits)
+        conductors = 3 if self.power_type == "DC" else 1  # DC is counted as if it came from three phases
+        amperes = [(box.uid, box.most // TENTHS * conductors) for box in self.boxes]
+        return site_of(amperes, self.limits, self.power_type)
 
     def box(self, uid: str) -> Box:
         return next(box for box in self.boxes if box.uid == uid)
@@ -193,7 +195,9 @@ def site_of(evses: Sequence[tuple[str, int]], limits: Mapping[str, Any], power_t
             "evses": [
                 {
                     "uid": uid,
-                    "connectors": [{"id": "1", "power_type": power_type, "max_voltage": 230, "max_amperage": amperes}],
+                    "connectors": [
+                        {"id": "1", "power_type": power_type, "max_voltage": VOLTS, "max_amperage": amperes}
+                    ],
                 }
                 for uid, amperes in evses
             ],

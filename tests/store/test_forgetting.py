@@ -36,6 +36,12 @@ OCTOBER = "2026-10"
 
 @pytest.fixture
 async def house(database: Database) -> AsyncIterator[House]:
+    opened = await furnished(database)
+    yield opened
+    await opened.copies.close()
+
+
+async def furnished(database: Database) -> House:
     """Two drivers; of one there is everything: CDR, session, token in two versions, a refused CDR, findings that name the token."""
     opened = House(database)
     await opened.furnish()
@@ -57,8 +63,7 @@ async def house(database: Database) -> AsyncIterator[House]:
         database, permit(), permit(token_of(uid="token9"), allowed="BLOCKED"), permit(token_of(OTHER_EMSP, "TOKEN2"))
     )
     await opened.settle_all()
-    yield opened
-    await opened.copies.close()
+    return opened
 
 
 def token_of(owner: Party = EMSP, uid: str = UID, **more: Any) -> TokenName:

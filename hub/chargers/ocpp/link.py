@@ -68,7 +68,7 @@ TRIGGERED_SECONDS = 120
 END_MAX_SECONDS = 10.0
 WITHOUT_BOOT_SECONDS = 5.0
 TRIGGER_WAIT_SECONDS = 20.0
-GONE_AWAY, FLOOD, TRY_LATER = 1000, 1008, 1013
+GONE_AWAY, FLOOD, NOT_WELCOME, TRY_LATER = 1000, 1008, 1008, 1013
 
 NOT_BEFORE_ACCEPTED = (
     RemoteStart | RemoteStop | Reserve | CancelReservation | Unlock | SetLimit | ClearLimit | AskSchedule
@@ -210,6 +210,13 @@ class Link(ChargePoint):
         self._is_superseded = True
         self._fail_all()
         await self._socket.close(GONE_AWAY, "a newer connection of this station is there")
+
+    async def dismiss(self) -> None:
+        """The operator keeps the station out: nothing that it says counts from now on, and nobody waits for it."""
+        self.state = StationState.REJECTED
+        self._is_superseded = True
+        self._fail_all()
+        await self._socket.close(NOT_WELCOME, "the operator keeps this station out")
 
     async def ask(self, ask: Ask, wait_seconds: float) -> Outcome:
         """What the station answers. Raises Superseded where a newer socket came before it had answered."""

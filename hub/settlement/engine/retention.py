@@ -13,6 +13,9 @@ from hub.clock import Clock
 from hub.store.forgetting import Forgetting
 from hub.store.permits import KEPT_MAX_MONTHS
 
+DAY_MAX_BATCHES = 1_000
+"""Of charges at local chargers; what is left is for the next day."""
+
 _log = structlog.get_logger()
 
 
@@ -40,9 +43,18 @@ class Retention:
         before = months_before(now, self._months)
         forgotten = await self._forgetting.forget_old(before)
         if not forgotten:
+            charges = await self._forget_old_charges(before)
             dropped = await self._forgetting.drop_old(before)
-            _log.info("retention_done", before=before.isoformat(), dropped=dropped)
+            _log.info("retention_done", before=before.isoformat(), dropped=dropped, charges=charges)
         return forgotten
+
+    async def _forget_old_charges(self, before: datetime) -> int:
+        charges = 0
+        for _ in range(DAY_MAX_BATCHES):
+            if not (count := await self._forgetting.forget_old_charges(before)):
+                break
+            charges += count
+        return charges
 
 
 def months_before(moment: datetime, months: int) -> datetime:
