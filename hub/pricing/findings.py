@@ -94,7 +94,7 @@ def _currency(charge: Charge) -> Iterator[Warning]:
     if charge.currency not in CURRENCIES:
         shown = charge.currency[:NAME_MAX_CHARACTERS]
         detail = f"The currency {shown!r} is not one of ISO 4217; its amounts are settled with two decimals."
-        yield Warning("TARIFF_INVALID", detail)
+        yield Warning("TARIFF_INVALID", detail, facts={"currency": shown})
 
 
 def _unknown_dimensions(charge: Charge) -> Iterator[Warning]:

@@ -579,7 +579,7 @@ CREDIT_WITHOUT_ORIGINAL = Check(
     _ERROR,
     _HOLD,
     Family.CREDIT,
-    "A credit credits a CDR that is there and no credit.",
+    "A credit credits a CDR of the same two parties that is there and no credit.",
 )
 CREDIT_REPEATED = Check("J02", "CREDIT_REPEATED", _ERROR, _HOLD, Family.CREDIT, "A CDR is credited once.")
 CREDIT_AMOUNT_MISMATCH = Check(

@@ -91,7 +91,7 @@ class Relations:
 
     def original_of(self, credit: CdrFact) -> CdrFact | None:
         """The CDR that a credit says it credits; None when it is not there."""
-        return self.first_of.get((credit.owner, credit.credit_of or ""))
+        return _original_of(credit, self.first_of)
 
 
 def relate(evidence: Evidence) -> Relations:
@@ -206,6 +206,12 @@ def credits_exactly(credit: CdrFact, original: CdrFact) -> bool:
     return credit.total == -original.total
 
 
+def _original_of(credit: CdrFact, first_of: Mapping[Name, CdrFact]) -> CdrFact | None:
+    """The CDR of the same owner that a credit names, if it is for the same eMSP: another one was to pay nothing that it could get back."""
+    named = first_of.get((credit.owner, credit.credit_of or ""))
+    return named if named is not None and named.to == credit.to else None
+
+
 def _credits(counted: Iterable[CdrFact], first_of: Mapping[Name, CdrFact]) -> dict[int, CdrFact]:
     """Credits, of the whole amount, of an original that is there and no credit itself; of several the first. What comes after the close
     credits nothing in this period.
@@ -214,7 +220,7 @@ def _credits(counted: Iterable[CdrFact], first_of: Mapping[Name, CdrFact]) -> di
     """
     credited: dict[int, CdrFact] = {}
     for cdr in counted:
-        original = first_of.get((cdr.owner, cdr.credit_of or ""))
+        original = _original_of(cdr, first_of)
         if cdr.is_credit and original is not None and not original.is_credit and credits_exactly(cdr, original):
             credited.setdefault(original.index, cdr)
     return credited

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from hub.settlement.agreements import DEFAULT, Agreements
 from hub.settlement.case import Case, PeriodCheck
+from hub.settlement.catalogue import ENERGY_UNIT_ERROR
 from hub.settlement.checks import CASE_CHECKS, PERIOD_CHECKS
 from hub.settlement.evidence import Evidence
 from hub.settlement.facts import CdrFact
@@ -65,7 +66,8 @@ def settle(
         pricings.update((case.cdr.index, case.pricing) for case in cases)
         raised += _examined(cases)
         progress(start + len(cases))
-    raised += (finding for check in period_checks for finding in check(evidence, relations, pricings))
+    sound = _in_kwh(pricings, raised)
+    raised += (finding for check in period_checks for finding in check(evidence, relations, sound))
     findings = without_consequences(agreements.applied(finding) for finding in raised)
     verdicts = with_their_originals(dispositions(evidence.cdrs, findings, evidence.period), relations)
     owed = owed_by_pair(_obligations(evidence.cdrs, verdicts, agreements))
@@ -79,6 +81,12 @@ def settle(
         transfers=tuple(agreed_transfers(owed, agreements, evidence.period)),
         matches=relations.matches,
     )
+
+
+def _in_kwh(pricings: Mapping[int, Pricing], raised: Iterable[Finding]) -> Mapping[int, Pricing]:
+    """Prices without those of CDRs in the wrong unit (C04): what is claimed for a thousand times the energy is nobody's turnover."""
+    wrong = {cdr.index for finding in raised if finding.check is ENERGY_UNIT_ERROR for cdr in finding.subject.cdrs}
+    return {index: pricing for index, pricing in pricings.items() if index not in wrong} if wrong else pricings
 
 
 def _case(cdr: CdrFact, evidence: Evidence, relations: Relations, agreements: Agreements) -> Case:

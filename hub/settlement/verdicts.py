@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import cast
 
 from hub.settlement.catalogue import (
     AUTHORIZATION_MISSING,
@@ -59,7 +60,6 @@ _EXPLAINED_BY: Mapping[Check, frozenset[Check]] = {
     COST_WITHOUT_VOLUME: frozenset({PRICE_MISMATCH}),
     PART_WITHOUT_VOLUME: frozenset({PRICE_MISMATCH}),
     PRICE_MISMATCH: frozenset({NEGATIVE_AMOUNT}),
-    TARIFF_INVALID: frozenset({INVALID_CDR}),
     SESSION_CDR_ENERGY_MISMATCH: frozenset({SIGNED_ENERGY_MISMATCH}),
     SIGNED_ENERGY_MISMATCH: _TWICE | {ENERGY_UNIT_ERROR, SIGNED_DATA_REPEATED},
     SIGNED_TIME_MISMATCH: _TWICE | {SIGNED_DATA_REPEATED},
@@ -106,6 +106,7 @@ def _is_explained(finding: Finding, others: Sequence[Finding]) -> bool:
     return (
         (first is not None and _is_explained_by_primary(finding.check, first))
         or (Family.UNIT in families and _is_explained_by_unit(finding, others))
+        or _is_explained_by_tariff(finding, others)
         or not _EXPLAINED_BY.get(finding.check, frozenset()).isdisjoint(other.check for other in others)
     )
 
@@ -117,6 +118,14 @@ def _is_explained_by_primary(check: Check, first: Family) -> bool:
     is_later = check.family in _PRIMARY
     is_of_session = check.family is Family.SESSION or check is SESSION_CDR_ENERGY_MISMATCH
     return first is Family.DUPLICATE or is_later or is_of_session or check.family in _PRICE
+
+
+def _is_explained_by_tariff(finding: Finding, others: Sequence[Finding]) -> bool:
+    """Whether the form of a CDR is wrong in nothing but its tariffs, and what is wrong with these is told as that (S7)."""
+    if finding.check is not INVALID_CDR or all(other.check is not TARIFF_INVALID for other in others):
+        return False
+    fields = cast("Sequence[str]", finding.details.get("fields") or ())
+    return bool(fields) and all(field.startswith("tariffs.") for field in fields)
 
 
 def _is_explained_by_unit(finding: Finding, others: Sequence[Finding]) -> bool:

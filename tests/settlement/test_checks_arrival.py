@@ -16,6 +16,7 @@ from hub.settlement.checks.arrival import (
     i01_in_time,
     i02_in_its_period,
 )
+from hub.settlement.checks.tariffs import g02_doubts
 from hub.settlement.checks.terms import k04_home_charging, m01_covered_by_an_agreement
 from hub.settlement.findings import Disposition
 from ocpi_modules.types import format_datetime
@@ -109,7 +110,10 @@ def test_unknown_times_are_held_where_the_agreement_forbids_them(allows: bool | 
     """A10, X1."""
     agreements = Agreements((Agreement(id="A", creditor=CPO, debtor=EMSP, allows_unknown_times=allows),))
     unknown = Arrival(cdr(start_date_time=UNKNOWN, end_date_time=UNKNOWN), "2026-10-10T10:05:00Z")
-    assert said_by(a10_unknown_times, case_in(evidence_of(unknown), agreements=agreements)) == said
+    case = case_in(evidence_of(unknown), agreements=agreements)
+    assert said_by(a10_unknown_times, case) == said
+    # told once: with the price only where nothing forbids it
+    assert ("UNVERIFIABLE_TIME" in [kind for kind, _ in said_by(g02_doubts, case)]) is (said == [])
 
 
 # --- I01 -----------------------------------------------------------------------------------------

@@ -12,12 +12,14 @@ from tests.settlement.cases import (
     ABSENT,
     CPO,
     EMSP,
+    OTHER_EMSP,
     Arrival,
     cdr,
     credit_of,
     dc_cdr,
     evidence_of,
     findings_of,
+    other_token,
     session_of,
     verdicts_of,
 )
@@ -72,6 +74,19 @@ def test_a_credit_of_itself_has_no_original() -> None:
     assert findings_of(evidence_of(alone)) == [("CREDIT_WITHOUT_ORIGINAL", "C1-C")]
 
 
+def test_a_credit_for_another_emsp_than_its_original_has_no_original_there() -> None:
+    """J02: else one eMSP would pay for a charge, and another get the money back."""
+    original = Arrival(cdr())
+    stray = Arrival(
+        credit_of(cdr(), cdr_token={**other_token(), "contract_id": "BE-EMO-C00000001-1"}),
+        "2026-10-12T00:00:00Z",
+        to=OTHER_EMSP,
+    )
+    evidence = evidence_of(original, stray)
+    assert ("CREDIT_WITHOUT_ORIGINAL", "C1-C") in findings_of(evidence)
+    assert verdicts_of(evidence) == ["SETTLE", "HOLD"]
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_the_later_of_two_credits_is_held_whatever_the_order_of_the_input(order: tuple[int, ...]) -> None:
     """J02."""
@@ -89,6 +104,7 @@ def test_a_wrong_credit_does_not_stand_in_the_way_of_the_right_one() -> None:
     wrong = Arrival(credit_of(cdr(), id="C1-W", total_cost={"excl_vat": -1, "incl_vat": -1.19}), "2026-10-12T00:00:00Z")
     right = Arrival(credit_of(cdr()), "2026-10-13T00:00:00Z")
     evidence = evidence_of(cdr(), wrong, right)
+    assert findings_of(evidence) == [("CREDIT_AMOUNT_MISMATCH", "C1-W")]
     assert verdicts_of(evidence) == ["SETTLE", "HOLD", "SETTLE"]
     assert net_of(cdr(), wrong, right) == ["0", "0"]
 

@@ -1,4 +1,4 @@
-"""A01, A02, A03, A07, A14: what a CDR is made of."""
+"""A01, A02, A03, A07, A13, A14: what a CDR is made of."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hub.settlement.checks.form import (
     a01_a02_right_by_ocpi,
     a03_owner_is_a_cpo,
     a07_length_of_the_id,
+    a13_price_marked,
     a14_decimals,
     faults_in,
 )
@@ -187,6 +188,30 @@ def test_an_id_has_36_characters_and_that_of_a_credit_39(content: dict[str, Any]
     case = case_in(evidence_of(content))
     assert said_by(a07_length_of_the_id, case) == said
     assert said_by(a01_a02_right_by_ocpi, case) == []
+
+
+@pytest.mark.parametrize(
+    ("remark", "raised"),
+    [
+        pytest.param(None, False, id="none"),
+        pytest.param("Thank you [*]", True, id="a price that somebody computed"),
+        pytest.param("[?]", True, id="a price that means nothing"),
+        pytest.param("[1] what? *", False, id="signs that are no marks"),
+        pytest.param(7, False, id="no text"),
+    ],
+)
+def test_a_price_that_its_remark_marks_is_told_and_settles(remark: Any, raised: bool) -> None:
+    """A13."""
+    findings = list(a13_price_marked(case_of(remark=remark)))
+    assert [(one.check.kind, one.severity, one.disposition) for one in findings] == [
+        ("PRICE_MARKED", "INFO", REPORT)
+    ] * raised
+
+
+def test_a_mark_is_told_once_and_not_of_the_credit_again() -> None:
+    """A13."""
+    original = cdr(remark="[*]")
+    assert findings_of(evidence_of(original, credit_of(original))) == [("PRICE_MARKED", "C1")]
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,13 @@ from decimal import Decimal
 import pytest
 
 from hub.pricing.policy import DEFAULT
+from hub.settlement.agreements import Agreements
 from hub.settlement.checks.rounding import p07_rounding_bias
 from hub.settlement.evidence import Tolerances
 from hub.settlement.findings import Finding
 from hub.settlement.prices import price_cdr
 from hub.settlement.relations import relate
+from hub.settlement.run import settle
 from tests.settlement.cases import ABSENT, Arrival, Content, cdr, credit_of, evidence_of, period
 
 
@@ -81,6 +83,13 @@ def test_what_does_not_settle_here_does_not_count() -> None:
     assert biases([*usual, usual[0]]) == []
     assert biases([*usual, charge("Z", "0.50")]) == []
     assert biases([*usual, later]) == []
+
+
+def test_what_is_claimed_for_wh_is_no_turnover() -> None:
+    """P07, C04: one CDR in the wrong unit would hide the habit of a thousand others."""
+    evidence = evidence_of(*charges(*[SLIGHTLY] * 10, price="4"), charge("W", price="4000"))
+    kinds = {finding.check.kind for finding in settle(evidence, Agreements()).findings}
+    assert kinds >= {"ENERGY_UNIT_ERROR", "SYSTEMATIC_ROUNDING_BIAS"}
 
 
 def test_the_sentence_tells_direction_count_and_amounts() -> None:

@@ -164,6 +164,11 @@ def test_unknown_times_are_not_compared() -> None:
     [
         pytest.param(the_session(total_cost={"excl_vat": 9.01}), {}, False, id="a minor unit"),
         pytest.param(the_session(total_cost={"excl_vat": 9.02}), {}, True, id="two minor units"),
+        pytest.param(the_session(total_cost={"excl_vat": 9, "incl_vat": 10.72}), {}, False, id="one with VAT"),
+        pytest.param(the_session(total_cost={"excl_vat": 9, "incl_vat": 10.73}), {}, True, id="two with VAT"),
+        pytest.param(
+            the_session(), {"total_cost": {"excl_vat": 9, "incl_vat": 11}}, False, id="the VAT is wrong: told alone"
+        ),
         pytest.param(the_session(total_cost=ABSENT), {}, False, id="the session states no cost"),
         pytest.param(the_session(total_cost={"excl_vat": 1}, currency="CHF"), {}, False, id="another currency"),
         pytest.param(

@@ -34,14 +34,17 @@ from tests.settlement.cases import (
     case_in,
     case_of,
     cdr,
+    credit_of,
     dc_tariff,
     evidence_of,
+    findings_of,
     location,
     period,
     said_by,
     session_of,
     tariff,
     token,
+    verdicts_of,
 )
 
 HOLD, SETTLE, REPORT = Disposition.HOLD, Disposition.SETTLE, Disposition.REPORT
@@ -94,6 +97,7 @@ def test_a_cdr_without_a_known_start_needs_one_tariff_only() -> None:
         pytest.param("EUR", "CHF", None, ["session"], id="the session in another one"),
         pytest.param("EUR", "EUR", "CHF", ["agreement"], id="the agreement in another one"),
         pytest.param("USD", "EUR", "EUR", ["tariff", "session", "agreement"], id="told once for all of them"),
+        pytest.param("XQZ", "XQZ", None, ["tariff"], id="no currency at all, told as another one"),
     ],
 )
 def test_a_cdr_in_another_currency_than_its_tariff_session_or_agreement_is_held(
@@ -223,6 +227,14 @@ def test_the_profile_of_the_token_is_a_preference() -> None:
     place = location(evses__0__connectors__0__tariff_ids=["DEAR"])
     evidence = evidence_of(content, locations=[place], tokens=[token(default_profile_type="GREEN")])
     assert said_by(g02_right_tariff, case_in(evidence)) == []
+
+
+def test_a_cdr_in_letters_that_name_no_currency_is_held() -> None:
+    """A11: even where its tariff is in them too; told once, and not of its credit again."""
+    content = cdr(currency="XQZ", tariffs__0__currency="XQZ")
+    evidence = evidence_of(content, credit_of(content), tariffs=[tariff(currency="XQZ")])
+    assert findings_of(evidence) == [("CURRENCY_MISMATCH", "C1")]
+    assert verdicts_of(evidence) == ["HOLD", "HOLD"]
 
 
 # --- what is odd about it --------------------------------------------------------------------

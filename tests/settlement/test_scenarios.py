@@ -262,6 +262,30 @@ TARIFFS = {
     "a component without a step": with_tariff(
         tariff(elements__0__price_components__0__step_size=0), 9, [warning("TARIFF_INVALID")], "SETTLE"
     ),
+    "a component whose step is left out": with_tariff(
+        tariff(elements__0__price_components__0__step_size=ABSENT), 9, [warning("TARIFF_INVALID")], "SETTLE"
+    ),
+    "a component without a step, and coordinates that are too short": one(
+        cdr(
+            cdr_location__coordinates={"latitude": "52.52", "longitude": "13.40"},
+            tariffs=[tariff(elements__0__price_components__0__step_size=0)],
+        ),
+        [
+            warning("INVALID_CDR"),
+            warning("TARIFF_CONTENT_MISMATCH", "SETTLE"),
+            warning("TARIFF_INVALID"),
+            warning("CONNECTOR_MISMATCH"),
+        ],
+        "SETTLE",
+    ),
+    "a tariff that cannot be read, and coordinates that are too short": one(
+        cdr(
+            cdr_location__coordinates={"latitude": "52.52", "longitude": "13.40"},
+            tariffs__0__elements="free",
+        ),
+        [warning("INVALID_CDR"), error("TARIFF_INVALID"), warning("CONNECTOR_MISMATCH")],
+        "HOLD",
+    ),
     "two tariffs at once": one(
         cdr(
             charging_periods__0__tariff_id=ABSENT,

@@ -129,12 +129,28 @@ def test_what_has_causes_of_its_own_is_told_together(kinds: tuple[str, ...]) -> 
         pytest.param("COST_WITHOUT_VOLUME", "PRICE_MISMATCH", id="the price is another"),
         pytest.param("FREE_OF_CHARGE", "PRICE_MISMATCH", id="nothing is another price"),
         pytest.param("PRICE_MISMATCH", "NEGATIVE_AMOUNT", id="the sign is wrong"),
-        pytest.param("TARIFF_INVALID", "INVALID_CDR", id="the form of the CDR is wrong, its tariff included"),
     ],
 )
 def test_of_two_checks_that_see_the_same_thing_one_speaks(silent: str, speaks: str) -> None:
-    """B07 to B09, A01."""
+    """B07 to B09."""
     assert kept(silent, speaks) == [speaks]
+
+
+@pytest.mark.parametrize(
+    ("fields", "kinds"),
+    [
+        pytest.param(["tariffs.0.elements"], ["TARIFF_INVALID"], id="nothing but its tariff is wrong: told as that"),
+        pytest.param(["cdr_location.coordinates"], ["INVALID_CDR", "TARIFF_INVALID"], id="two things are wrong"),
+        pytest.param(
+            ["cdr_location.coordinates", "tariffs.0.elements"], ["INVALID_CDR", "TARIFF_INVALID"], id="both of them"
+        ),
+        pytest.param([], ["INVALID_CDR", "TARIFF_INVALID"], id="no field is named"),
+    ],
+)
+def test_a_fault_of_a_tariff_is_never_silenced_by_the_form_of_its_cdr(fields: list[str], kinds: list[str]) -> None:
+    """A01, G02, S7."""
+    raised = [found(check_of("INVALID_CDR"), on(C1), "", fields=fields), found(check_of("TARIFF_INVALID"), on(C1), "")]
+    assert sorted(_kinds(raised)) == kinds
 
 
 def test_what_is_said_of_one_cdr_does_not_silence_what_is_said_of_another() -> None:

@@ -53,10 +53,20 @@ def a09_end_in_the_past(case: Case) -> Iterable[Finding]:
 
 def a10_unknown_times(case: Case) -> Iterable[Finding]:
     """Only where the agreement forbids them; without one, that a time cannot be verified is told with the price (X1)."""
-    unknown = [name for name in ("start", "end") if getattr(case.cdr, name) == UNKNOWN_TIME]
-    if unknown and case.agreement.allows_unknown_times is False and not case.is_told_elsewhere:
+    unknown = _unknown_times(case)
+    if has_forbidden_times(case):
         sentence = f"CDR {case.cdr.id} does not know its {' and '.join(unknown)}, which the agreement does not allow."
         yield found(UNKNOWN_TIMES, on(case.cdr), sentence, unknown=unknown)
+
+
+def has_forbidden_times(case: Case) -> bool:
+    """Whether that a time is unknown is told as what the agreement forbids (A10)."""
+    forbids = case.agreement.allows_unknown_times is False
+    return forbids and not case.is_told_elsewhere and bool(_unknown_times(case))
+
+
+def _unknown_times(case: Case) -> list[str]:
+    return [name for name in ("start", "end") if getattr(case.cdr, name) == UNKNOWN_TIME]
 
 
 def i01_in_time(case: Case) -> Iterable[Finding]:

@@ -29,18 +29,21 @@ def j01_flag_and_reference(case: Case) -> Iterable[Finding]:
 
 
 def j02_original_there_and_credited_once(case: Case) -> Iterable[Finding]:
-    """The original is a CDR of the same owner and no credit itself; the first right credit for it counts."""
+    """The original is a CDR of the same owner to the same eMSP and no credit itself; the first right credit for it counts.
+
+    One that came before that is wrong by itself (J03), and repeats nothing.
+    """
     cdr = case.cdr
     if not _names_an_original(case):
         return
     original = case.relations.original_of(cdr)
     if original is None or original.is_credit:
-        reason = "which is not there" if original is None else "which is a credit itself"
+        reason = f"which {cdr.to} does not have" if original is None else "which is a credit itself"
         sentence = f"CDR {cdr.id} credits {_reference(cdr)}, {reason}."
         yield found(CREDIT_WITHOUT_ORIGINAL, on(cdr), sentence, credit_reference_id=_reference(cdr))
         return
     first = case.relations.credited_by.get(original.index, cdr)
-    if first is not cdr:
+    if first.order < cdr.order:
         sentence = f"CDR {original.id} is credited by {first.id} already; {cdr.id} credits it again."
         yield found(CREDIT_REPEATED, on(cdr), sentence, first_cdr_id=first.id)
 
@@ -103,7 +106,7 @@ def _credited(case: Case) -> CdrFact | None:
     original = case.relations.original_of(case.cdr)
     if original is None or original.is_credit:
         return None
-    return original if case.relations.credited_by.get(original.index, case.cdr) is case.cdr else None
+    return original if case.cdr.order <= case.relations.credited_by.get(original.index, case.cdr).order else None
 
 
 def _repeated(credit: CdrFact, original: CdrFact) -> Iterable[tuple[str, object, object]]:

@@ -1,4 +1,4 @@
-"""A01, A02, A03, A07, A14: what a CDR is made of."""
+"""A01, A02, A03, A07, A13, A14: what a CDR is made of."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from hub.settlement.case import Case, CaseCheck, PeriodCheck
-from hub.settlement.catalogue import ID_TOO_LONG, INVALID_CDR, NUMBER_PRECISION, OWNER_MISMATCH, TEXT_TOO_LONG
+from hub.settlement.catalogue import (
+    ID_TOO_LONG,
+    INVALID_CDR,
+    NUMBER_PRECISION,
+    OWNER_MISMATCH,
+    PRICE_MARKED,
+    TEXT_TOO_LONG,
+)
 from hub.settlement.facts import CdrFact, Object, cdr_moment, number_of, objects_in, periods_of
 from hub.settlement.findings import Finding, found, lowered_to_report, on
 from ocpi_modules.cdrs import CDR, ID_MAX_CHARACTERS
@@ -64,6 +71,7 @@ _TOLD_BY_OTHERS = frozenset({"id", "credit_reference_id"})
 """Fields whose rules are checks of their own (A07, J01)."""
 
 CURRENCY_CHARACTERS = 3
+PRICE_MARKS = {"[?]": "one that means nothing", "[*]": "computed by somebody else than the CPO"}
 
 _COARSE = frozenset(part for part in range(1, PRECISION_UNITS + 1) if PRECISION_UNITS % part == 0)
 """The denominators of numbers that need no more decimals than four."""
@@ -147,7 +155,7 @@ def _fault(error: Any) -> Fault:
 def _sentence(error: Any) -> str:
     """What is wrong; a currency in small letters names one all the same."""
     said = error["input"]
-    if error["loc"] == ("currency",) and _names_a_currency(said):
+    if error["loc"] == ("currency",) and names_a_currency(said):
         return f"currency is written {said} and is read as {said.upper()}: OCPI wants it in capital letters"
     return fault_sentence(error)
 
@@ -166,13 +174,14 @@ def _is_grave(error: Any) -> bool:
     path, kind = error["loc"], error["type"]
     is_billed_by = not path or path[0] in _BILLED or path == ("cdr_location",)
     if path == ("currency",):  # an amount in no currency is none
-        return not _names_a_currency(error["input"])
+        return not names_a_currency(error["input"])
     if kind == "date_time":
         return is_billed_by and cdr_moment(error["input"]) is None
     return is_billed_by and kind in _ABSENT
 
 
-def _names_a_currency(said: Any) -> bool:
+def names_a_currency(said: Any) -> bool:
+    """Whether something is three letters, large or small: whether of a real currency is another question (A11)."""
     return isinstance(said, str) and len(said) == CURRENCY_CHARACTERS and said.isascii() and said.isalpha()
 
 
@@ -193,6 +202,16 @@ def a07_length_of_the_id(case: Case) -> Iterable[Finding]:
     if len(cdr.id) > longest and cdr.index not in case.relations.copies:
         sentence = f"The id of CDR {cdr.id} has {len(cdr.id)} characters where {longest} are allowed."
         yield found(ID_TOO_LONG, on(cdr), sentence, characters=len(cdr.id), allowed=longest)
+
+
+def a13_price_marked(case: Case) -> Iterable[Finding]:
+    """As some hubs do it in `remark`: `[?]` for a price that means nothing, `[*]` for one that they computed themselves."""
+    remark = case.cdr.content.get("remark")
+    if not isinstance(remark, str) or case.is_told_elsewhere:
+        return
+    said = next((words for mark, words in PRICE_MARKS.items() if mark in remark), None)
+    if said is not None:
+        yield found(PRICE_MARKED, on(case.cdr), f"CDR {case.cdr.id} marks its price as {said}.", remark=remark)
 
 
 def a14_decimals(case: Case) -> Iterable[Finding]:
@@ -235,5 +254,11 @@ def _is_fine(value: object) -> bool:
     return isinstance(value, Decimal) and value.is_finite() and value.as_integer_ratio()[1] not in _COARSE
 
 
-CASE_CHECKS: tuple[CaseCheck, ...] = (a01_a02_right_by_ocpi, a03_owner_is_a_cpo, a07_length_of_the_id, a14_decimals)
+CASE_CHECKS: tuple[CaseCheck, ...] = (
+    a01_a02_right_by_ocpi,
+    a03_owner_is_a_cpo,
+    a07_length_of_the_id,
+    a13_price_marked,
+    a14_decimals,
+)
 PERIOD_CHECKS: tuple[PeriodCheck, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -20,7 +20,7 @@ from hub.settlement.catalogue import (
 )
 from hub.settlement.claims import Closeness, compare, written
 from hub.settlement.evidence import Evidence, Name
-from hub.settlement.facts import CdrFact, Plug, SessionFact, TokenKey, dimensions_of, periods_of
+from hub.settlement.facts import CdrFact, Cost, Plug, SessionFact, TokenKey, dimensions_of, periods_of
 from hub.settlement.findings import Finding, Subject, found, on
 from hub.settlement.matching import COMPLETED, SAME_START, Match
 from hub.settlement.prices import Pricing
@@ -104,17 +104,29 @@ def e04_time(case: Case) -> Iterable[Finding]:
 
 
 def e05_cost(case: Case) -> Iterable[Finding]:
-    """SESSION_CDR_COST_MISMATCH: more than a minor unit apart, and neither another energy nor a wrong price is why."""
+    """SESSION_CDR_COST_MISMATCH: more than a minor unit apart, without VAT or, where both state it, with VAT, and neither another energy
+    nor a wrong price is why.
+    """
     session = _completed(case)
     if session is None or session.total is None or case.cdr.total is None or session.currency != case.cdr.currency:
         return
-    off = EXACT.subtract(case.cdr.total.excl_vat, session.total.excl_vat).copy_abs()
+    apart = _amounts_apart(case.cdr.total, session.total)
     unit = Scale.of(case.cdr.currency, case.agreement.policy, 1).tolerance
-    if off > unit and not _is_other_energy(case, session) and not _is_wrong_price(case):
-        claimed, said = case.cdr.total.excl_vat, session.total.excl_vat
+    other = next((pair for pair in apart if EXACT.subtract(pair[1], pair[2]).copy_abs() > unit), None)
+    if other is not None and not _is_other_energy(case, session) and not _is_wrong_price(case):
+        name, claimed, said = other
         words = written(claimed, case.cdr.currency), written(said, case.cdr.currency)
-        sentence = f"CDR {case.cdr.id} claims {words[0]}, its session {session.id} said {words[1]}."
-        yield found(SESSION_CDR_COST_MISMATCH, on(case.cdr), sentence, cdr_excl_vat=claimed, session_excl_vat=said)
+        with_vat = " with VAT" if name == "incl_vat" else ""
+        sentence = f"CDR {case.cdr.id} claims {words[0]}{with_vat}, its session {session.id} said {words[1]}."
+        facts = {f"cdr_{name}": claimed, f"session_{name}": said}
+        yield found(SESSION_CDR_COST_MISMATCH, on(case.cdr), sentence, **facts)
+
+
+def _amounts_apart(cdr: Cost, session: Cost) -> Iterator[tuple[str, Decimal, Decimal]]:
+    """What both state, by name: the amount of the CDR, and that of its session."""
+    yield "excl_vat", cdr.excl_vat, session.excl_vat
+    if cdr.incl_vat is not None and session.incl_vat is not None:
+        yield "incl_vat", cdr.incl_vat, session.incl_vat
 
 
 def e06_identity(case: Case) -> Iterable[Finding]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from hub.pricing.comparison import Scale
+from hub.pricing.currencies import CURRENCIES
 from hub.pricing.exact import to_decimal
 from hub.pricing.pricer import Priced
 from hub.pricing.result import Unpriceable, Warning
@@ -29,6 +30,8 @@ from hub.settlement.catalogue import (
     UNVERIFIABLE_TIME,
     WRONG_TARIFF,
 )
+from hub.settlement.checks.arrival import has_forbidden_times
+from hub.settlement.checks.form import names_a_currency
 from hub.settlement.claims import Closeness, compare, price_of, settled, written
 from hub.settlement.counterfactuals import as_offered, as_published
 from hub.settlement.facts import key_of, objects_in, periods_of
@@ -68,7 +71,7 @@ def g01_tariff_is_known(case: Case) -> Iterable[Finding]:
 
 
 def a11_currency(case: Case) -> Iterable[Finding]:
-    """CURRENCY_MISMATCH: CDR, tariff, session and agreement are in one currency; told once, whichever differs (T8)."""
+    """CURRENCY_MISMATCH: CDR, tariff, session and agreement are in one currency of ISO 4217; told once, whichever differs (T8)."""
     others = {
         name: currency for name, currency in _currencies(case).items() if currency and currency != case.cdr.currency
     }
@@ -76,6 +79,15 @@ def a11_currency(case: Case) -> Iterable[Finding]:
         listed = ", ".join(f"its {name} in {currency}" for name, currency in others.items())
         sentence = f"CDR {case.cdr.id} is in {case.cdr.currency}, {listed}."
         yield found(CURRENCY_MISMATCH, on(case.cdr), sentence, cdr=case.cdr.currency, **others)
+    elif _is_no_currency(case):
+        sentence = f"CDR {case.cdr.id} is in {case.cdr.currency}, which is no currency of ISO 4217."
+        yield found(CURRENCY_MISMATCH, on(case.cdr), sentence, cdr=case.cdr.currency)
+
+
+def _is_no_currency(case: Case) -> bool:
+    """Whether a CDR is in three letters that name no currency; what is not even that is A01, and a credit says what its original did."""
+    letters = case.cdr.currency
+    return names_a_currency(letters) and letters not in CURRENCIES and not case.is_told_elsewhere
 
 
 def _currencies(case: Case) -> dict[str, str]:
@@ -211,14 +223,23 @@ def _is_claimed(case: Case, right: Priced) -> bool:
 
 
 def g02_doubts(case: Case) -> Iterable[Finding]:
-    """What the pricer sees of tariffs and periods, told once a kind: REPORT, whatever it costs."""
+    """What the pricer sees of tariffs and periods, told once a kind: REPORT, whatever it costs. A time that an agreement forbids not to
+    know is told as that (A10), a currency that is none as another one (A11).
+    """
     priced = case.pricing.priced
     groups: defaultdict[str, list[Warning]] = defaultdict(list)
     for warning in priced.uncertainties if priced is not None else ():
-        groups[warning.kind].append(warning)
+        if not _is_told_apart(case, warning):
+            groups[warning.kind].append(warning)
     for kind, warnings in groups.items():
         if kind in TOLD_AS_THEY_ARE:
             yield _doubt(case, TOLD_AS_THEY_ARE[kind], warnings)
+
+
+def _is_told_apart(case: Case, warning: Warning) -> bool:
+    if warning.kind == UNVERIFIABLE_TIME.kind:
+        return has_forbidden_times(case)
+    return warning.kind == TARIFF_INVALID.kind and "currency" in warning.facts
 
 
 def _doubt(case: Case, check: Check, warnings: list[Warning]) -> Finding:
