@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
+from hub.console import kept
 from hub.console.accounts import Role
 from hub.console.formats import money
 from hub.console.navigation import NAVIGATION
@@ -42,6 +43,15 @@ async def test_every_page_says_what_to_do_while_there_is_nothing(world: World) -
         page = await ada.get(path)
         assert "Traceback" not in page
         assert 'aria-current="page"' in page, path
+
+
+async def test_every_page_is_there_while_it_is_still_being_added_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "WAIT_SECONDS", 0.0)
+    ada = await visitor(world, "ada", Role.ADMIN)
+    for path in ("/console/causes", "/console/missing", "/console/quality"):
+        assert "This is being added up" in await ada.get(path), path
 
 
 def test_every_page_of_the_side_bar_has_a_key_of_its_own() -> None:
