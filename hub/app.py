@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import msgspec
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -453,34 +453,32 @@ class Hub:
             docs_url=None,
             redoc_url=None,
         )
-        app.include_router(
+        app.take_in(
             page_router(
                 lambda: self._figures(settings, url), self.database.ping, self._links, settings.admin_token_text()
             )
         )
-        app.include_router(admin_router(self._desk(url), settings.admin_token_text()))
-        app.include_router(terms_router(self._terms(), settings.admin_token_text()))
-        app.include_router(upkeep_router(self._upkeep_desk(), settings.admin_token_text()))
-        app.include_router(settlement_router(settings.admin_token_text(), settings.max_body_bytes))
-        app.include_router(decisions_router(self._decisions_desk(settings), settings.admin_token_text()))
-        app.include_router(missing_router(self._missing_desk(), settings.admin_token_text()))
+        app.take_in(admin_router(self._desk(url), settings.admin_token_text()))
+        app.take_in(terms_router(self._terms(), settings.admin_token_text()))
+        app.take_in(upkeep_router(self._upkeep_desk(), settings.admin_token_text()))
+        app.take_in(settlement_router(settings.admin_token_text(), settings.max_body_bytes))
+        app.take_in(decisions_router(self._decisions_desk(settings), settings.admin_token_text()))
+        app.take_in(missing_router(self._missing_desk(), settings.admin_token_text()))
         meter_keys = MeterKeysDesk(MeterKeys(self.database.direct), self._clock)
-        app.include_router(meterkeys_router(meter_keys, settings.admin_token_text()))
-        app.include_router(evidence_router(ProofRoom(self.books, self.disputes), settings.admin_token_text()))
-        app.include_router(books_router(self._books_desk(), settings.admin_token_text()))
-        app.include_router(
-            agreements_router(AgreementsDesk(self.books.terms, self._clock), settings.admin_token_text())
-        )
+        app.take_in(meterkeys_router(meter_keys, settings.admin_token_text()))
+        app.take_in(evidence_router(ProofRoom(self.books, self.disputes), settings.admin_token_text()))
+        app.take_in(books_router(self._books_desk(), settings.admin_token_text()))
+        app.take_in(agreements_router(AgreementsDesk(self.books.terms, self._clock), settings.admin_token_text()))
         profiles = ProfilesDesk(self.books.terms.profiles, self._clock)
-        app.include_router(profiles_router(profiles, settings.admin_token_text()))
+        app.take_in(profiles_router(profiles, settings.admin_token_text()))
         views = ViewsDesk(self.views, self._clock, self.period_look.wake)
-        app.include_router(views_router(views, settings.admin_token_text()))
-        app.include_router(feeds_router(Feeds(self.database.direct), settings.admin_token_text()))
-        app.include_router(disputes_router(self._disputes_desk(), settings.admin_token_text()))
-        app.include_router(periods_router(self._periods_desk(), settings.admin_token_text()))
+        app.take_in(views_router(views, settings.admin_token_text()))
+        app.take_in(feeds_router(Feeds(self.database.direct), settings.admin_token_text()))
+        app.take_in(disputes_router(self._disputes_desk(), settings.admin_token_text()))
+        app.take_in(periods_router(self._periods_desk(), settings.admin_token_text()))
         statements = StatementsDesk(self.closing, Statements(self.database.direct))
-        app.include_router(statements_router(statements, settings.admin_token_text()))
-        app.include_router(metrics_router(self._measure, settings.admin_token_text()))
+        app.take_in(statements_router(statements, settings.admin_token_text()))
+        app.take_in(metrics_router(self._measure, settings.admin_token_text()))
         self._add_chargers(app, settings.admin_token_text())
         self._add_console(app, settings, url)
         if self.navigation is not None:
@@ -495,12 +493,12 @@ class Hub:
         app.add_exception_handler(Exception, told_to_readers(on_unexpected))
         return app
 
-    def _add_chargers(self, app: FastAPI, admin_token: str | None) -> None:
+    def _add_chargers(self, app: HubApplication, admin_token: str | None) -> None:
         desks = self._site_desks()
-        app.include_router(charger_router(self.chargers.gateway))
-        app.include_router(loads_router(desks.loads, admin_token))
-        app.include_router(chargers_router(desks.chargers, admin_token))
-        app.include_router(charges_router(self._charges_desk(), admin_token))
+        app.take_in(charger_router(self.chargers.gateway))
+        app.take_in(loads_router(desks.loads, admin_token))
+        app.take_in(chargers_router(desks.chargers, admin_token))
+        app.take_in(charges_router(self._charges_desk(), admin_token))
 
     def _site_desks(self) -> SiteDesks:
         chargers, clock = self.chargers, self._clock
@@ -513,7 +511,7 @@ class Hub:
     def _charges_desk(self) -> ChargesDesk:
         return ChargesDesk(self.chargers.charges, self.chargers.desk)
 
-    def _add_console(self, app: FastAPI, settings: Settings, url: str) -> None:
+    def _add_console(self, app: HubApplication, settings: Settings, url: str) -> None:
         app.mount(STATIC_PATH, static_files())
         gate, badge = Gate(Accounts(self.database.direct), self._clock, url), Badge(self.alerts.book)
         self.console = console = Console(gate, Pages(settings.name, url), badge=badge)
@@ -549,7 +547,7 @@ class Hub:
         )
         app.state.live = console.live
         for router in console_routers(console, desks, shown_accounts(settings.demo_accounts), self.sign_on):
-            app.include_router(router)
+            app.take_in(router)
 
     def _doorkeeper(self, settings: Settings) -> Doorkeeper:
         """That of the map; where there is none, one that keys can be looked up with all the same."""
@@ -568,9 +566,9 @@ class Hub:
         )
         published = Published(publisher, licence, settings.base_url, lambda: self.roster.directory, asset)
         for router in navigation_routers(navigation, self._clock, published):
-            app.include_router(router)
-        app.include_router(readers_router(navigation.doorkeeper, settings.admin_token_text()))
-        app.include_router(quality_router(QualityDesk(navigation.places), settings.admin_token_text()))
+            app.take_in(router)
+        app.take_in(readers_router(navigation.doorkeeper, settings.admin_token_text()))
+        app.take_in(quality_router(QualityDesk(navigation.places), settings.admin_token_text()))
         app.add_exception_handler(ReadingFault, on_reading_fault)
         app.open_to_public(lambda inner: front(inner, navigation.doorkeeper, licence))
 
@@ -871,6 +869,14 @@ class HubApplication(FastAPI):
         self._ocpi = ocpi
         self._public: ASGIApp | None = None
         self._answer: ASGIApp = self._route
+
+    def take_in(self, router: APIRouter) -> None:
+        """Serve the routes of a router as they stand.
+
+        The framework's own way keeps routers apart: when it is first asked it looks at all of their routes a second time, and then
+        it searches the router that it found once more in every request.
+        """
+        self.router.routes.extend(router.routes)
 
     def stand_behind(self, proxies: int) -> None:
         """Believe so many proxies about where requests come from."""

@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from hub.app import create_app
 from hub.chargers import passwords as of_stations
 from hub.clock import Clock
-from hub.console import passwords
+from hub.console import kept, passwords
 from hub.demo.party import DemoPlatform, role
 from hub.demo.server import LoopbackServer
 from hub.partners.natsserver import running_server as running_nats
@@ -57,7 +57,11 @@ YOUNG_OBJECTS_MAX = 20_000
 HUB = Party("NL", "HUB")
 ADMIN_TOKEN = "the-admin-token-of-the-tests"
 LOOPBACK_WAIT_SECONDS = 30.0
+ADDED_UP_WAIT_SECONDS = 20.0
 OBJECTS = Path(__file__).parent.parent / "fixtures" / "objects"
+
+# pages that add something up show it at once, however busy the machine is; tests about what is not there yet set a wait of their own
+kept.WAIT_SECONDS = ADDED_UP_WAIT_SECONDS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,7 +10,6 @@ from urllib.parse import quote, urlsplit
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from hub.console.accounts import Permission, Person
@@ -20,6 +19,7 @@ from hub.console.live import EVERY_SECONDS, Live, Make
 from hub.console.rendering import FLASH_COOKIE, HEADERS, Flash, Pages, flash_header
 from hub.store.alerts import OpenCount
 from hub.web.admin import first_fault, operator_status
+from hub.web.late import LateRoute
 from ocpi_modules.errors import OcpiError
 
 SIGN_IN_PATH = "/console/sign-in"
@@ -117,8 +117,8 @@ def own_path(text: str | None) -> str:
     return (text or HOME_PATH) if is_own else HOME_PATH
 
 
-def _route_class(console: Console, *, is_open: bool, is_use: bool) -> type[APIRoute]:
-    class ConsoleRoute(APIRoute):
+def _route_class(console: Console, *, is_open: bool, is_use: bool) -> type[LateRoute]:
+    class ConsoleRoute(LateRoute):
         def get_route_handler(self) -> Handler:
             handler = super().get_route_handler()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,7 @@ def with_driver(url: str) -> str:
     return f"postgresql+psycopg://{rest}" if separator and scheme in {"postgres", "postgresql"} else url
 
 
+@cache
 def newest_version() -> str:
     """The name of the newest migration."""
     head = ScriptDirectory.from_config(migration_config()).get_current_head()

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
 from hub.clock import Clock
@@ -32,6 +31,7 @@ from hub.web.asked import (
     show_invitation,
     show_partner,
 )
+from hub.web.late import LateRoute
 from ocpi_modules.errors import InvalidParameters, OcpiError, ServerFault, Unauthenticated, UnknownPath
 from ocpi_modules.types import INT_MAX
 
@@ -167,12 +167,12 @@ def _add_partners(router: APIRouter, desk: Desk) -> None:
 # --- the guard ---
 
 
-def guarded_route(admin_token: str | None) -> type[APIRoute]:
+def guarded_route(admin_token: str | None) -> type[LateRoute]:
     """A route that asks for the admin token before it reads anything else, and gives OCPI errors HTTP
     statuses for operators.
     """
 
-    class GuardedRoute(APIRoute):
+    class GuardedRoute(LateRoute):
         def get_route_handler(self) -> Handler:
             handler = super().get_route_handler()
 
