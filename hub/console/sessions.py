@@ -32,7 +32,7 @@ PERIODS_SHOWN_MAX = 200
 MESSAGES_SHOWN_MAX = 20
 CDRS_SHOWN_MAX = 20
 BEFORE_START_HOURS = 1
-AFTER_END_HOURS = 24
+AFTER_PUSH_HOURS = 1
 
 
 def session_path(owner: str, session_id: str) -> str:
@@ -73,8 +73,10 @@ def sessions_router(console: Console, desks: SessionDesks) -> APIRouter:
             return Response(copy.text, media_type="application/json", headers=attachment(name))
         one = read_session(decode_json(copy.text))
         if format == MESSAGES:
-            found = await desks.messages.page(_of_session(one))
-            return await console.page(request, "session_messages.html", {"messages": found.items, **_journal(one)})
+            found = await desks.messages.page(_of_session(one, copy))
+            return await console.page(
+                request, "session_messages.html", {"messages": found.items, **_journal(one, copy)}
+            )
         return await console.page(request, "session.html", await _values(desks, one, copy, person))
 
     return router
@@ -102,7 +104,7 @@ async def _values(desks: SessionDesks, one: SessionFact, copy: KeptCopy, person:
         "cdrs": await _cdrs(desks.books, one),
         "charge": await desks.charges.charges.of_session(one.id) if one.owner == desks.party else None,
         "may_read_messages": person.may(Permission.OPERATE),
-        **_journal(one),
+        **_journal(one, copy),
     }
 
 
@@ -139,21 +141,21 @@ def _period(stated: Mapping[str, Any]) -> SessionPeriod:
     )
 
 
-def _of_session(one: SessionFact) -> MessageFilters:
-    """The messages whose address names a Session, while it went on and for some time after."""
-    return MessageFilters(party=str(one.owner), limit=MESSAGES_SHOWN_MAX, **_search(one))
+def _of_session(one: SessionFact, copy: KeptCopy) -> MessageFilters:
+    """The messages whose address names a Session."""
+    return MessageFilters(party=str(one.owner), limit=MESSAGES_SHOWN_MAX, **_search(one, copy))
 
 
-def _search(one: SessionFact) -> dict[str, Any]:
-    last = max((at for at in (one.start, one.end, one.last_updated) if at is not None), default=None)
+def _search(one: SessionFact, copy: KeptCopy) -> dict[str, Any]:
+    """By a part of the path, since the Session began, until its owner pushed it last: that may be weeks after it was over."""
     return {
         "path": quote(one.id, safe=""),
         "date_from": one.start - timedelta(hours=BEFORE_START_HOURS) if one.start else None,
-        "date_to": last + timedelta(hours=AFTER_END_HOURS) if last else None,
+        "date_to": copy.pushed_at + timedelta(hours=AFTER_PUSH_HOURS) if copy.pushed_at else None,
     }
 
 
-def _journal(one: SessionFact) -> dict[str, str]:
+def _journal(one: SessionFact, copy: KeptCopy) -> dict[str, str]:
     """Where all its messages are."""
-    asked = {name: str(value) for name, value in _search(one).items() if value is not None}
+    asked = {name: str(value) for name, value in _search(one, copy).items() if value is not None}
     return {"journal_path": f"{MESSAGES_PATH}?{urlencode({'party': str(one.owner), **asked})}"}
