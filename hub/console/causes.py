@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from hub.console.accounts import Permission
 from hub.console.cdrs import DISPOSITION_CHOICES, cdr_columns
 from hub.console.listing import Column, FilterField, Listing, add_listing
+from hub.console.reasons import REASON_WORDS, likely_reason
 from hub.console.routes import Console, done
 from hub.settlement.decisions import Action, Scope
-from hub.settlement.disputes import Reason
 from hub.settlement.engine.foretelling import Foreteller
 from hub.store.books import CDRS_BY_NAME
 from hub.store.decisions import KeptDecision
@@ -66,7 +66,8 @@ def _add_cause(router: APIRouter, console: Console, desks: CauseDesks) -> None:
         values = {
             "detail": detail,
             "columns": cdr_columns(),
-            "reasons": Reason,
+            "reasons": REASON_WORDS,
+            "likely": likely_reason(detail.cause.check, detail.cause.kind),
             "words": ACTION_WORDS,
             "chosen": preview or Action.ACCEPT,
             "foretold": foretold,
@@ -171,7 +172,7 @@ def _causes(desk: BooksDesk) -> Listing[CauseShown, CauseFilters]:
                 label="Kept out",
                 value=lambda row: row.held,
                 kind="number",
-                link=lambda row: f"/console/cdrs?cause={quote(row.cause, safe='')}",
+                link=lambda row: f"/console/cdrs?cause={quote(row.cause, safe='')}&kept_out=true",
                 sort="held",
             ),
             Column(key="disposition", label="Verdict", value=lambda row: row.disposition, kind="tag"),

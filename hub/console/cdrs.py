@@ -11,7 +11,9 @@ from fastapi import APIRouter, Request, Response
 from hub.console.comparing import compared
 from hub.console.exports import attachment
 from hub.console.listing import Column, FilterField, Listing, add_listing
+from hub.console.reasons import REASON_WORDS, likely_reason
 from hub.console.routes import Console
+from hub.console.sessions import session_path
 from hub.settlement.disputes import Reason
 from hub.settlement.engine.proof import ProofRoom
 from hub.settlement.findings import Disposition
@@ -68,10 +70,19 @@ def cdr_columns() -> tuple[Column[CdrShown], ...]:
             value=_difference,
             unit=lambda row: row.currency,
             kind="money",
+            link=_own_path,
             sort="difference",
             is_minor=True,
         ),
-        Column(key="kwh", label="kWh", value=lambda row: row.kwh, kind="number", sort="kwh", is_minor=True),
+        Column(
+            key="kwh",
+            label="kWh",
+            value=lambda row: row.kwh,
+            kind="number",
+            link=_own_path,
+            sort="kwh",
+            is_minor=True,
+        ),
         Column(
             key="end", label="Ended", value=lambda row: row.end_date_time, kind="moment", sort="ended", is_rare=True
         ),
@@ -104,7 +115,9 @@ def cdrs_router(console: Console, desk: BooksDesk, proof: ProofRoom) -> APIRoute
         content = decode_json(await desk.cdr(creditor, cdr_id))
         if format == TEXT:
             return Response(content["text"], media_type="application/json", headers=attachment(f"cdr-{cdr_id}.json"))
-        return await console.page(request, "cdr.html", {**_values(content), "creditor": str(creditor)})
+        session = content["session"]
+        links = {"session_path": session and session_path(str(creditor), session["id"]), "creditor": str(creditor)}
+        return await console.page(request, "cdr.html", {**_values(content), **links})
 
     return router
 
@@ -118,8 +131,15 @@ def _values(content: Any) -> dict[str, Any]:
         "currency": str(cdr.get("currency", "")),
         "lines": compared(cdr, content["price"], content["session"]),
         "explanation": content["price"].get("explanation"),
-        "reasons": Reason,
+        "reasons": REASON_WORDS,
+        "likely": _likely(content["findings"]),
     }
+
+
+def _likely(findings: Any) -> Reason | None:
+    """What a CDR is likely to be disputed for: the first finding that holds it, else none."""
+    now = (one for one in findings if one["cleared_at"] is None and one["disposition"] == Disposition.HOLD.value)
+    return next((likely_reason(one["check"], one["kind"]) for one in now), None)
 
 
 def _with_moments(shown: Any) -> Any:

@@ -11,6 +11,7 @@ from hub.console.accounts import Permission
 from hub.console.cdrs import cdr_path
 from hub.console.listing import Column, FilterField, Listing, add_listing, validated
 from hub.console.routes import Console, done
+from hub.console.sessions import session_path
 from hub.console.stations import site_path, station_path
 from hub.store.charges import ChargeState
 from hub.web.charges import (
@@ -94,6 +95,7 @@ def charges_router(console: Console, desk: ChargesDesk, party: Party) -> APIRout
             "readings": [*reversed(readings[-READINGS_SHOWN_MAX:])],
             "reading_count": len(readings),
             "cdr_path": own_cdr_path(one, party),
+            "session_path": session_path(str(party), one.session_id) if one.session_id else None,
             "reason_max": REASON_MAX_CHARACTERS,
         }
         return await console.page(request, "charge.html", values)

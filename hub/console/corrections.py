@@ -12,6 +12,7 @@ from pydantic import ConfigDict, ValidationError
 from hub.console.accounts import Permission
 from hub.console.cdrs import CDRS_PATH, cdr_path
 from hub.console.listing import Column, FilterField, Listing, add_listing
+from hub.console.reasons import REASON_WORDS
 from hub.console.routes import Console, done
 from hub.settlement.disputes import Reason
 from hub.settlement.engine.corrections import Answer, CorrectionAsked, CorrectionDesk, Kind
@@ -52,7 +53,7 @@ def _add_proposing(router: APIRouter, console: Console, desk: CorrectionDesk) ->
     @router.get("/adjustments/new")
     async def ask(request: Request, creditor: str = "", cdr_id: str = "") -> Response:
         console.person(request, Permission.CLEAR)
-        values = {"creditor": creditor, "cdr_id": cdr_id, "kinds": Kind, "reasons": Reason}
+        values = {"creditor": creditor, "cdr_id": cdr_id, "kinds": Kind, "reasons": REASON_WORDS}
         return await console.page(request, "adjustment_new.html", values)
 
     @router.post("/adjustments")

@@ -12,6 +12,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
+from starlette.datastructures import FormData
 
 from hub.clock import Clock
 from hub.console.accounts import Permission, Person, Role
@@ -80,6 +81,7 @@ class Gate:
         if not is_same_origin(request):
             raise Forbidden("This form was sent from another site; nothing was changed.")
         require_short(request)
+        await _require_readable(request)
         cookie = request.cookies.get(COOKIE, "")
         if in_session and not hmac.compare_digest((await _given_token(request)).encode(), csrf_token(cookie).encode()):
             raise Forbidden("This page is older than your session; nothing was changed. Load the page again.")
@@ -175,10 +177,20 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+async def _require_readable(request: Request) -> None:
+    """Raises Forbidden for a form with a character that no keyboard has, and that no database takes."""
+    form = await _form(request)
+    if any("\x00" in name or (isinstance(value, str) and "\x00" in value) for name, value in form.multi_items()):
+        raise Forbidden("A form has no character of code 0; nothing was changed.")
+
+
 async def _given_token(request: Request) -> str:
     header = request.headers.get(CSRF_HEADER)
     if header is not None:
         return header
-    form = await request.form(max_fields=FORM_FIELDS_MAX, max_files=1)
-    value = form.get(CSRF_FIELD, "")
+    value = (await _form(request)).get(CSRF_FIELD, "")
     return value if isinstance(value, str) else ""
+
+
+async def _form(request: Request) -> FormData:
+    return await request.form(max_fields=FORM_FIELDS_MAX, max_files=1)

@@ -132,6 +132,7 @@ def live_locations_router(console: Console, desks: PlaceDesks) -> APIRouter:
     @router.get("/map/now/{country_code}/{party_id}/{location_id:path}")
     async def live(request: Request, country_code: str, party_id: str, location_id: str) -> Response:
         owner = read_party(f"{country_code}/{party_id}")
+        await part(request, "location_now.html", owner, location_id)  # one that there is not has nothing to follow
         return console.stream(
             request, lambda: part(request, "location_now.html", owner, location_id), NOW_EVERY_SECONDS
         )

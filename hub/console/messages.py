@@ -126,6 +126,7 @@ def _journal(desk: MessagesDesk) -> Listing[Message, MessageFilters]:
             ),
             FilterField(name="code", label="OCPI code", placeholder="2001"),
             FilterField(name="correlation_id", label="Correlation id"),
+            FilterField(name="path", label="Path has", placeholder="SESSION-17"),
             FilterField(name="date_from", label="From (UTC)", placeholder="2026-10-12T10:00"),
             FilterField(name="date_to", label="Before (UTC)", placeholder="2026-10-12T11:00"),
         ),

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Request, Response
 from hub.console.accounts import Permission
 from hub.console.listing import Column, FilterField, Listing, add_listing
 from hub.console.routes import Console, done
+from hub.console.sessions import session_path
 from hub.web.missing import ChaseAsked, MissingDesk, MissingFilters, MissingShown
 from ocpi_modules.parties import Party
 
@@ -43,7 +44,7 @@ def _board(desk: MissingDesk) -> Listing[MissingShown, MissingFilters]:
         path=MISSING_PATH,
         template="missing.html",
         columns=(
-            Column(key="session_id", label="Session", value=lambda row: row.session_id, kind="code"),
+            Column(key="session_id", label="Session", value=lambda row: row.session_id, kind="code", link=_own_path),
             Column(
                 key="creditor",
                 label="CPO",
@@ -58,13 +59,14 @@ def _board(desk: MissingDesk) -> Listing[MissingShown, MissingFilters]:
             ),
             Column(key="completed_at", label="Complete since", value=lambda row: row.completed_at, kind="moment"),
             Column(key="age_hours", label="Hours", value=lambda row: row.age_hours, kind="number", sort="age"),
-            Column(key="kwh", label="kWh", value=lambda row: row.kwh, kind="number"),
+            Column(key="kwh", label="kWh", value=lambda row: row.kwh, kind="number", link=_own_path),
             Column(
                 key="estimated",
                 label="As the session says",
                 value=lambda row: row.estimated.excl_vat if row.estimated and row.currency else None,
                 unit=lambda row: row.currency or "",
                 kind="money",
+                link=_own_path,
                 sort="estimated",
             ),
         ),
@@ -78,3 +80,7 @@ def _board(desk: MissingDesk) -> Listing[MissingShown, MissingFilters]:
         unread={"owing": ()},
         empty="Every completed session has its CDR.",
     )
+
+
+def _own_path(row: MissingShown) -> str:
+    return session_path(row.creditor, row.session_id)

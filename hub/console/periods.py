@@ -147,6 +147,7 @@ def live_periods_router(console: Console, desks: PeriodDesks) -> APIRouter:
             }
             return console.part(request, "period_now.html", values)
 
+        await desks.periods.head(period_id)  # a period that there is not has nothing to follow
         return console.stream(request, make, COUNTED_EVERY_SECONDS)
 
     return router

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
@@ -20,7 +21,9 @@ from hub.console.rendering import FLASH_COOKIE, HEADERS, Flash, Pages, flash_hea
 from hub.store.alerts import OpenCount
 from hub.web.admin import first_fault, operator_status
 from hub.web.late import LateRoute
-from ocpi_modules.errors import OcpiError
+from ocpi_modules.errors import OcpiError, UnknownPath
+
+_log = structlog.get_logger()
 
 SIGN_IN_PATH = "/console/sign-in"
 HOME_PATH = "/console/causes"
@@ -124,6 +127,7 @@ def _route_class(console: Console, *, is_open: bool, is_use: bool) -> type[LateR
 
             async def guarded(request: Request) -> Response:
                 try:
+                    require_readable(request)
                     if not is_open:
                         request.state.person = await console.gate.person(request, is_use=is_use)
                     await console.gate.check(request, in_session=not is_open)
@@ -131,6 +135,10 @@ def _route_class(console: Console, *, is_open: bool, is_use: bool) -> type[LateR
                 except NotSignedIn:
                     return _to_sign_in(request)
                 except (Forbidden, OcpiError, RequestValidationError, HTTPException) as exc:
+                    response = await _failed(console, request, exc)
+                except Exception as exc:  # a browser is shown a page, whatever it was
+                    _log.error("request_failed", exc_info=exc)
+                    request.state.person = None  # what the frame of a page reads may be what failed
                     response = await _failed(console, request, exc)
                 for name, value in HEADERS.items():
                     response.headers.setdefault(name, value)
@@ -152,7 +160,22 @@ def _to_sign_in(request: Request) -> Response:
 async def _failed(console: Console, request: Request, error: Exception) -> Response:
     status, sentence = told(error)
     template = "failed.html" if getattr(request.state, "person", None) else "failed_bare.html"
-    return await console.page(request, template, {"status": status, "sentence": sentence}, status)
+    values = {"status": status, "sentence": sentence, "back": way_back(request)}
+    return await console.page(request, template, values, status)
+
+
+def way_back(request: Request) -> str:
+    """The page that a form was on, as far as the browser says so and it is one of ours; empty else."""
+    parts = urlsplit(request.headers.get("referer", ""))
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    is_own = parts.netloc == request.headers.get("host", "") and own_path(path) == path
+    return path if is_own and request.method == "POST" else ""
+
+
+def require_readable(request: Request) -> None:
+    """Raises UnknownPath for an address with a character that is in no text, and that no database takes."""
+    if "\x00" in request.scope["path"]:
+        raise UnknownPath("There is no such page.")
 
 
 def told(error: Exception) -> tuple[int, str]:
@@ -163,5 +186,6 @@ def told(error: Exception) -> tuple[int, str]:
         return operator_status(error), error.message
     if isinstance(error, RequestValidationError):
         return 400, first_fault(error)
-    status = getattr(error, "status_code", 500)
-    return status, str(getattr(error, "detail", ""))
+    if isinstance(error, HTTPException):
+        return error.status_code, error.detail
+    return 500, "The hub could not do this. Why is in its log; look at what you wanted to change before you try again."

@@ -16,9 +16,9 @@ from fastapi.responses import RedirectResponse
 from hub.console.causes import cause_path
 from hub.console.cdrs import CDRS_PATH, cdr_path
 from hub.console.formats import money
-from hub.console.missing import MISSING_PATH
 from hub.console.places import location_path
 from hub.console.routes import Console
+from hub.console.sessions import session_path
 from hub.console.statements import STATEMENTS_PATH
 from hub.store.places import PlaceHit, Places
 from hub.store.searches import (
@@ -96,12 +96,12 @@ async def look_for(searches: Searches, places: Places, word: str) -> list[Result
     """All that a word finds, by kind."""
     key = fold(word)
     of_session = await searches.of_session(key)
-    billed = {one.creditor for one in of_session}
-    missing = [one for one in await searches.sessions(key) if one.creditor not in billed]
+    sessions = await searches.sessions(key)
+    named = {one.creditor for one in sessions}
     return [
         Results("CDRs", [_cdr(one, is_exact=one.cdr_key == key) for one in await searches.cdrs(key)]),
-        Results("CDRs of a session", [_cdr(one, is_exact=True) for one in of_session]),
-        Results("Sessions without CDR", [*map(_session, missing)]),
+        Results("Sessions", [*map(_session, sessions)]),
+        Results("CDRs of a session", [_cdr(one, is_exact=one.creditor not in named) for one in of_session]),
         Results("Tokens", [*map(_token, await searches.tokens(key))]),
         Results("Parties", [_party(one, key) for one in await searches.parties(word)]),
         Results("Locations", [*map(_location, await places.named(word, RESULTS_MAX + 1))]),
@@ -123,7 +123,7 @@ def _cdr(one: CdrHit, *, is_exact: bool) -> Hit:
 
 
 def _session(one: SessionHit) -> Hit:
-    path = f"{MISSING_PATH}?creditor={one.creditor}&debtor={one.debtor}"
+    path = session_path(one.creditor, one.session_key)
     return Hit(title=one.session_key, path=path, more=f"{one.creditor} → {one.debtor}", is_exact=True)
 
 

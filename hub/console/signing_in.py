@@ -59,6 +59,7 @@ def sign_in_router(console: Console, shown: Sequence[ShownAccount] = (), sign_on
     _add_links(router, console)
 
     @router.get("")
+    @router.get("/")
     async def home() -> Response:
         return RedirectResponse(HOME_PATH, 303)
 

@@ -10,17 +10,24 @@ from fastapi import APIRouter, Form, Path, Request, Response
 from pydantic import ConfigDict
 
 from hub.console.accounts import Permission
-from hub.console.listing import Column, FilterField, Listing, add_listing, sliced
+from hub.console.formats import moment
+from hub.console.listing import Column, FilterField, Listing, add_listing, sliced, validated
+from hub.console.parties import read_local
 from hub.console.places import location_path
 from hub.console.routes import Console, done
 from hub.console.stations import SITES_PATH, site_path
 from hub.web.chargers import OBJECT_ID_MAX_CHARACTERS, ChargersDesk, EvseShown, SiteShown, missing_told
 from hub.web.listing import Filters, Page, Text
-from hub.web.loads import LoadDesk
-from ocpi_modules.errors import OcpiError
+from hub.web.loads import LimitAsked, LoadDesk
+from ocpi_modules.errors import InvalidParameters, OcpiError
 from ocpi_modules.parties import Party
+from ocpi_modules.types import format_datetime
 
 SiteId = Annotated[str, Path(min_length=1, max_length=OBJECT_ID_MAX_CHARACTERS)]
+NodeId = Annotated[str, Form(min_length=1, max_length=OBJECT_ID_MAX_CHARACTERS)]
+
+KILOWATTS_MAX_CHARACTERS = 20
+MOMENT_MAX_CHARACTERS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +76,59 @@ def sites_router(console: Console, desks: SiteDesks) -> APIRouter:
         said = "is told as BLOCKED, unless a car charges there" if is_blocked else "is not blocked any more"
         return done(site_path(site_id), f"EVSE {uid} {said}.")
 
+    _add_limits(router, console, desks.loads)
     return router
+
+
+def _add_limits(router: APIRouter, console: Console, desk: LoadDesk) -> None:
+    @router.post("/sites/{site_id}/limits")
+    async def limit(
+        request: Request,
+        site_id: SiteId,
+        node: NodeId,
+        limit_kw: Annotated[str, Form(max_length=KILOWATTS_MAX_CHARACTERS)] = "",
+        until: Annotated[str, Form(max_length=MOMENT_MAX_CHARACTERS)] = "",
+    ) -> Response:
+        person = console.person(request, Permission.OPERATE)
+        asked = validated(
+            LimitAsked, {"node": node, "limit_kw": limit_kw.strip(), "until": read_end(until, person.zone)}
+        )
+        await desk.limit(site_id, asked)
+        said = {"limit_kw": str(asked.limit_kw), "until": format_datetime(asked.until)}
+        await console.gate.note(request, person, "limit_set", f"{site_id}/{node}", **said)
+        end = moment(asked.until, person.zone)
+        return done(load_path(site_id), f"{node} may take {asked.limit_kw} kW at most until {end}.")
+
+    @router.post("/sites/{site_id}/limits/lift")
+    async def lift(request: Request, site_id: SiteId, node: NodeId) -> Response:
+        person = console.person(request, Permission.OPERATE)
+        await desk.lift(site_id, node)
+        await console.gate.note(request, person, "limit_lifted", f"{site_id}/{node}")
+        return done(load_path(site_id), f"{node} is limited as it was provisioned again.")
+
+
+def load_path(site_id: str) -> str:
+    """Where the load of a site stands on its page."""
+    return f"{site_path(site_id)}#load"
+
+
+def read_end(text: str, zone: str) -> str:
+    """A date and a time as they are typed, in a zone, as a moment of OCPI (UTC). Raises InvalidParameters where they are none."""
+    end = read_local(text, zone)
+    if end is None:
+        raise InvalidParameters(f"until: a date and a time ({zone}) are wanted", http_status=400)
+    return format_datetime(end)
 
 
 async def _load_values(desk: LoadDesk, site: SiteShown) -> dict[str, Any]:
     """What is drawn and allowed; nothing where no limits are managed, a sentence where they cannot be read."""
+    nothing: dict[str, Any] = {"load": None, "load_fault": "", "nodes": []}
     if not site.content.get("limits"):
-        return {"load": None, "load_fault": ""}
+        return nothing
     try:
-        return {"load": await desk.show(site.id), "load_fault": ""}
+        return nothing | {"load": await desk.show(site.id), "nodes": [*desk.tree(site.id).nodes.values()]}
     except OcpiError as bad:
-        return {"load": None, "load_fault": bad.message}
+        return nothing | {"load_fault": bad.message}
 
 
 def evses_of(one: SiteShown) -> list[EvseRow]:

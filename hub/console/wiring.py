@@ -43,6 +43,7 @@ from hub.console.readers import readers_router
 from hub.console.rendering import STATIC
 from hub.console.routes import Console
 from hub.console.search import search_router
+from hub.console.sessions import SessionDesks, sessions_router
 from hub.console.sign_on import SignOn, sign_on_router
 from hub.console.signing_in import ShownAccount, sign_in_router
 from hub.console.sites import SiteDesks, sites_router
@@ -131,6 +132,7 @@ def console_routers(
         *places_routers(console, desks.places.places),
         live_locations_router(console, desks.places),
         locations_router(console, desks.places),
+        sessions_router(console, _sessions(desks)),
         quality_router(console, desks.quality),
         readers_router(console, desks.doorkeeper),
         messages_router(console, desks.messages),
@@ -149,6 +151,16 @@ def _overview(desks: Desks) -> OverviewDesks:
         places=desks.places.places,
         books=desks.books,
         glance=desks.glance,
+    )
+
+
+def _sessions(desks: Desks) -> SessionDesks:
+    return SessionDesks(
+        places=desks.places,
+        books=desks.books,
+        messages=desks.messages,
+        charges=desks.charges,
+        party=desks.sites.party,
     )
 
 

@@ -59,7 +59,8 @@ Line = TypeVar("Line", bound="CdrLine | FindingLine | CauseLine | BalanceLine")
 class CdrsAsked:
     """Which verdicts are wanted, None for all; `token`, `session` and `cdr` (the beginning of an id) are folded.
 
-    CDRs came at `received_from` or later, and before `received_before` (UTC). `after` is a place in their order.
+    `is_kept_out`: on hold or dropped. CDRs came at `received_from` or later, and before `received_before` (UTC). `after` is a place in
+    their order.
     """
 
     period: str | None = None
@@ -67,6 +68,7 @@ class CdrsAsked:
     debtor: str | None = None
     currency: str | None = None
     disposition: str | None = None
+    is_kept_out: bool | None = None
     received_from: datetime | None = None
     received_before: datetime | None = None
     kind: str | None = None
@@ -381,6 +383,7 @@ def _cdr_clauses(asked: CdrsAsked) -> list[Clause]:
         ("v.debtor = ?", asked.debtor),
         ("v.currency = ?", asked.currency),
         _of_disposition(asked.disposition),
+        ("(v.disposition in ('HOLD', 'DROP')) = ?", asked.is_kept_out),
         ("v.received_at >= ?", asked.received_from),
         ("v.received_at < ?", asked.received_before),
         ("v.session_key = ?", asked.session),

@@ -117,7 +117,7 @@ class Whole:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """Which messages to list: those that are like everything that is not None; `before` is a place, `status_code` an OCPI code,
-    `status_from` the first of a thousand."""
+    `status_from` the first of a thousand; `path_has` is looked for as it is written, in small or large letters."""
 
     party: str | None = None
     partner: int | None = None
@@ -129,6 +129,7 @@ class Wanted:
     status_from: int | None = None
     http_from: int | None = None
     correlation_id: str | None = None
+    path_has: str | None = None
     date_from: datetime | None = None
     date_to: datetime | None = None
     before: Place | None = None
@@ -323,6 +324,9 @@ def _tests(wanted: Wanted) -> Iterator[Callable[[Line], bool]]:
             yield _equals(name, value)
     if (party := wanted.party) is not None:
         yield lambda line: party in {line.sender, line.receiver}
+    if (part := wanted.path_has) is not None:
+        folded = part.casefold()
+        yield lambda line: folded in line.path.casefold()
     if (code := wanted.status_from) is not None:
         yield lambda line: code <= line.status_code < code + 1000
     if (status := wanted.http_from) is not None:

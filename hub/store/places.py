@@ -17,6 +17,7 @@ import msgspec
 from hub.store.direct import Direct
 from hub.store.pack import unpack
 from hub.store.where import Clause, where
+from ocpi_modules.locations import LOCATIONS
 from ocpi_modules.parties import Party
 from ocpi_modules.types import fold
 
@@ -152,7 +153,9 @@ class PlaceQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptCopy:
-    """A copy of a Location: for whom it is (empty: everybody), its text, and when its owner pushed it last (UTC, None: only pulled)."""
+    """A copy of a Location, or of another object: for whom it is (empty: everybody), its text, and when its owner pushed it last (UTC;
+    None: only pulled).
+    """
 
     audience: str
     text: bytes
@@ -222,9 +225,9 @@ class Places:
         statement = f"{_PLACES} {_shown('where p.changed_at >= $1')} order by p.changed_at desc limit {NEWS_MAX}"
         return [_place(row) for row in reversed(await self._direct.fetch(statement, moment))]
 
-    async def copies(self, owner: Party, location_id: str) -> list[KeptCopy]:
-        """All copies of one Location, the one for everybody first."""
-        rows = await self._direct.fetch(_COPIES, owner.country_code, owner.party_id, fold(location_id))
+    async def copies(self, owner: Party, object_id: str, module_id: str = LOCATIONS.id) -> list[KeptCopy]:
+        """All copies of one Location, or of an object of another module, the one for everybody first."""
+        rows = await self._direct.fetch(_COPIES, owner.country_code, owner.party_id, fold(object_id), module_id)
         return [
             KeptCopy(text=unpack(row["packed"]), **{name: row[name] for name in _COPY_COLUMNS.split(", ")})
             for row in rows
@@ -371,7 +374,7 @@ _MIDDLE = "avg(p.longitude) as longitude, avg(p.latitude) as latitude"
 _SUMS = ", ".join(f"coalesce(sum(p.{name}), 0)::bigint as {name}" for name in _COUNTED)
 _COPY_COLUMNS = "audience, last_updated, pushed_at, stale_at"
 _COPIES = (
-    f"select packed, {_COPY_COLUMNS} from copy where module || '' = 'locations' and country_code = $1 and party_id = $2 "
+    f"select packed, {_COPY_COLUMNS} from copy where module || '' = $4 and country_code = $1 and party_id = $2 "
     "and key = $3 and variant = '' order by audience"
 )
 _SMALLEST = 360 / 2**24

@@ -30,7 +30,7 @@ class CdrHit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionHit:
-    """A completed session of that id; it may have no CDR."""
+    """A session of that id, whether it is complete or not, and whether it has a CDR or not."""
 
     creditor: str
     debtor: str
@@ -90,7 +90,7 @@ class Searches:
         return [CdrHit(**row) for row in await self._direct.fetch(_OF_SESSION, key)]
 
     async def sessions(self, key: str) -> list[SessionHit]:
-        """Completed sessions by their folded id."""
+        """Sessions by their folded id."""
         return [SessionHit(**row) for row in await self._direct.fetch(_SESSIONS, key)]
 
     async def tokens(self, key: str) -> list[TokenHit]:
@@ -125,8 +125,8 @@ _OF_SESSION = (
     f"where v.creditor = p.creditor and v.session_key = $1 offset 0) v order by v.creditor, v.cdr_key {_LIMIT}"
 )
 _SESSIONS = (
-    f"select s.* from {_OWNERS} cross join lateral (select s.creditor, s.debtor, s.session_key from completed_session s "
-    f"where s.creditor = p.creditor and s.session_key = $1 offset 0) s order by s.creditor {_LIMIT}"
+    "select distinct country_code || '/' || party_id as creditor, addressee as debtor, key as session_key from copy "
+    f"where key = $1 and module = 'sessions' order by 1, 2 {_LIMIT}"
 )
 
 _TOKENS = (

@@ -455,6 +455,7 @@ class CdrFilters(Filters):
     debtor: PartyText | None = None
     currency: Text | None = None
     disposition: Disposition | None = None
+    kept_out: bool | None = None
     received_from: DateTime | None = None
     received_before: DateTime | None = None
     kind: Text | None = None
@@ -474,6 +475,7 @@ class CdrFilters(Filters):
             debtor=self.debtor,
             currency=_folded(self.currency),
             disposition=self.disposition,
+            is_kept_out=self.kept_out,
             received_from=self.received_from,
             received_before=self.received_before,
             kind=self.kind,

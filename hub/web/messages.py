@@ -84,6 +84,7 @@ class MessageFilters(Filters):
     outcome: Outcome | None = None
     code: Annotated[int, Field(ge=1, le=INT_MAX)] | None = None
     correlation_id: Id | None = None
+    path: Id | None = None
     date_from: Moment | None = None
     date_to: Moment | None = None
 
@@ -98,6 +99,7 @@ class MessageFilters(Filters):
             is_inbound=None if self.direction is None else self.direction is Way.IN,
             status_code=self.code,
             correlation_id=self.correlation_id,
+            path_has=self.path,
             date_from=self.date_from,
             date_to=self.date_to,
             before=read_parts(read_cursor(self.after, 2), lambda parts: read_place("-".join(parts))),

@@ -16,13 +16,14 @@ from hub.console.navigation import NAVIGATION
 from hub.console.routes import COUNTED_AGAIN_SECONDS
 from tests.browser.conftest import Month
 from tests.browser.windows import DESKTOP, PHONE, Watch, Windows
+from tests.settlement.cases import cdr
 from tests.web.clearing import dear
 
 AXE = (Path(__file__).parents[1] / "vendored" / "axe.min.js").read_text()
 SERIOUS = {"serious", "critical"}
 THEMES = ("light", "dark")
 SIDE_BAR = {item.label: item.path for group in NAVIGATION for item in group.items}
-DETAILS = ("Cause", "CDR", "Period", "Netting", "Statement", "Dispute", "Decision", "Account", "Refusal")
+DETAILS = ("Cause", "CDR", "Period", "Netting", "Statement", "Dispute", "Decision", "Session", "Account", "Refusal")
 FIRST_VIEW_SECONDS = 1.5
 FIRST_VIEWS = 3
 COUNTED_TRIES = 15
@@ -66,6 +67,7 @@ async def details(month: Month) -> dict[str, str]:
         "Statement": f"/console/statements/{month.statement}",
         "Dispute": f"/console/disputes/{month.dispute}",
         "Decision": f"/console/decisions/{decision}",
+        "Session": f"/console/sessions/DE/ABC/{cdr()['session_id']}",
         "Account": "/console/me",
         "Refusal": "/console/nothing/here",
     }

@@ -161,7 +161,7 @@ async def test_what_is_called_exactly_so_is_opened_and_the_rest_is_listed_by_kin
     vera = await visitor(desk.world, "vera", Role.VIEWER)
     for word, path in (
         ("cdr-dear-11", "/console/cdrs/DE/ABC/CDR-DEAR-11"),
-        (charged["session_id"], f"/console/cdrs/DE/ABC/{charged['id']}"),
+        (charged["session_id"], f"/console/sessions/DE/ABC/{charged['session_id']}"),
         ("de-abc", "/console/cdrs?creditor=DE/ABC"),
         ("token2", "/console/cdrs?token=TOKEN2&debtor=BE/EMO"),
         ("loc1", "/console/locations/DE/ABC/LOC1"),

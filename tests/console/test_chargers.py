@@ -7,8 +7,10 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -169,6 +171,40 @@ async def test_an_evse_is_blocked_and_it_is_said_by_whom(world: World) -> None:
     assert "there is no such site" in said(await otto.get(f"{SITES}/NOWHERE", 404))
 
 
+async def test_a_site_is_limited_for_a_while_and_it_is_said_until_when(world: World) -> None:
+    await provision(world, sites=[depot(limits=LIMITS)])
+    otto = await visitor(world, "otto", Role.OPERATOR)
+    path = f"{SITES}/DEPOT"
+    page = said(await otto.get(path))
+    assert "Grid, provisioned with 60.0 kW" in page
+    assert "Until, Europe/Berlin" in page
+    assert "Nothing holds besides" in page
+    until = datetime.now(ZoneInfo("Europe/Berlin")).replace(tzinfo=None, second=0, microsecond=0) + timedelta(hours=2)
+    asked = {"node": "grid", "limit_kw": "22.5", "until": until.isoformat(timespec="minutes")}
+    for changes, fault in (
+        ({"until": ""}, "until: a date and a time (Europe/Berlin) are wanted"),
+        ({"until": "2020-01-01T00:00"}, "a moment to come"),
+        ({"until": "2099-01-01T00:00"}, "within 31 days"),
+        ({"limit_kw": "much"}, "limit_kw"),
+        ({"limit_kw": "-1"}, "limit_kw"),
+        ({"node": "moon"}, "is not a node of this site"),
+    ):
+        answer = await otto.post(f"{path}/limits", 400, path, **{**asked, **changes})
+        assert fault in said(answer.text), changes
+    await otto.post(f"{path}/limits", page=path, **asked)
+    page = said(await otto.get(path))
+    assert "grid limit for a while 22.5 kW" in page
+    assert f"{until:%Y-%m-%d %H:%M} CE" in page, "with the zone"
+    kept = (await world.admin.get("/admin/sites/DEPOT/limits")).json()["kept"]
+    assert [(one["node"], one["watts"]) for one in kept] == [("grid", 22_500)]
+    await otto.post(f"{path}/limits/lift", page=path, node="grid")
+    assert "Nothing holds besides" in said(await otto.get(path))
+    await otto.post(f"{path}/limits/lift", 404, path, node="grid")
+    log = said(await (await visitor(world, "ada", Role.ADMIN)).get("/console/audit"))
+    assert "limit set" in log
+    assert "limit lifted" in log
+
+
 async def test_a_charge_that_was_kept_back_is_released_with_what_it_took(world: World) -> None:
     await charge(world)
     otto = await visitor(world, "otto", Role.OPERATOR)
@@ -230,11 +266,13 @@ async def test_others_look_and_change_nothing(world: World) -> None:
         f"{STATIONS}/{KNOCKER}/reset",
         f"{STATIONS}/{KNOCKER}/unlock",
         f"{SITES}/DEPOT/evses/1/blocked",
+        f"{SITES}/DEPOT/limits",
+        f"{SITES}/DEPOT/limits/lift",
         f"{CHARGES}/1/release",
         f"{CHARGES}/1/drop",
         f"{CHARGES}/1/close",
     ):
-        await ines.post(path, 403, reason="x")
+        await ines.post(path, 403, reason="x", node="grid")
     assert (await one_charge(world, 1)).state == ChargeState.QUARANTINED
 
 

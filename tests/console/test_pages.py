@@ -11,11 +11,15 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from fastapi import Request
 
-from hub.console import kept
 from hub.console.accounts import Role
 from hub.console.formats import money
+from hub.console.kept import Kept
 from hub.console.navigation import NAVIGATION
+from hub.console.reasons import REASON_WORDS, likely_reason
+from hub.console.routes import way_back
+from hub.settlement.disputes import Reason
 from ocpi_modules.types import decode_json
 from tests.conftest import World
 from tests.console.visitors import said, visitor
@@ -45,11 +49,14 @@ async def test_every_page_says_what_to_do_while_there_is_nothing(world: World) -
         assert 'aria-current="page"' in page, path
 
 
-async def test_every_page_is_one_too_while_it_is_added_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "WAIT_SECONDS", 0)
+async def test_every_page_is_there_while_it_is_being_added_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def not_yet(*_: object) -> None:
+        return None
+
     ada = await visitor(world, "ada", Role.ADMIN)
-    waited_for = [path for path in PATHS if 'aria-busy="true"' in await ada.get(path)]
-    assert {"/console/causes", "/console/missing"} <= {*waited_for}
+    monkeypatch.setattr(Kept, "of", not_yet)
+    waiting = [path for path in PATHS if "This is being added up" in said(await ada.get(path))]
+    assert {"/console/causes", "/console/missing"} <= set(waiting)
 
 
 def test_every_page_of_the_side_bar_has_a_key_of_its_own() -> None:
@@ -63,6 +70,81 @@ async def test_an_address_that_leads_nowhere_is_a_page_too(world: World) -> None
     assert "There is no such page." in said(await ada.get("/console/nothing/here", 404))
     assert "no such CDR" in said(await ada.get("/console/cdrs/DE/ABC/nothing", 404))
     assert "perjod" in said(await ada.get("/console/cdrs?perjod=2026-10", 400))
+
+
+async def test_an_address_that_no_database_takes_is_a_page_too(world: World) -> None:
+    ada = await visitor(world, "ada", Role.ADMIN)
+    for path in ("/console/cdrs/DE/ABC/%00", "/console/agreements/%00", "/console/periods/%00/net", "/console/%00"):
+        assert "There is no such page." in said(await ada.get(path, 404)), path
+    answer = await ada.post("/console/me", 403, zone="Europe/Berlin\x00")
+    assert "no character of code 0" in said(answer.text)
+    await ada.get("/console/periods/1999-01/live", 404)
+    await ada.get("/console/map/now/DE/ABC/nothing", 404)
+
+
+async def test_what_nobody_foresaw_is_a_page_that_tells_nothing_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("boom")
+
+    ada = await visitor(world, "ada", Role.ADMIN)
+    monkeypatch.setattr("hub.console.search.look_for", broken)
+    page = said(await ada.get("/console/search?q=anything", 500))
+    assert "Why is in its log" in page
+    assert "boom" not in page
+
+
+async def test_the_front_door_is_open_with_a_slash_and_without(world: World) -> None:
+    ada = await visitor(world, "ada", Role.ADMIN)
+    for path in ("/console", "/console/"):
+        answer = await ada.http.get(path)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/console/causes"), path
+
+
+@pytest.mark.parametrize(
+    ("method", "referer", "path"),
+    [
+        pytest.param("POST", "http://hub.test/console/periods/2026-10?a=b", "/console/periods/2026-10?a=b", id="ours"),
+        pytest.param("GET", "http://hub.test/console/periods", "", id="no form was sent"),
+        pytest.param("POST", "http://evil.test/console/periods", "", id="a page of somebody else"),
+        pytest.param("POST", "http://hub.test/admin/partners", "", id="no page of the console"),
+        pytest.param("POST", "javascript:alert(1)", "", id="no address"),
+        pytest.param("POST", "", "", id="the browser does not say"),
+    ],
+)
+def test_a_form_that_was_refused_leads_back_to_its_page(method: str, referer: str, path: str) -> None:
+    headers = [(b"host", b"hub.test"), (b"referer", referer.encode())]
+    assert way_back(Request({"type": "http", "method": method, "path": "/", "headers": headers})) == path
+
+
+async def test_what_is_refused_leads_back_to_the_page_with_the_form(world: World) -> None:
+    amara = await visitor(world, "amara", Role.APPROVER)
+    path = "/console/decisions?state=waiting"
+    amara.http.headers["referer"] = f"{amara.origin['Origin']}{path}"
+    answer = await amara.post("/console/decisions/999999/confirm", 404)
+    assert f'href="{path}">Back to the page' in answer.text
+
+
+async def test_the_reason_of_a_decision_is_what_the_check_is_about(desk: Clearing) -> None:
+    await desk.bill(dear(1))
+    ines = await visitor(desk.world, "ines", Role.CLERK)
+    inbox = await ines.get("/console/causes?disposition=HOLD")
+    path = inbox.partition('href="/console/causes/')[2].partition('"')[0]
+    page = await ines.get(f"/console/causes/{path}")
+    assert '<option value="PRICE" selected>PRICE · agreed price</option>' in page
+    assert "its 1 CDR, and of later ones" in said(page)
+    kept_out = f"/console/cdrs?cause={path}&kept_out=true"
+    assert kept_out.replace("&", "&amp;") in page or kept_out in page
+    assert dear(1)["id"] in said(await ines.get(kept_out))
+    assert "No row is like that" in said(await ines.get(kept_out.replace("true", "false")))
+
+
+def test_every_reason_has_words_and_a_check_has_at_most_one() -> None:
+    assert set(REASON_WORDS) == set(Reason)
+    assert likely_reason("D01", "SESSION_BILLED_TWICE") is Reason.DUP
+    assert likely_reason("G03", "ROUNDING_DIFFERENCE") is Reason.ROUND
+    assert likely_reason("J01", "CREDIT_FLAG_INCONSISTENT") is None
 
 
 async def test_a_clerk_decides_a_cause_and_its_cdrs_settle(desk: Clearing) -> None:

@@ -16,7 +16,7 @@ from hub.store.database import Database
 from tests.conftest import World
 
 PASSWORD = "a-long-enough-password"
-_TOKEN = re.compile(r'name="csrf" value="([0-9a-f]+)"')
+TOKEN = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 _hash: list[str] = []
 
 
@@ -35,7 +35,7 @@ class Visitor:
 
     async def post(self, path: str, status: int = 303, page: str = "/console/me", **fields: object) -> httpx.Response:
         """Send a form with the token of a page."""
-        found = _TOKEN.search(await self.get(page))
+        found = TOKEN.search(await self.get(page))
         assert found, f"no form on {page}"
         answer = await self.http.post(path, data={"csrf": found[1], **fields}, headers=self.origin)
         assert answer.status_code == status, f"{path}: {answer.status_code} {said(answer.text)}"
