@@ -18,7 +18,7 @@ from hub.pricing.comparison import Amount, Claim, Scale, amount_of, has_same_vat
 from hub.pricing.exact import PER_ONE, millionths, to_decimal
 from hub.pricing.guess import Case, Guess, changed, guess, with_energy
 from hub.pricing.other_tariffs import mixed_tariffs, other_tariffs, other_versions
-from hub.pricing.policy import Policy, settings
+from hub.pricing.policy import settings
 from hub.pricing.pricer import Priced, price, zone_of
 from hub.pricing.readings import EQUAL_IF, rounding_words, times_words
 from hub.pricing.result import Line, Unpriceable, Warning
@@ -216,8 +216,12 @@ def _later(moment: datetime | None, by: timedelta) -> datetime | None:
 
 def _by_policy(case: Case, kind: str, name: str, value: str, equal_if: str | None = None) -> Iterator[Guess]:
     if getattr(case.policy, name) != value:
-        policy = Policy.read({**case.policy.as_content(), name: value})
-        yield from guess(replace(case, policy=policy), kind, f"{name}:{value}", equal_if or EQUAL_IF[name][value])
+        yield from guess(
+            replace(case, policy=case.policy.changed(name, value)),
+            kind,
+            f"{name}:{value}",
+            equal_if or EQUAL_IF[name][value],
+        )
 
 
 def _no_limits(case: Case, plain: Priced) -> Iterator[Guess]:
@@ -339,7 +343,7 @@ def _other_roundings(case: Case, plain: Priced) -> Iterator[Guess]:
     total = amount_of(plain.total_cost)
     yield from _vat_on_rounded(case, total)
     for mode in ("half_even", "half_towards_zero", "away_from_zero", "towards_zero"):
-        scale = Scale.of(case.charge.currency, Policy.read({**case.policy.as_content(), "rounding_mode": mode}), 1)
+        scale = Scale.of(case.charge.currency, case.policy.changed("rounding_mode", mode), 1)
         words = rounding_words(mode, currency_exponent(case.charge.currency))
         yield Guess("ROUNDING_DIFFERENCE", f"rounding_mode:{mode}", words, _rounded(total, scale))
 

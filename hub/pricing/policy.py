@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from typing import Literal, TypeVar, get_args, get_type_hints
+from operator import attrgetter
+from typing import Literal, NamedTuple, TypeVar, get_args, get_type_hints
 
 Value = TypeVar("Value")
 
@@ -22,6 +23,18 @@ class UnknownSetting(ValueError):
 
 def _setting(default: Value, rule: str, says: str) -> Value:
     return field(default=default, metadata={"rule": rule, "says": says})
+
+
+class TariffPolicy(NamedTuple):
+    """The settings that decide how a Tariff is compiled, by the names that they have in `Policy`; the others are about charges."""
+
+    number_reading: str
+    duplicate_component: str
+    equal_times: str
+    weekday_anchor: str
+    electrical_evidence: str
+    expired_flat: str
+    flat_part: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +156,23 @@ class Policy:
     def as_content(self) -> dict[str, str]:
         """Every setting and its value."""
         return dict(_content_of(self))
+
+    def changed(self, name: str, value: str) -> Policy:
+        """The same policy with one setting changed. Raises UnknownSetting."""
+        return _changed(self, name, value)
+
+    @property
+    def of_tariffs(self) -> TariffPolicy:
+        """What of it a Tariff is compiled by: under most other readings that is the same."""
+        return TariffPolicy._make(_of_tariffs(self))
+
+
+_of_tariffs = attrgetter(*TariffPolicy._fields)
+
+
+@lru_cache(maxsize=POLICIES_KEPT_MAX)
+def _changed(policy: Policy, name: str, value: str) -> Policy:
+    return Policy.read({**policy.as_content(), name: value})
 
 
 @lru_cache(maxsize=POLICIES_KEPT_MAX)

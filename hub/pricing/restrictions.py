@@ -14,7 +14,7 @@ from functools import lru_cache
 import msgspec
 
 from hub.pricing.exact import PER_ONE, Exact, Number, millionths
-from hub.pricing.policy import Policy
+from hub.pricing.policy import TariffPolicy
 
 DAY_MINUTES = 1440
 UNKNOWN = -1
@@ -96,7 +96,7 @@ class Restrictions(msgspec.Struct, gc=False):
 NO_RESTRICTIONS = Restrictions()
 
 
-def compile_restrictions(text: RestrictionsText | None, policy: Policy) -> Restrictions:
+def compile_restrictions(text: RestrictionsText | None, policy: TariffPolicy) -> Restrictions:
     """What the text restricts. Raises ValueError for times and days that do not exist."""
     if text is None:
         return NO_RESTRICTIONS
@@ -126,7 +126,7 @@ def _thresholds(*values: Number | None) -> tuple[Exact, ...]:
     return tuple(millionths(value) for value in values if value is not None)
 
 
-def _checks(text: RestrictionsText, policy: Policy) -> Iterator[Check]:
+def _checks(text: RestrictionsText, policy: TariffPolicy) -> Iterator[Check]:
     window = _window(text)
     if window is not None:
         yield _in_window(window, policy)
@@ -169,7 +169,7 @@ def _minute(text: str) -> int:
     return int(hours) * 60 + int(minutes)
 
 
-def _in_window(window: Window, policy: Policy) -> Check:
+def _in_window(window: Window, policy: TariffPolicy) -> Check:
     start, end = window
     if start == end:
         is_open = policy.equal_times == "whole_day"
@@ -186,7 +186,7 @@ def _edges(window: Window | None) -> tuple[int, ...]:
     return tuple(sorted({edge % DAY_MINUTES for edge in window}))
 
 
-def _opens_the_day_before(window: Window | None, policy: Policy) -> int:
+def _opens_the_day_before(window: Window | None, policy: TariffPolicy) -> int:
     """Until which minute the window of yesterday is open, where the weekday is the one on which it opened."""
     if window is None or policy.weekday_anchor == "instant" or window[0] <= window[1]:
         return 0
@@ -274,7 +274,7 @@ def _electric_limits(text: RestrictionsText) -> list[tuple[str, Exact]]:
     return [(name, millionths(limit)) for name, limit in limits.items() if limit is not None]
 
 
-def _electric_check(name: str, limit: Exact, policy: Policy) -> Check:
+def _electric_check(name: str, limit: Exact, policy: TariffPolicy) -> Check:
     sources, if_unknown = _sources(name, policy), policy.electrical_evidence == "same_name"
     is_minimum = name.startswith("MIN_")
 
@@ -287,7 +287,7 @@ def _electric_check(name: str, limit: Exact, policy: Policy) -> Check:
     return check
 
 
-def _sources(name: str, policy: Policy) -> tuple[str, ...]:
+def _sources(name: str, policy: TariffPolicy) -> tuple[str, ...]:
     """Which stated values prove a restriction, best first (E5)."""
     if policy.electrical_evidence != "either":
         return (name,)

@@ -20,7 +20,7 @@ import msgspec
 
 from hub.pricing.charge import FOUR_DECIMALS, NAME_MAX_CHARACTERS
 from hub.pricing.exact import PER_ONE, Exact, Number, half_up, millionths, named_millionths, simplest
-from hub.pricing.policy import DEFAULT, Policy
+from hub.pricing.policy import DEFAULT, Policy, TariffPolicy
 from hub.pricing.restrictions import Check, Restrictions, RestrictionsText, compile_restrictions
 from ocpi_modules.types import NotJsonText, decode_json, fold, lenient_datetime
 
@@ -172,17 +172,20 @@ class CompiledTariff(msgspec.Struct, gc=False, eq=False):
 
 
 def compile_tariff(text: bytes, policy: Policy) -> CompiledTariff:
-    """The Tariff in a JSON text, read under a policy; the same text is compiled once. Raises NotATariff."""
-    return _compile_by_default(text) if policy is DEFAULT else _compile(text, policy)
+    """The Tariff in a JSON text, read under a policy; the same text is compiled once. Raises NotATariff.
+
+    Under policies that read Tariffs alike it is the same one: a claim that nobody understands is priced under dozens of policies.
+    """
+    return _compile_by_default(text) if policy is DEFAULT else _compile(text, policy.of_tariffs)
 
 
 @lru_cache(maxsize=TARIFFS_KEPT_MAX)
 def _compile_by_default(text: bytes) -> CompiledTariff:
-    return _compile(text, DEFAULT)  # a policy takes longer to hash than a tariff
+    return _compile(text, DEFAULT.of_tariffs)  # to gather what is read of a policy takes longer than to find a tariff
 
 
 @lru_cache(maxsize=TARIFFS_KEPT_MAX)
-def _compile(text: bytes, policy: Policy) -> CompiledTariff:
+def _compile(text: bytes, policy: TariffPolicy) -> CompiledTariff:
     try:
         return _compiled(_read(text), policy)
     except (msgspec.ValidationError, ValueError, ArithmeticError) as exc:
@@ -223,7 +226,7 @@ def _numbers_in(item: msgspec.Struct | None, place: str) -> Iterator[tuple[str, 
             yield f"{place}.{name}", value
 
 
-def _compiled(text: TariffText, policy: Policy) -> CompiledTariff:
+def _compiled(text: TariffText, policy: TariffPolicy) -> CompiledTariff:
     elements = [_element(index, text, policy) for index in range(len(text.elements))]
     components = [component for element in elements for component in element]
     normal = [component for component in components if component.restrictions.reservation is None]
@@ -287,11 +290,11 @@ def _of(dimension: str, components: list[Component]) -> Components:
     return tuple(component for component in components if component.dimension == dimension)
 
 
-def _expired_flats(expiry: Components, used: Components, policy: Policy) -> tuple[Components, ...]:
+def _expired_flats(expiry: Components, used: Components, policy: TariffPolicy) -> tuple[Components, ...]:
     return (expiry, used) if policy.expired_flat == "add" else (expiry + used,)
 
 
-def _element(index: int, text: TariffText, policy: Policy) -> list[Component]:
+def _element(index: int, text: TariffText, policy: TariffPolicy) -> list[Component]:
     element = text.elements[index]
     restrictions = compile_restrictions(element.restrictions, policy)
     kinds = {component.type for component in element.price_components}
@@ -306,7 +309,7 @@ def _element(index: int, text: TariffText, policy: Policy) -> list[Component]:
     ]
 
 
-def _counts(place: int, element: ElementText, policy: Policy) -> bool:
+def _counts(place: int, element: ElementText, policy: TariffPolicy) -> bool:
     """Whether a component is the one of its dimension that counts in its element (E1)."""
     kind = element.price_components[place].type
     places = [at for at, component in enumerate(element.price_components) if component.type == kind]
@@ -319,7 +322,7 @@ def _component(
     restrictions: Restrictions,
     tariff: str,
     is_parking: bool,
-    policy: Policy,
+    policy: TariffPolicy,
 ) -> Component:
     rate = _price(text.price, policy) * _RATE_UNITS[text.type]
     is_reservation = restrictions.reservation is not None
@@ -344,7 +347,7 @@ def _hundredth(number: Exact) -> Exact:
     return simplest(Fraction(number, 100))
 
 
-def _price(price: Number, policy: Policy) -> Exact:
+def _price(price: Number, policy: TariffPolicy) -> Exact:
     exact = millionths(price)
     return half_up(exact, FOUR_DECIMALS) if policy.number_reading == "four_decimals" else exact
 
@@ -355,7 +358,7 @@ def _step(text: ComponentText) -> Exact:
     return simplest(Fraction(millionths(text.step_size) * _STEP_UNITS[text.type], PER_ONE))
 
 
-def _limit(text: LimitText | None, policy: Policy) -> Limit | None:
+def _limit(text: LimitText | None, policy: TariffPolicy) -> Limit | None:
     if text is None:
         return None
     incl = None if text.incl_vat is None else _price(text.incl_vat, policy) * (INCL_UNITS // PER_ONE)

@@ -73,8 +73,7 @@ def limits_ignored(priced: Priced) -> Iterator[Reading]:
     limits = priced.total.limits
     if limits:
         check = MIN_PRICE_NOT_APPLIED if limits[0].limit == "min_price" else MAX_PRICE_NOT_APPLIED
-        policy = Policy.read({**priced.policy.as_content(), "limits": "ignored"})
-        again = _priced_again(priced, priced.charge, policy)
+        again = _priced_again(priced, priced.charge, priced.policy.changed("limits", "ignored"))
         if again is not None:
             yield Reading(check, "limits:ignored", f"{limits[0].limit} is not applied", price_of(again))
 

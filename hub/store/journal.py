@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 
 from hub.store.direct import Connection, Direct, Record
 
@@ -80,24 +81,24 @@ async def write_entries(connection: Connection, entries: Sequence[EntryLines], n
     heads = [[getattr(entry, name) for entry in entries] for name in ("key", "event", "reference", "actor", "reason")]
     rows = await connection.fetch(_ENTRIES, *heads, now)
     numbers = {row["key"]: row["id"] for row in rows}
-    lines = [(numbers[entry.key], posting) for entry in entries if entry.key in numbers for posting in entry.postings]
-    if lines:
-        columns = [[getattr(posting, name) for _, posting in lines] for name in _POSTING]
-        await connection.execute(_POSTINGS, [number for number, _ in lines], *columns)
+    lines = [
+        (numbers[entry.key], *_posting_values(posting))
+        for entry in entries
+        if entry.key in numbers
+        for posting in entry.postings
+    ]
+    if lines:  # copied: of each element of an array the driver asks whether it is one itself
+        await connection.copy_records_to_table("posting", records=lines, columns=("entry", *_POSTING))
     return len(numbers)
 
 
 _POSTING = ("kind", "party", "counterparty", "period", "currency", "excl_vat", "incl_vat")
+_posting_values = attrgetter(*_POSTING)
 
 _ENTRIES = (
     "insert into journal_entry (key, event, reference, actor, reason, known_at) "
     "select *, $6::timestamptz from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) "
     "on conflict (key) do nothing returning id, key"
-)
-
-_POSTINGS = (
-    "insert into posting (entry, kind, party, counterparty, period, currency, excl_vat, incl_vat) "
-    "select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[], $8::numeric[])"
 )
 
 _BALANCES = (

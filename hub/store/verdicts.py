@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from itertools import compress
+from operator import attrgetter
 from typing import Any, Protocol
 
 from hub.store.decisions import Name, exceed, locked_revision
@@ -306,10 +308,14 @@ def _names_in(rows: Iterable[Record]) -> set[Name]:
 
 
 async def _keep_verdicts(connection: Connection, examined: Examined) -> None:
-    if verdicts := examined.verdicts:
-        relating = [verdict.relating for verdict in verdicts]
-        columns = [_column(relating, name) for name in _RELATING] + [_column(verdicts, name) for name in _OWN]
-        await connection.execute(_VERDICT, *columns, [examined.at] * len(verdicts))
+    """Copy those of CDRs that have none, which nobody else can add meanwhile, and replace the others."""
+    rows = [(*_relating_values(one.relating), *_own_values(one), examined.at) for one in examined.verdicts]
+    is_new = [one.name not in examined.before for one in examined.verdicts]
+    if new := [*compress(rows, is_new)]:
+        await connection.copy_records_to_table("verdict", records=new, columns=_VERDICT_COLUMNS)
+    if len(new) < len(rows):
+        others = (row for row, skip in zip(rows, is_new, strict=True) if not skip)
+        await connection.execute(_VERDICT, *map(list, zip(*others, strict=True)))
 
 
 async def look_again(connection: Connection, names: Collection[Name]) -> int:
@@ -475,6 +481,7 @@ _OWN = (
     "found_session",
 )
 _VERDICT_COLUMNS = (*_RELATING, *_OWN, "examined_at")
+_relating_values, _own_values = attrgetter(*_RELATING), attrgetter(*_OWN)
 _FINDING_COLUMNS = (
     "key",
     "check_id",

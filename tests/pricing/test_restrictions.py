@@ -19,7 +19,7 @@ def holds(moment: Moment, policy: Policy | None = None, /, **restrictions: Any) 
     text: dict[str, Any] = {
         name: Decimal(value) if type(value) is int else value for name, value in restrictions.items()
     }
-    return compile_restrictions(RestrictionsText(**text), policy or Policy()).hold(moment)
+    return compile_restrictions(RestrictionsText(**text), (policy or Policy()).of_tariffs).hold(moment)
 
 
 def clock(text: str, day: str = "2026-06-01") -> Moment:

@@ -69,6 +69,10 @@ class Gated:
         await self._gate.pass_by(statement)
         return await self._connection.fetch(statement, *values)
 
+    async def copy_records_to_table(self, table: str, **rows: Any) -> Any:
+        await self._gate.pass_by(f"insert into {table}")
+        return await self._connection.copy_records_to_table(table, **rows)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -17,6 +22,9 @@ from hub.settlement.agreements import Agreements
 from hub.settlement.engine import Settler
 from hub.settlement.engine import crew as crews
 from hub.settlement.engine.crew import Crew, Means, shares_of
+from hub.store import verdicts
+from hub.store.direct import Connection
+from hub.store.journal import EntryLines, write_entries
 from tests.databases import Databases
 from tests.settlement.cases import CPO, cdr
 from tests.settlement.gates import gate_before
@@ -89,28 +97,71 @@ async def test_processes_beside_each_other_come_to_what_one_comes_to(databases: 
     async with a_house(databases) as house:
         await all_at_once(house, arrivals())
         expected = await outcome_of(house)
-    async with databases.lent() as url, a_house_in(url) as house:
-        for at, content in arrivals():
-            await house.push("cdrs", content, at)
-        await work_off(house, crew_of(house, url, 3))
-        assert await outcome_of(house) == expected
-        assert await house.rows("select count(*) from claim where examined_at is null") == [(0,)]
+    for processes in (2, 3):
+        async with databases.lent() as url, a_house_in(url) as house:
+            for at, content in arrivals():
+                await house.push("cdrs", content, at)
+            await work_off(house, crew_of(house, url, processes))
+            assert await outcome_of(house) == expected, processes
+            assert await house.rows("select count(*) from claim where examined_at is null") == [(0,)]
+
+
+def _die(_: Any) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+def _die_while_it_keeps(creditors: Sequence[str]) -> int:
+    """All is written and nothing committed."""
+    with patch.object(verdicts, "write_entries", _write_and_die):
+        return crews._settle_share(creditors)
+
+
+async def _write_and_die(connection: Connection, entries: Sequence[EntryLines], now: datetime) -> int:
+    assert await write_entries(connection, entries, now)
+    return _die(entries)
 
 
 @pytest.mark.usefixtures("for_few")
-async def test_a_process_that_is_killed_loses_nothing(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crews, "_settle_share", _die)
+@pytest.mark.parametrize("death", [_die, _die_while_it_keeps])
+async def test_a_process_that_is_killed_loses_nothing(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch, death: Callable[[Sequence[str]], int]
+) -> None:
+    monkeypatch.setattr(crews, "_settle_share", death)
     async with databases.lent() as url, a_house_in(url) as house:
         await house.furnish()
         await house.receive(cdr())
         await house.receive(TOKEN_ELSEWHERE)
         await work_off(house, crew_of(house, url, 2))
         assert [*(await house.dispositions())] == sorted([cdr()["id"], "CDR-CH"])
+        assert await house.rows("select looks from settling") == [(1,)]
 
 
-def _die(_: Any) -> int:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return 0
+HUB = """
+import os, time
+from hub.clock import SystemClock
+from hub.settlement.agreements import Agreements
+from hub.settlement.engine.crew import Hands, Means
+
+hands = Hands(Means(url="", clock=SystemClock(), agreements=Agreements()), 1)
+print(hands._pool.submit(os.getpid).result(), flush=True)
+hands._pool.submit(time.sleep, 3600)
+time.sleep(3600)
+"""
+END_WAIT_SECONDS = 60.0
+
+
+async def test_processes_end_with_a_hub_that_is_killed() -> None:
+    """At work, too: their output ends when the last of them has ended."""
+    hub = await asyncio.create_subprocess_exec(sys.executable, "-c", HUB, stdout=asyncio.subprocess.PIPE)
+    assert hub.stdout is not None
+    try:
+        assert int(await hub.stdout.readline()) != hub.pid
+    finally:
+        hub.kill()
+    async with asyncio.timeout(END_WAIT_SECONDS):
+        assert await hub.stdout.read() == b""
+        await hub.wait()
 
 
 async def test_few_are_examined_without_any_process(house: House) -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -82,6 +83,9 @@ class Fused:
 
     async def fetch(self, *values: Any) -> Any:
         return await self._fuse.say(self._connection.fetch, *values)
+
+    async def copy_records_to_table(self, table: str, **rows: Any) -> Any:
+        return await self._fuse.say(partial(self._connection.copy_records_to_table, **rows), table)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
