@@ -114,7 +114,7 @@ async def test_a_wish_is_kept_the_newest_counts_and_is_forgotten_in_the_end(data
     await kept.keep_preference(replace(row, wanted_wh=None, set_at=NOW - timedelta(seconds=1)))
     underway = Underway(Charges(database.direct), ChargeCommands(database.direct), SystemClock())
     (active,) = await underway.active()
-    assert (active.departs_at, active.wanted_wh) == (IN_AN_HOUR, 20_000)
+    assert (active.departs_at, active.wanted_wh) == (IN_AN_HOUR, Decimal(20_000))
     await kept.keep_preference(replace(row, departs_at=None, set_at=NOW + timedelta(seconds=1)))
     (active,) = await underway.active()
     assert active.departs_at is None
