@@ -32,6 +32,7 @@ PROVISIONED = Path(__file__).parents[2] / "fixtures" / "chargers" / "demo.yaml"
 SECRET = "a-secret-of-a-station"
 SEEN_WAIT_SECONDS = 60.0
 QUIET_SECONDS = 3.0
+NOTICED_SECONDS = 1.0
 MAKERS = {"LOC-16-1": station16, "LOC-201-1": station201}
 
 
@@ -150,8 +151,9 @@ async def test_a_reservation_is_one_session_whenever_the_hub_is_killed(hub: HubP
 
 
 async def again(hub: HubProcess, station: Station) -> None:
-    """The hub is killed and comes back."""
+    """The hub is killed and comes back; starting it keeps everybody here waiting, so the station has to notice before."""
     hub.kill()
+    await asyncio.sleep(NOTICED_SECONDS)
     hub.start()
     await station.until_ready()
 
