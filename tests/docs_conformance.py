@@ -23,7 +23,7 @@ ROWS = ROOT / "tests" / "conformance" / "rows.toml"
 PAGE = ROOT / "docs" / "reference" / "conformance.md"
 PICTURE = ROOT / "docs" / "pictures" / "conformance.svg"
 # what a row may wait for, and where it will stand
-PACKAGES = {"chargers": "hub/chargers", "pricer": "hub/pricing", "reserved": "hub/chargers/reserved"}
+PACKAGES = {"chargers": "hub/chargers", "pricer": "hub/pricing"}
 SHOWN_FILES_MAX = 3
 
 # --- what is asked ---------------------------------------------------------------------------

@@ -134,12 +134,11 @@ class Authoriser:
     async def recognise(
         self, identity: str, token: IdToken | None, place: Place | None, remote_start: int | None
     ) -> Permit:
-        """Who pays for a transaction that began: whom a command was for, else whoever's token it is; its reservation is used up."""
+        """Who pays for a transaction that began: whom a command was for, else whoever's token it is."""
         commanded = await self._started(identity, remote_start)
         if token is None:
             return commanded or INVALID
         tap = placed(identity, token, place)
-        await self._use_reservation(tap)
         found = commanded or await self._commanded(token, is_new=False) or await self._reserved_for(tap)
         found = found or self._cached(identity, token, RECOGNISED_SECONDS) or await self._judged(tap)
         self._remember(identity, token, found)
@@ -174,11 +173,6 @@ class Authoriser:
     async def _reserved_for(self, tap: Tap) -> Permit | None:
         found = await self._reservation(tap)
         return by_command(json.loads(found.token), found.reference) if found is not None else None
-
-    async def _use_reservation(self, tap: Tap) -> None:
-        found = await self._reservation(tap)
-        if found is not None:
-            await self._kept.end_reservation(found.number, "USED", ("ACTIVE", "PENDING"))
 
     async def _reservation(self, tap: Tap) -> KeptReservation | None:
         if not tap.site:

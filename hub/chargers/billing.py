@@ -63,11 +63,12 @@ class TooManyPeriods(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A charge that is to be billed or shown: what it is, how it went, and its readings."""
+    """A charge that is to be billed or shown: what it is, how it went, and its readings; `is_unused`: a reservation and no more (R1)."""
 
     charge: Charge
     curve: Curve
     readings: Sequence[Reading] = ()
+    is_unused: bool = False
 
     @property
     def tariff(self) -> Content | None:
@@ -159,7 +160,7 @@ def kept_tariff(tariff: Mapping[str, Any], party: Party, at: datetime) -> Conten
 def periods_of(bill: Bill) -> list[Content]:
     """The charging periods of a charge. Raises TooManyPeriods."""
     named = {} if bill.tariff is None else {"tariff_id": bill.tariff["id"]}
-    made = [*_reserved(bill), *_charged(bill)]
+    made = [*_reserved(bill), *(() if bill.is_unused else _charged(bill))]
     if len(made) > PERIODS_MAX:
         raise TooManyPeriods(f"{len(made)} periods")
     return [{"start_date_time": format_datetime(at), "dimensions": dimensions, **named} for at, dimensions in made]
@@ -289,14 +290,14 @@ def _value(bill: Bill, one: Knot, other: Knot, what: str) -> Decimal | None:
 
 
 def session_of(bill: Bill, party: Party, now: datetime) -> Content:
-    """The OCPI Session of a charge as it stands (mod_sessions)."""
+    """The OCPI Session of a charge as it stands (mod_sessions); it begins when charging does, also after a reservation (SE-13)."""
     charge, place = bill.charge, bill.place["cdr_location"]
     is_over = charge.state in {ChargeState.COMPLETED, ChargeState.INVALID}
     return {
         "country_code": party.country_code,
         "party_id": party.party_id,
         "id": charge.session_id,
-        "start_date_time": format_datetime(bill.start),
+        "start_date_time": format_datetime(bill.curve.start),
         **({"end_date_time": format_datetime(bill.curve.end)} if is_over else {}),
         "kwh": kwh(bill.curve.tenths),
         **_paid_by(charge),
@@ -312,12 +313,16 @@ def session_of(bill: Bill, party: Party, now: datetime) -> Content:
 
 
 def session_of_cdr(charge: Charge, cdr: Mapping[str, Any], now: datetime) -> Content:
-    """The Session of a charge that was billed: what its CDR says."""
-    same_fields = ("country_code", "party_id", "start_date_time", "end_date_time", "cdr_token", "auth_method")
+    """The Session of a charge that was billed: what its CDR says, but for the begin, which is that of charging where anybody charged."""
+    same_fields = ("country_code", "party_id", "end_date_time", "cdr_token", "auth_method")
     more = ("authorization_reference", "meter_id", "currency", "charging_periods", "total_cost")
     place = cdr["cdr_location"]
     return {
         "id": charge.session_id,
+        "start_date_time": next(
+            (period["start_date_time"] for period in cdr["charging_periods"] if not is_reserved(period)),
+            cdr["start_date_time"],
+        ),
         **{name: cdr[name] for name in (*same_fields, *more) if name in cdr},
         "kwh": cdr["total_energy"],
         "location_id": place["id"],
@@ -326,6 +331,11 @@ def session_of_cdr(charge: Charge, cdr: Mapping[str, Any], now: datetime) -> Con
         "status": "COMPLETED",
         "last_updated": format_datetime(now),
     }
+
+
+def is_reserved(period: Mapping[str, Any]) -> bool:
+    """Whether a charging period is of a reservation (R1)."""
+    return all(one["type"] == "RESERVATION_TIME" for one in period["dimensions"])
 
 
 def session_update(session: Mapping[str, Any]) -> Content:

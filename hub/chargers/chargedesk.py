@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from hub.chargers.billing import kept_place, kept_tariff, new_session_id
 from hub.chargers.charging import (
+    CLOCK_TOLERANCE_SECONDS,
     START_UNTOLD,
     STATION_LOST,
     Known,
@@ -35,6 +36,7 @@ from hub.chargers.places import Place, SiteBook
 from hub.chargers.tariffing import tariff_at
 from hub.clock import Clock
 from hub.store.aliases import is_erased
+from hub.store.chargereserved import Held
 from hub.store.charges import Change, Charge, Charges, ChargeState, Decide, Wanted
 from ocpi_modules.parties import Party
 from ocpi_modules.types import NotJsonText, decode_json, encode_json, same
@@ -186,11 +188,12 @@ class ChargeDesk:
             return Known(timing=timing)
         permit = await self._recognise(identity, started.id_token, started.spot, started.remote_start)
         permit = await self._alone(identity, permit, started, timing)
+        number = _sane_number(started.reservation)
         return Known(
             timing=timing,
             permit=permit,
             where=self._where(identity, started.spot, timing.at(started.at)),
-            reserved_at=await self._reserved_at(started.reservation, permit),
+            reservation=await self._reservation(identity, permit, Claim(started.spot, timing.at(started.at), number)),
             session_id=new_session_id(),
         )
 
@@ -204,7 +207,9 @@ class ChargeDesk:
         permit = await self._recognise(identity, told.id_token, told.spot, told.remote_start)
         permit = await self._alone(identity, permit, told, timing)
         where = self._where(identity, told.spot, timing.now)
-        return Known(timing=timing, permit=permit, where=where, session_id=new_session_id())
+        claim = Claim(told.spot, timing.now if found is None else found.started_at)
+        reservation = await self._reservation(identity, permit, claim)
+        return Known(timing=timing, permit=permit, where=where, reservation=reservation, session_id=new_session_id())
 
     async def _known_at_end(self, identity: str, stopped: Stopped, found: Charge | None, timing: Timing) -> Known:
         """What the hub adds to an end whose begin it does not know."""
@@ -233,25 +238,16 @@ class ChargeDesk:
 
     def _where(self, identity: str, spot: Spot, at: datetime) -> Where:
         place = self._ports.book().place(identity, spot)
-        if place is None:
-            return Where()
-        offered = self._ports.book().tariffs_of(place.connector.get("tariff_ids") or ())
-        tariff = tariff_at(offered, at)
-        tariffs = [] if tariff is None else [kept_tariff(tariff, self._ports.party, at)]
-        return Where(
-            site=place.site.id,
-            evse_uid=place.plug.evse_uid,
-            connector_id=place.plug.connector_id,
-            place=encode_json(kept_place(place)).decode(),
-            tariffs=encode_json(tariffs).decode() if tariffs else "",
-        )
+        return Where() if place is None else where_of(place, Offer(self._ports.book(), self._ports.party, at))
 
-    async def _reserved_at(self, reservation: int | None, permit: Permit | None) -> datetime | None:
-        """Since when the place was kept, where it was for the token that charges."""
-        if reservation is None or not 0 <= reservation <= NUMBER_MAX or permit is None or permit.token is None:
+    async def _reservation(self, identity: str, permit: Permit | None, claim: Claim) -> int | None:
+        """The reservation that the driver of a charge uses: of the same token, in its time, and at its EVSE or by the station's word."""
+        if permit is None or not permit.is_granted or permit.token is None:
             return None
-        found = await self._charges.reserved(reservation)
-        return found.made_at if found is not None and _is_same_token(found.token, permit) else None
+        place = self._ports.book().place(identity, claim.spot)
+        where = ("", "") if place is None else (place.site.id, place.plug.evse_uid)
+        held = await self._charges.reservations.held(identity)
+        return next((one.number for one in held if _may_use(one, permit, claim, where)), None)
 
     async def _ending(self, identity: str, stopped: Stopped, timing: Timing) -> Wanted:
         """Which charge an end is about: by its id or number; else the only one that can be meant."""
@@ -272,6 +268,45 @@ def _lost(charge: Charge | None, now: datetime) -> Change | None:
     if charge is None or charge.state != ChargeState.ACTIVE:
         return None
     return Change(closed(charge, now, Timing(now), STATION_LOST))
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What is offered at a moment: the sites with their tariffs, and whose they are."""
+
+    book: SiteBook
+    party: Party
+    at: datetime
+
+
+def where_of(place: Place, offer: Offer) -> Where:
+    """A connector as it is kept with a charge or a reservation that begins at a moment: with the tariff that counts then."""
+    offered = offer.book.tariffs_of(place.connector.get("tariff_ids") or ())
+    tariff = tariff_at(offered, offer.at)
+    tariffs = [] if tariff is None else [kept_tariff(tariff, offer.party, offer.at)]
+    return Where(
+        site=place.site.id,
+        evse_uid=place.plug.evse_uid,
+        connector_id=place.plug.connector_id,
+        place=encode_json(kept_place(place)).decode(),
+        tariffs=encode_json(tariffs).decode() if tariffs else "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Where and when a charge began, and the number of the reservation that its station says it uses."""
+
+    spot: Spot
+    at: datetime
+    number: int | None = None
+
+
+def _may_use(held: Held, permit: Permit, claim: Claim, where: tuple[str, str]) -> bool:
+    slack = timedelta(seconds=CLOCK_TOLERANCE_SECONDS)
+    is_in_time = held.made_at - slack <= claim.at <= held.expires_at + slack
+    is_it = held.number == claim.number or (held.site, held.evse_uid) == where
+    return is_in_time and is_it and _is_same_token(held.token, permit)
 
 
 def _may_end(charge: Charge, stopped: Stopped, timing: Timing) -> bool:

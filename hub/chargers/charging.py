@@ -15,6 +15,7 @@ from decimal import Decimal
 from hub.chargers.events import IdToken, Metered, MeterValue, Permit, PermitStatus, Started, StatusTold, Stopped
 from hub.chargers.readings import BEGIN, OUTLET, RAW_MAX_CHARACTERS, Measured, measured
 from hub.store.aliases import ERASED
+from hub.store.chargereserved import Use
 from hub.store.charges import Change, Charge, ChargeState, Reading
 from ocpi_modules.types import encode_json
 
@@ -89,12 +90,12 @@ NOWHERE = Where()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the hub adds to what a station says: who pays, where it is, since when the place was kept, and the id of the Session."""
+    """What the hub adds to what a station says: who pays, where it is, by which reservation, and the id of the Session without one."""
 
     timing: Timing
     permit: Permit | None = None
     where: Where = NOWHERE
-    reserved_at: datetime | None = None
+    reservation: int | None = None
     session_id: str = ""
 
 
@@ -146,7 +147,7 @@ def begin(found: Charge | None, others: Sequence[Charge], started: Started, know
     earlier = [other for other in others if other.started_at <= charge.started_at]
     closed = tuple(superseded(other, charge.started_at, known.timing) for other in earlier)
     change = read(charge, started.values, started.charging_state, (started.at, known.timing))
-    return Change(change.charge, change.readings, closed)
+    return Change(change.charge, change.readings, closed, _use(change.charge, known))
 
 
 def _new(identity: str, started: Started, known: Known) -> Charge:
@@ -177,7 +178,6 @@ def _begun(charge: Charge, started: Started, known: Known) -> Charge:
         meter_start_wh=charge.meter_start_wh if started.meter_wh is None else _sane_wh(started.meter_wh),
         reservation=started.reservation,
         remote_start=started.remote_start,
-        reserved_at=known.reserved_at,
         flags=_without(charge.flags, START_UNTOLD),
     )
     told = Told(started.id_token, started.remote_start, is_offline=was_offline(started, known.timing))
@@ -231,7 +231,21 @@ def metered(found: Charge | None, told: Metered, known: Known, identity: str) ->
     charge = _permitted(charge, known.permit, Told(told.id_token, told.remote_start, is_offline))
     if not charge.site:
         charge = _placed(charge, known)
-    return read(_heard(charge, told.sequence, ()), told.values, told.charging_state, (told_at, known.timing))
+    change = read(_heard(charge, told.sequence, ()), told.values, told.charging_state, (told_at, known.timing))
+    return replace(change, use=_use(change.charge, known))
+
+
+def _use(charge: Charge, known: Known) -> Use | None:
+    """The reservation that a charge uses, which it does once, where its driver may charge."""
+    is_used = charge.reserved_at is not None or charge.state not in _OPEN
+    if known.reservation is None or is_used or not charge.token or has_flag(charge, NOT_PERMITTED):
+        return None
+    return Use(
+        number=known.reservation,
+        identity=charge.identity,
+        at=charge.started_at,
+        takes_session=charge.told_at is None,
+    )
 
 
 def _unbegun(identity: str, told: Metered, told_at: datetime, known: Known) -> Charge:

@@ -12,9 +12,10 @@ from hub.chargers.keeper import CommandKeeper
 from hub.chargers.lists import ListDesk, ListPorts
 from hub.chargers.localparty import LocalDesk, owns_tokens
 from hub.chargers.places import SiteBook
+from hub.chargers.preferences import PreferenceDesk, PreferencePorts
 from hub.chargers.profiles import ProfileDesk, ProfilePorts
 from hub.chargers.promises import Promises
-from hub.chargers.reservations import Reservations
+from hub.chargers.reservations import ReservationPorts, Reservations
 from hub.chargers.voice import Voice
 from hub.clock import Clock
 from hub.partners.roster import Roster
@@ -24,7 +25,7 @@ from ocpi_modules.module import Interface
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FacePorts:
-    """What the face works with; `book` is the sites as they are."""
+    """What the face works with; `book` is the sites as they are, `changed` says that there is something to tell or to share out anew."""
 
     kept: ChargeCommands
     voice: Voice
@@ -33,6 +34,8 @@ class FacePorts:
     book: Callable[[], SiteBook]
     lists: ListPorts
     clock: Clock
+    changed: Callable[[], None]
+    new_id: Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,18 @@ def open_face(ports: FacePorts) -> Face:
     """The face of the local CPO."""
     voice, party = ports.voice, ports.voice.party
     promises = Promises(ports.kept, voice, ports.clock)
-    reservations = Reservations(ports.kept, ports.stations, voice, ports.clock)
+    reservations = Reservations(
+        ReservationPorts(
+            kept=ports.kept,
+            stations=ports.stations,
+            telling=voice,
+            book=ports.book,
+            party=party,
+            changed=ports.changed,
+            new_id=ports.new_id,
+            clock=ports.clock,
+        )
+    )
     commands = CommandDesk(
         CommandPorts(
             kept=ports.kept,
@@ -80,7 +94,10 @@ def open_face(ports: FacePorts) -> Face:
             clock=ports.clock,
         )
     )
-    lists = ListDesk(ports.lists, party)
+    preferences = PreferenceDesk(
+        PreferencePorts(kept=ports.kept, book=ports.book, clock=ports.clock, changed=ports.changed)
+    )
+    lists = ListDesk(ports.lists, party, preferences.prefer)
     desks = {
         **lists.desks,
         ("commands", Interface.RECEIVER): commands.take,

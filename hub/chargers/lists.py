@@ -33,19 +33,18 @@ Prefer = Callable[[Message], Awaitable[ChargingPreferencesResponse]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListPorts:
-    """What lists are read with; `prefer` is None where no site is managed."""
+    """What lists are read with."""
 
     copies: Copies
     paging: Paging
     directory: Callable[[], Directory]
-    prefer: Prefer | None = None
 
 
 class ListDesk:
     """Answers for the SENDER interfaces of the local CPO, and takes tokens (`hub.chargers.localparty.Take`)."""
 
-    def __init__(self, ports: ListPorts, cpo: Party) -> None:
-        self._ports, self._cpo = ports, cpo
+    def __init__(self, ports: ListPorts, cpo: Party, prefer: Prefer) -> None:
+        self._ports, self._cpo, self._prefer = ports, cpo, prefer
 
     @property
     def desks(self) -> Desks:
@@ -108,9 +107,7 @@ class ListDesk:
         found = await self._ports.copies.visible(query, LookFor(SESSIONS.id, message.keys[0]))
         if self._cpo not in found:
             raise not_there(SESSIONS, message.keys)
-        prefer = self._ports.prefer
-        answer = await prefer(message) if prefer else ChargingPreferencesResponse.NOT_POSSIBLE
-        return Reply(data=encode_json(answer.value))
+        return Reply(data=encode_json((await self._prefer(message)).value))
 
 
 def _shown(message: Message, copy: Copy | None) -> Reply:

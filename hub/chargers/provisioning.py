@@ -53,6 +53,9 @@ _IS_IDENTITY = re.compile(f"[!-.0-~]{{1,{IDENTITY_MAX_CHARACTERS}}}").fullmatch
 _IS_SECRET = re.compile(f"[!-~]{{{SECRET_MIN_CHARACTERS},{SECRET_MAX_CHARACTERS}}}").fullmatch
 _IS_EVSE_ID = re.compile(r"[A-Za-z]{2}\*?[A-Za-z0-9]{3}\*?[Ee][A-Za-z0-9][A-Za-z0-9*]{0,30}").fullmatch
 
+PREFERENCES_CAPABLE = "CHARGING_PREFERENCES_CAPABLE"
+"""What the hub says of EVSEs whose load it manages, and of no other ones (mod_sessions, "Set: Charging Preferences")."""
+
 _OWNER = ("country_code", "party_id")
 _PLUG = ("station", "number", "evse_number")
 _CHANGING = ("status", "last_updated")
@@ -117,7 +120,8 @@ def read_site(id: str, content: Object, party: Party) -> Site:
     """A site out of what is kept of it (`Provisions.sites`)."""
     owner = {"country_code": party.country_code, "party_id": party.party_id}
     fields = {name: value for name, value in content.items() if name not in {"limits", "removed", *_OWNER}}
-    evses = [_evse(evse) for evse in content.get("evses") or ()]
+    is_managed = content.get("limits") is not None
+    evses = [_with_capability(_evse(evse), is_managed) for evse in content.get("evses") or ()]
     return Site(
         id=id,
         location={**owner, **fields, "evses": evses},
@@ -159,9 +163,17 @@ def is_identity(text: Any) -> bool:
     return isinstance(text, str) and bool(_IS_IDENTITY(text))
 
 
-def _evse(evse: Object) -> Object:
+def _evse(evse: Object) -> dict[str, Any]:
     connectors = [_without(connector, _PLUG) for connector in evse["connectors"]]
     return {**evse, "connectors": connectors}
+
+
+def _with_capability(evse: dict[str, Any], is_managed: bool) -> dict[str, Any]:
+    """An EVSE that says that it takes charging preferences where it does."""
+    stated = [one for one in evse.get("capabilities") or () if one != PREFERENCES_CAPABLE]
+    if is_managed:
+        return {**evse, "capabilities": [*stated, PREFERENCES_CAPABLE]}
+    return {**evse, "capabilities": stated} if "capabilities" in evse else evse
 
 
 def _without(content: Object, names: Iterable[str]) -> dict[str, Any]:

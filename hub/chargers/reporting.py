@@ -1,4 +1,4 @@
-"""What partners are told of charges: Sessions while they run, one CDR when they are over. A duty of the leader.
+"""What partners are told of charges and reservations: Sessions while they last, one CDR when they are over. A duty of the leader.
 
 All of it is in the database: what was told is marked after it was told, so whoever is killed between the two tells the same again, which
 changes nothing where it was heard. A CDR is made once, kept as its text, and told until it is taken.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,8 +17,10 @@ from hub.chargers.charging import STATION_LOST, Timing
 from hub.chargers.charging import closed as closed_unsaid
 from hub.chargers.closing import closed, shown_session
 from hub.chargers.outlet import Outlet
+from hub.chargers.reserved import ReservedSessions
+from hub.chargers.rests import Rests
 from hub.clock import Clock
-from hub.store.charges import Change, Charge, Charges, ChargeState, Wanted
+from hub.store.charges import RESERVED_STATE, Change, Charge, Charges, ChargeState, Wanted
 from ocpi_modules.cdrs import CDRS
 from ocpi_modules.errors import OcpiError
 from ocpi_modules.module import Purpose
@@ -30,26 +31,10 @@ STEP_EVERY_SECONDS = 5.0
 PUSH_EVERY_SECONDS = 60
 BATCH_MAX = 50
 STEP_MAX_BATCHES = 20
-REST_FIRST_SECONDS = 10
-REST_MAX_SECONDS = 600
-RESTING_MAX = 10_000
+PERIODS_KEPT_MAX = 10_000
 SAID_NOTHING_MAX_HOURS = 72
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """Until when a charge whose push was refused is left alone, and how long that was."""
-
-    until: datetime
-    seconds: int
-
-    @classmethod
-    def after(cls, before: Rest | None, now: datetime) -> Rest:
-        """The next rest: twice as long as the one before, up to a bound."""
-        seconds = REST_FIRST_SECONDS if before is None else min(before.seconds * 2, REST_MAX_SECONDS)
-        return cls(now + timedelta(seconds=seconds), seconds)
 
 
 class Reporting:
@@ -59,7 +44,8 @@ class Reporting:
         self._charges, self._outlet, self._clock = charges, outlet, clock
         self._hint = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._resting: dict[int, Rest] = {}
+        self._reserved = ReservedSessions(charges.reservations, outlet, clock)
+        self._rests = Rests()
         self._periods: dict[int, int] = {}
         self.refused = 0
 
@@ -81,8 +67,8 @@ class Reporting:
 
     @property
     def resting(self) -> int:
-        """How many charges wait because a push was refused: what an alert looks at."""
-        return len(self._resting)
+        """How many charges and reservations wait because a push was refused: what an alert looks at."""
+        return len(self._rests) + self._reserved.resting
 
     async def _run(self) -> None:
         while True:
@@ -98,6 +84,7 @@ class Reporting:
         """Close what is over, and tell what is new."""
         await self._close_silent()
         await self._close_due()
+        await self._reserved.tell()  # before the charges that go on as their Sessions
         await self._tell()
 
     # --- what is over ---
@@ -145,20 +132,17 @@ class Reporting:
             after = untold[-1].number
 
     async def _tell_one(self, charge: Charge) -> None:
-        now, rest = self._clock.now(), self._resting.get(charge.number)
-        if rest is not None and now < rest.until:
+        now = self._clock.now()
+        if self._rests.is_resting(charge.number, now):
             return
         is_good = await self._tell_session(charge) if charge.told_version < charge.version else True
         is_good = await self._tell_cdr(charge) and is_good  # money does not wait for a Session that nobody takes
-        if is_good:
-            self._resting.pop(charge.number, None)
-        elif len(self._resting) < RESTING_MAX:
-            self._resting[charge.number] = Rest.after(rest, now)
+        self._rests.note(charge.number, now, is_good=is_good)
 
     async def _tell_session(self, charge: Charge) -> bool:
         now = self._clock.now()
         session = shown_session(charge, await self._charges.readings(charge.number), self._outlet.party, now)
-        was_told = charge.told_at is not None
+        was_told = charge.told_at is not None or charge.told_state == RESERVED_STATE
         if session is None or (charge.state == ChargeState.INVALID and not was_told):
             await self._charges.mark_told(charge, None)
             return True
@@ -182,7 +166,7 @@ class Reporting:
         return True
 
     def _note_periods(self, charge: Charge, periods: int) -> None:
-        if charge.state == ChargeState.ACTIVE and len(self._periods) < RESTING_MAX:
+        if charge.state == ChargeState.ACTIVE and len(self._periods) < PERIODS_KEPT_MAX:
             self._periods[charge.number] = periods
         else:
             self._periods.pop(charge.number, None)

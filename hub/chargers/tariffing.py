@@ -45,9 +45,10 @@ def _moment(tariff: Object, name: str) -> datetime | None:
     return lenient_datetime(tariff[name]) if tariff.get(name) else None
 
 
-def has_reservation_prices(tariff: Object) -> bool:
-    """Whether the time for which a place was kept has a price."""
-    return any("reservation" in restrictions for restrictions in _restrictions(tariff))
+def has_reservation_prices(tariff: Object, kind: str | None = None) -> bool:
+    """Whether the time for which a place was kept has a price; of a ReservationRestrictionType, where one is named."""
+    kinds = [one["reservation"] for one in _restrictions(tariff) if "reservation" in one]
+    return bool(kinds) if kind is None else kind in kinds
 
 
 def has_electric_limits(tariff: Object, what: str) -> bool:

@@ -165,6 +165,8 @@ class Chargers:
             book=self._book,
             lists=lists,
             clock=self._clock,
+            changed=self._due,
+            new_id=self._outside.new_id,
         )
         return open_face(ports)
 

@@ -284,7 +284,7 @@ SESSION_WITHOUT_CDR = Check(
     _WARNING,
     _REPORT,
     Family.SESSION,
-    "A completed session has its CDR within the days of grace.",
+    "A completed session that took or cost anything has its CDR within the days of grace.",
 )
 EMSP_CDR_MISSING = Check(
     "D06", "EMSP_CDR_MISSING", _ERROR, _HOLD, Family.VIEW, "The eMSP holds every CDR that it is to pay."
@@ -322,7 +322,7 @@ SESSION_CDR_TIME_MISMATCH = Check(
     _WARNING,
     _REPORT,
     Family.SESSION,
-    "Start and end of a CDR are those of its completed session, within a minute.",
+    "Start (that of charging, or of a reservation before it) and end of a CDR are those of its completed session, within a minute.",
 )
 SESSION_CDR_COST_MISMATCH = Check(
     "E05",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from hub.store.direct import Direct, Record
@@ -19,6 +20,7 @@ from ocpi_modules.types import fold
 TOKENS_MAX = 20
 """As many tokens with one uid are looked at; that more eMSPs use the same one is not believed."""
 ROWS_MAX = 1_000
+FORGOTTEN_MAX = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,10 @@ class KeptCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptReservation:
-    """A place that is kept for somebody; `reservation_id` is its sender's, `number` the station's, `evse` and `connector` OCPP's."""
+    """A place that is kept for somebody; `reservation_id` is its sender's, `number` the station's, `evse` and `connector` OCPP's.
+
+    `place` and `tariffs` (JSON) are as of a charge. `version` 0: it has no Session; what differs from `told_version` is to be told.
+    """
 
     sender: str
     reservation_id: str
@@ -76,6 +81,33 @@ class KeptReservation:
     expires_at: datetime
     made_at: datetime
     number: int = 0
+    connector_id: str = ""
+    session_id: str = ""
+    place: str = ""
+    tariffs: str = ""
+    ended_at: datetime | None = None
+    version: int = 0
+    told_version: int = 0
+    cdr: str | None = None
+    is_cdr_told: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What is over: at `now` where its station has been there since `connected_before`, else `at_last`."""
+
+    now: datetime
+    connected_before: datetime
+    at_last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How and when a reservation ended."""
+
+    number: int
+    state: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +122,21 @@ class KeptProfile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPreference:
+    """What the driver of a session wants; `wanted_wh` in all, from its begin on. What is None was not said."""
+
+    session_id: str
+    sender: str
+    profile_type: str
+    departs_at: datetime | None
+    wanted_wh: Decimal | None
+    may_discharge: bool
+    set_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenCharge:
-    """A charge that goes on; `token` is its CdrToken (JSON), empty where nobody pays."""
+    """A charge that goes on; `token` is its CdrToken (JSON), empty where nobody pays; `energy_wh` is what it has taken so far."""
 
     number: int
     ocpp_id: str | None
@@ -103,6 +148,7 @@ class OpenCharge:
     connector_id: str
     session_id: str
     token: str
+    energy_wh: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,17 +246,27 @@ class ChargeCommands:
         return int((await self._write(insert, reservation))[0]["number"])
 
     async def change(self, reservation: KeptReservation) -> None:
-        """Replace what is kept of a reservation, by its number."""
-        names = [name for name in _names(KeptReservation) if name != "number"]
-        sets = ", ".join(f"{name} = ${index + 2}" for index, name in enumerate(names))
-        values = (getattr(reservation, name) for name in names)
-        await self._direct.execute(
-            f"update charge_reservation set {sets} where number = $1", reservation.number, *values
-        )
+        """Another place, driver or end of a reservation that goes on, by its number; its Session is the same."""
+        sets = ", ".join(f"{name} = ${index + 2}" for index, name in enumerate(_CHANGING))
+        values = (getattr(reservation, name) for name in _CHANGING)
+        changed = f"update charge_reservation set {sets}, version = {_NEXT} where number = $1 and state = 'ACTIVE'"
+        await self._direct.execute(changed, reservation.number, *values)
 
-    async def end_reservation(self, number: int, state: str, of: Sequence[str]) -> bool:
+    async def confirm_reservation(self, number: int) -> bool:
+        """A station keeps the place: there is a Session from now on. False where it is over already."""
+        return bool(await self._direct_write(_CONFIRM, number))
+
+    async def move_reservation(self, number: int, before: int) -> bool:
+        """The same in the place of one at another station, which ends: its Session, and since when it is, are handed on."""
+        async with self._direct.transaction() as connection:
+            moved = await connection.fetch(_MOVE, number, before)
+            if moved:
+                await connection.execute(_MOVED, before)
+            return bool(moved)
+
+    async def end_reservation(self, ended: Ended, of: Sequence[str]) -> bool:
         """Move a reservation out of one of the states `of`; False where it is in none of them."""
-        return bool(await self._direct_write(_END, number, state, list(of)))
+        return bool(await self._direct_write(_END, ended.number, ended.state, ended.at, list(of)))
 
     async def refer(self, number: int, reference: str) -> None:
         """The eMSP's reference for a reservation is another now."""
@@ -221,7 +277,7 @@ class ChargeCommands:
         await self._direct.execute("update charge_alias set reference = $2 where alias = $1", alias, reference)
 
     async def reservation(self, sender: str, reservation_id: str) -> KeptReservation | None:
-        """The newest reservation of that name, for its sender only."""
+        """The reservation of that name that holds, else the newest, for its sender only."""
         return _one(KeptReservation, await self._direct.fetch(_RESERVATION, sender, fold(reservation_id)))
 
     async def reservation_numbered(self, number: int) -> KeptReservation | None:
@@ -233,9 +289,14 @@ class ChargeCommands:
         """The reservations at a site in one of some states that have not expired."""
         return _all(KeptReservation, await self._direct.fetch(_RESERVED, site, list(states), now, ROWS_MAX))
 
-    async def expired(self, states: Sequence[str], now: datetime) -> list[KeptReservation]:
-        """Reservations whose time is over."""
-        return _all(KeptReservation, await self._direct.fetch(_EXPIRED, list(states), now, ROWS_MAX))
+    async def expired(self, state: str, past: Past) -> list[KeptReservation]:
+        """Reservations in a state whose time is over; what a station that was away has to say of them comes first."""
+        values = state, past.now, past.connected_before, past.at_last, ROWS_MAX
+        return _all(KeptReservation, await self._direct.fetch(_EXPIRED, *values))
+
+    async def forgotten(self, state: str, before: datetime) -> list[KeptReservation]:
+        """Reservations that have been in a state since before a moment."""
+        return _all(KeptReservation, await self._direct.fetch(_FORGOTTEN, state, before, FORGOTTEN_MAX))
 
     # --- profiles ---
 
@@ -256,6 +317,18 @@ class ChargeCommands:
     async def drop_profile(self, session_id: str) -> None:
         """A session has no profile any more."""
         await self._direct.execute("delete from charge_profile where session_id = $1", session_id)
+
+    # --- preferences ---
+
+    async def keep_preference(self, preference: KeptPreference) -> None:
+        """What the driver of a session wants, in the place of what was said before; an older word does not replace a newer one."""
+        await self._write(
+            _insert("charge_preference", KeptPreference, returning="session_id", on=_PREFERRED), preference
+        )
+
+    async def preferences(self) -> dict[str, KeptPreference]:
+        """What the drivers of sessions that go on want, by session."""
+        return {row.session_id: row for row in _all(KeptPreference, await self._direct.fetch(_OPEN_PREFERENCES))}
 
     # --- what is known otherwise ---
 
@@ -338,24 +411,64 @@ _SINCE = (
 _TIDY = (
     "delete from charge_command where is_told and made_at < $1",
     "delete from charge_alias where expires_at < $1",
-    "delete from charge_reservation where expires_at < $1",
+    "delete from charge_reservation where expires_at < $1 and told_version >= version and (cdr is null or is_cdr_told)",
     "delete from charge_profile where set_at < $1",
+    "delete from charge_preference where set_at < $1",
 )
-_END = "update charge_reservation set state = $2 where number = $1 and state = any($3::text[]) returning number"
+_NEXT = "case when version > 0 then version + 1 else 0 end"
+"""A reservation without a Session has nothing to tell."""
+_CHANGING = (
+    "identity",
+    "site",
+    "evse_uid",
+    "connector_id",
+    "evse",
+    "connector",
+    "id_token",
+    "token",
+    "reference",
+    "place",
+    "tariffs",
+    "expires_at",
+)
+_CONFIRM = "update charge_reservation set state = 'ACTIVE', version = 1 where number = $1 and state = 'PENDING' returning number"
+_MOVE = (
+    "update charge_reservation r set state = 'ACTIVE', version = b.version + 1, told_version = b.told_version, "
+    "session_id = b.session_id, made_at = b.made_at from charge_reservation b "
+    "where r.number = $1 and r.state = 'PENDING' and b.number = $2 and b.state = 'ACTIVE' and b.version > 0 returning r.number"
+)
+_MOVED = (
+    "update charge_reservation set state = 'CANCELLED', session_id = '', told_version = version "
+    "where number = $1 and state = 'ACTIVE'"
+)
+_END = (
+    f"update charge_reservation set state = $2, ended_at = $3, version = {_NEXT} "
+    "where number = $1 and state = any($4::text[]) returning number"
+)
 _RESERVATION = (
     f"{_select('charge_reservation', KeptReservation)} where sender = $1 and upper(reservation_id) = $2 "
-    "order by number desc limit 1"
+    "order by (state = 'ACTIVE') desc, number desc limit 1"
 )
 _RESERVED = (
     f"{_select('charge_reservation', KeptReservation)} where site = $1 and state = any($2::text[]) "
     "and expires_at > $3 order by number limit $4"
 )
 _EXPIRED = (
-    f"{_select('charge_reservation', KeptReservation)} where state = any($1::text[]) and expires_at <= $2 limit $3"
+    f"{_select('charge_reservation', KeptReservation)} r where state = $1 and expires_at <= $2 and (expires_at <= $4 or exists "
+    "(select 1 from charge_station s where s.identity = r.identity and s.connection <> '' "
+    "and coalesce(s.connected_at, s.first_seen_at) <= $3)) limit $5"
+)
+_FORGOTTEN = (
+    f"{_select('charge_reservation', KeptReservation)} where state = $1 and made_at < $2 order by number limit $3"
 )
 _REPLACED = (
     "on conflict (session_id) do update set sender = excluded.sender, content = excluded.content, "
     "response_url = excluded.response_url, set_at = excluded.set_at"
+)
+_PREFERRED = (
+    "on conflict (session_id) do update set sender = excluded.sender, profile_type = excluded.profile_type, "
+    "departs_at = excluded.departs_at, wanted_wh = excluded.wanted_wh, may_discharge = excluded.may_discharge, "
+    "set_at = excluded.set_at where charge_preference.set_at <= excluded.set_at"
 )
 # the module is hidden from the planner: objects are looked for by the primary key and nothing else (migration 4)
 _TOKENS = (
@@ -376,4 +489,8 @@ _CONNECTORS = f"{_select('charge_connector', ConnectorNow)} where identity = any
 _OPEN_PROFILES = (
     "select p.session_id, p.content from charge_profile p join charge c on c.session_id = p.session_id "
     "where c.session_id <> '' and c.state = 'ACTIVE'"
+)
+_OPEN_PREFERENCES = (
+    f"select {', '.join(f'p.{name}' for name in _names(KeptPreference))} from charge_preference p "
+    "join charge c on c.session_id = p.session_id where c.session_id <> '' and c.state = 'ACTIVE'"
 )

@@ -176,7 +176,8 @@ def _add_charges(metadata: MetaData) -> None:
 
 
 def _add_commands(metadata: MetaData) -> None:
-    # `reservation_id` is the sender's own and unique for it only; `number` is what the station knows
+    # `reservation_id` is the sender's own and unique for it only; `number` is what the station knows; `place` and `tariffs` (JSON) as with
+    # a charge; `version` 0: it has no Session; a charge that uses it takes its `session_id` over
     reservations = Table(
         "charge_reservation",
         metadata,
@@ -187,8 +188,14 @@ def _add_commands(metadata: MetaData) -> None:
         Column("reference", Text(), nullable=True),
         _moment("expires_at"),
         _moment("made_at"),
+        *_texts("connector_id", "session_id", "place", "tariffs"),
+        *_told(),
+        _moment("ended_at", nullable=True),
+        Column("cdr", Text(), nullable=True),
+        _flag("is_cdr_told"),
     )
     Index("ix_charge_reservation_id", reservations.c.sender, reservations.c.reservation_id)
+    Index("ix_charge_reservation_untold", reservations.c.number, postgresql_where=text(_IS_UNTOLD))
     # an id of 20 characters that stands for a token, and for the eMSP's reference that came with it
     aliases = Table(
         "charge_alias",
@@ -221,6 +228,17 @@ def _add_commands(metadata: MetaData) -> None:
         metadata,
         Column("session_id", String(), primary_key=True),
         *_texts("sender", "content", "response_url"),
+        _moment("set_at"),
+    )
+    # what the driver of a charge wants (ChargingPreferences); `wanted_wh`: in all, from its begin on
+    Table(
+        "charge_preference",
+        metadata,
+        Column("session_id", String(), primary_key=True),
+        *_texts("sender", "profile_type"),
+        _moment("departs_at", nullable=True),
+        Column("wanted_wh", Numeric(), nullable=True),
+        _flag("may_discharge"),
         _moment("set_at"),
     )
 

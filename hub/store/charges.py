@@ -7,11 +7,12 @@ station at a time, whichever process of the hub it came to.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from hub.store.chargereserved import ChargeReservations, Use, Used, use
 from hub.store.direct import Connection, Direct, Record
 from hub.store.ordering import Order, Part, Parts, Place, Placed, placed
 from hub.store.where import where
@@ -19,6 +20,8 @@ from hub.store.where import where
 READINGS_MAX = 20_000
 OTHERS_MAX = 10
 PAGE_MAX_ROWS = 500
+RESERVED_STATE = "RESERVATION"
+"""`told_state` of a charge of whose Session partners were told while the place was kept."""
 
 _NUMBER = Part("number", "bigint")
 CHARGE_SORTS: Mapping[str, Parts] = {
@@ -138,11 +141,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a message changes: the charge it is about, other charges, and readings that are new."""
+    """What a message changes: the charge it is about, other charges, and readings that are new; `use`: the reservation that it uses."""
 
     charge: Charge
     readings: tuple[Reading, ...] = ()
     others: tuple[Charge, ...] = field(default=())
+    use: Use | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,19 +165,12 @@ Decide = Callable[[Charge | None, Sequence[Charge]], Change | None]
 """From the charge that a message is about, and others that are open at the connector, to what it changes; None changes nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reserved:
-    """A reservation that a charge may have used: since when, and for which token (JSON)."""
-
-    made_at: datetime
-    token: str
-
-
 class Charges:
     """The tables of charges."""
 
     def __init__(self, direct: Direct) -> None:
         self._direct = direct
+        self.reservations = ChargeReservations(direct)
 
     async def change(self, wanted: Wanted, decide: Decide) -> Charge | None:
         """Carry out what a message changes, once it is known which charge it is about; the charge as it is afterwards."""
@@ -269,11 +266,6 @@ class Charges:
         rows = await self._direct.fetch(_OFFSET, identity)
         return timedelta(milliseconds=rows[0]["clock_offset_milliseconds"]) if rows else timedelta()
 
-    async def reserved(self, number: int) -> Reserved | None:
-        """A reservation by the number that a station knows."""
-        rows = await self._direct.fetch("select made_at, token from charge_reservation where number = $1", number)
-        return Reserved(rows[0]["made_at"], rows[0]["token"]) if rows else None
-
 
 async def _found(connection: Connection, wanted: Wanted) -> Charge | None:
     found = None
@@ -311,15 +303,24 @@ async def _others(connection: Connection, wanted: Wanted, found: Charge | None) 
 async def _carry_out(connection: Connection, change: Change) -> Charge:
     for other in change.others:
         await connection.execute(_UPDATE, other.number, *_values(other))
-    if change.charge.number:
-        await connection.execute(_UPDATE, change.charge.number, *_values(change.charge))
-        kept = change.charge
+    charge = change.charge if change.use is None else _using(change.charge, await use(connection, change.use))
+    if charge.number:
+        await connection.execute(_UPDATE, charge.number, *_values(charge))
+        kept = charge
     else:
-        kept = _charges(await connection.fetch(_INSERT, *_values(change.charge)))[0]
+        kept = _charges(await connection.fetch(_INSERT, *_values(charge)))[0]
     if change.readings:
         rows = [(kept.number, *(getattr(one, name) for name in _READING_COLUMNS)) for one in change.readings]
         await connection.executemany(_ADD_READING, rows)
     return kept
+
+
+def _using(charge: Charge, used: Used | None) -> Charge:
+    """A charge that uses a reservation: it goes on as the Session of that, which its eMSP knows as RESERVATION."""
+    if used is None:
+        return charge
+    reserved = replace(charge, reservation=used.number, reserved_at=used.made_at)
+    return replace(reserved, session_id=used.session_id, told_state=RESERVED_STATE) if used.session_id else reserved
 
 
 def _charges(rows: Sequence[Record]) -> list[Charge]:

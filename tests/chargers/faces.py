@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from hub.app import new_id
 from hub.chargers import face as faces
 from hub.chargers.authorising import Authoriser
 from hub.chargers.events import Answered, Ask, Outcome
@@ -44,6 +45,14 @@ CARD: Object = {
     "last_updated": "2026-01-01T00:00:00Z",
 }
 APP: Object = {**CARD, "uid": "9b0c6c38-1234-5678-9abc-def012345678", "type": "APP_USER", "whitelist": "NEVER"}
+CONNECTOR: Object = {
+    "id": "1",
+    "standard": "IEC_62196_T2",
+    "format": "SOCKET",
+    "power_type": "AC_3_PHASE",
+    "max_voltage": 230,
+    "max_amperage": 16,
+}
 CARD_NAMED = {name: str(CARD[name]) for name in ("country_code", "party_id", "uid", "type", "contract_id")}
 APP_NAMED = {name: str(APP[name]) for name in ("country_code", "party_id", "uid", "type", "contract_id")}
 
@@ -54,7 +63,7 @@ def plug(station: str, connector: int, evse_uid: str) -> Plug:
 
 def site() -> Site:
     """A Location with two EVSEs at one station and a third at another."""
-    evses = [{"uid": uid, "connectors": [{"id": "1"}]} for uid in ("E1", "E2", "E3")]
+    evses = [{"uid": uid, "connectors": [CONNECTOR]} for uid in ("E1", "E2", "E3")]
     plugs = (plug("CS1", 1, "E1"), plug("CS1", 2, "E2"), plug("CS2", 1, "E3"))
     return Site(id="S1", location={"id": "S1", "evses": evses}, plugs=plugs)
 
@@ -122,12 +131,13 @@ class Face:
         self.authoriser._cache.clear()
         self.profiles._told.clear()
         await self.execute(
-            "truncate charge_reservation, charge_command, charge_alias, charge_profile, charge_reading, charge, "
+            "truncate charge_reservation, charge_command, charge_alias, charge_profile, charge_preference, charge_reading, charge, "
             "charge_connector, charge_evse, charge_station"
         )
         for identity in ("CS1", "CS2"):
             await self.execute(
-                "insert into charge_station (identity, state, connection, first_seen_at) values ($1, 'Accepted', 'c', now())",
+                "insert into charge_station (identity, state, connection, first_seen_at) "
+                "values ($1, 'Accepted', 'c', now() - interval '1 hour')",
                 identity,
             )
 
@@ -204,6 +214,8 @@ async def running_face(database_url: str, folder: Path) -> AsyncIterator[Face]:
                     copies=place.hub.copies, paging=Paging(10, 100), directory=lambda: place.hub.roster.directory
                 ),
                 clock=SystemClock(),
+                changed=lambda: None,
+                new_id=new_id,
             )
         )
         place.hub.client.serve_locally(made.platform)

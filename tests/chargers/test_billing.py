@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -12,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.chargers.billing import HARMLESS, cdr_id, session_update
-from hub.chargers.charging import Known
 from hub.chargers.closing import closed, shown_session
 from hub.chargers.events import MeterValue, Sample, SignedValue, Spot, TransactionRef
 from hub.metering import SignedReading, read_signed
@@ -167,9 +167,10 @@ def test_a_reservation_that_has_a_price_is_a_period_before_the_charge() -> None:
         element(component("TIME", "2"), reservation="RESERVATION"), element(component("ENERGY", "0.30")), id="R"
     )
     told = Told(where({**terms, "last_updated": "2026-05-01T00:00:00Z"}))
-    known = told.known
-    told.known = Known(timing=known.timing, permit=known.permit, where=known.where, reserved_at=at(-30))
-    cdr = cdr_of(told.say(started(reservation=7), stopped()))
+    told.say(started(reservation=7))
+    assert told.charge is not None
+    told.charge = replace(told.charge, reserved_at=at(-30))
+    cdr = cdr_of(told.say(stopped()))
     assert volumes(cdr, "RESERVATION_TIME") == [D("0.5")]
     assert cdr["start_date_time"] == "2026-06-01T09:30:00Z"
     assert D(cdr["total_time"]) == D("1.5")

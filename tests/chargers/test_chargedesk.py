@@ -28,7 +28,8 @@ from hub.chargers.events import (
     TransactionRef,
 )
 from hub.chargers.places import Place, SiteBook
-from hub.chargers.reporting import PUSH_EVERY_SECONDS, REST_MAX_SECONDS, SAID_NOTHING_MAX_HOURS, Reporting
+from hub.chargers.reporting import PUSH_EVERY_SECONDS, SAID_NOTHING_MAX_HOURS, Reporting
+from hub.chargers.rests import REST_MAX_SECONDS
 from hub.commands.erase import read_token, run_erase
 from hub.store.aliases import is_erased
 from hub.store.charges import Charge, Charges, ChargeState
@@ -478,7 +479,9 @@ async def test_a_reservation_of_the_same_token_is_part_of_the_charge(database: D
         for uid in ("TAG1", "TAG2"):
             token = encode_json({**TOKEN, "uid": uid}).decode()
             await connection.execute(
-                "insert into charge_reservation (token, evse, connector, expires_at, made_at) values ($1, 0, 1, $2, $3)",
+                "insert into charge_reservation (identity, state, token, evse, connector, expires_at, made_at) "
+                "values ($1, 'ACTIVE', $2, 0, 1, $3, $4)",
+                STATION,
                 token,
                 NOW,
                 at(-30),

@@ -154,6 +154,24 @@ def test_the_times_of_a_cdr_are_those_of_its_session(session: Content, raised: b
     assert said_by(e04_time, beside(session)) == ([("SESSION_CDR_TIME_MISMATCH", REPORT)] if raised else [])
 
 
+@pytest.mark.parametrize(
+    ("start", "raised"),
+    [
+        pytest.param("2026-10-10T08:30:00Z", False, id="with charging"),
+        pytest.param("2026-10-10T08:00:00Z", False, id="with the reservation"),
+        pytest.param("2026-10-10T08:15:00Z", True, id="in the midst of the reservation"),
+    ],
+)
+def test_a_session_begins_with_charging_or_with_the_reservation_before_it(start: str, raised: bool) -> None:
+    """E04, SE-13."""
+    periods = [
+        {"start_date_time": "2026-10-10T08:00:00Z", "dimensions": volumes(RESERVATION_TIME=0.5)},
+        {"start_date_time": "2026-10-10T08:30:00Z", "dimensions": volumes(ENERGY=20, TIME=1.5)},
+    ]
+    case = beside(the_session(start_date_time=start), charging_periods=periods)
+    assert said_by(e04_time, case) == ([("SESSION_CDR_TIME_MISMATCH", REPORT)] if raised else [])
+
+
 def test_unknown_times_are_not_compared() -> None:
     """E04, X1."""
     assert said_by(e04_time, beside(the_session(), start_date_time="1970-01-01T00:00:00Z")) == []
@@ -237,6 +255,9 @@ def without_cdr(*cdrs: Content, session: Content, tolerances: Tolerances = LATER
         pytest.param(the_session(status="ACTIVE"), LATER, [], id="active"),
         pytest.param(the_session(end_date_time=ABSENT), LATER, ["S1"], id="no end: when it was said to be completed"),
         pytest.param(the_session(end_date_time=ABSENT, last_updated="soon"), LATER, [], id="nobody knows when"),
+        pytest.param(the_session(kwh=0, total_cost={"excl_vat": 0}), LATER, [], id="it took and costs nothing"),
+        pytest.param(the_session(kwh=0, total_cost=ABSENT), LATER, ["S1"], id="it does not say what it costs"),
+        pytest.param(the_session(kwh=0), LATER, ["S1"], id="it took nothing and costs something"),
     ],
 )
 def test_a_completed_session_without_a_cdr_is_reported_after_the_days_of_grace(

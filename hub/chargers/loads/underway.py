@@ -1,4 +1,4 @@
-"""The charges that load management shares out among: what the store has of them, with what partners' profiles allow."""
+"""The charges that load management shares out among: what the store has of them, with what partners' profiles allow and drivers want."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.chargers.loads.tree import VOLTS
 from hub.chargers.profiles import partner_limit
 from hub.chargers.settling import place_of
 from hub.clock import Clock
-from hub.store.chargecommands import ChargeCommands
+from hub.store.chargecommands import ChargeCommands, KeptPreference
 from hub.store.charges import Charge, Charges
 from ocpi_modules.types import decode_json
 
@@ -29,17 +29,25 @@ class Underway:
 
     async def active(self) -> list[ActiveCharge]:
         """Every charge that runs."""
-        now, profiles = self.clock.now(), await self.commands.profiles()
+        now, profiles, wishes = self.clock.now(), await self.commands.profiles(), await self.commands.preferences()
         return [
-            active_charge(charge, profiles.get(charge.session_id), now)
+            active_charge(charge, Said(profiles.get(charge.session_id), wishes.get(charge.session_id)), now)
             for charge in await self.charges.active()
             if charge.evse_uid
         ]
 
 
-def active_charge(charge: Charge, profile: str | None, now: datetime) -> ActiveCharge:
-    """A charge as load management sees it; `profile` is the ChargingProfile that a partner set (JSON)."""
-    place = place_of(charge)
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What partners said of a charge: the ChargingProfile that one set (JSON), and what its driver wants."""
+
+    profile: str | None = None
+    wish: KeptPreference | None = None
+
+
+def active_charge(charge: Charge, said: Said, now: datetime) -> ActiveCharge:
+    """A charge as load management sees it."""
+    wish, place = said.wish, place_of(charge)
     phases = phases_of(place.get("connector", {}))
     return ActiveCharge(
         number=charge.number,
@@ -53,7 +61,9 @@ def active_charge(charge: Charge, profile: str | None, now: datetime) -> ActiveC
         energy_wh=charge.energy_wh,
         power_w=charge.power_w,
         read_at=charge.read_at,
-        limit_w=_limit_w(profile, charge.started_at, now, phases),
+        departs_at=wish.departs_at if wish else None,
+        wanted_wh=wish.wanted_wh if wish else None,
+        limit_w=_limit_w(said.profile, charge.started_at, now, phases),
     )
 
 

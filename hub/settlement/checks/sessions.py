@@ -89,11 +89,15 @@ def e03_energy(case: Case) -> Iterable[Finding]:
 
 
 def e04_time(case: Case) -> Iterable[Finding]:
-    """SESSION_CDR_TIME_MISMATCH: start or end more than a minute apart; unknown times (1970) are not compared."""
+    """SESSION_CDR_TIME_MISMATCH: start or end more than a minute apart; unknown times (1970) are not compared.
+
+    A CDR begins with the reservation, its session with charging (mod_cdrs, mod_sessions: `start_date_time`): either begin will do.
+    """
     session = _completed(case)
     if session is None:
         return
-    start, end = _apart(case.cdr.start, session.start), _apart(case.cdr.end, session.end)
+    begins = (case.cdr.start, _charging_from(case) or case.cdr.start)
+    start, end = min(_apart(one, session.start) for one in begins), _apart(case.cdr.end, session.end)
     if max(start, end) > timedelta(seconds=SESSION_SECONDS):
         sentence = (
             f"CDR {case.cdr.id} and its session {session.id} begin {start.total_seconds():.0f} s apart, "
@@ -101,6 +105,14 @@ def e04_time(case: Case) -> Iterable[Finding]:
         )
         seconds = {"start_seconds": int(start.total_seconds()), "end_seconds": int(end.total_seconds())}
         yield found(SESSION_CDR_TIME_MISMATCH, on(case.cdr), sentence, **seconds)
+
+
+def _charging_from(case: Case) -> datetime | None:
+    """When charging began after a reservation; None where there was none, or nobody charged."""
+    periods = () if case.pricing.charge is None else case.pricing.charge.periods
+    if not periods or not periods[0].is_reservation:
+        return None
+    return next((period.start for period in periods if not period.is_reservation), None)
 
 
 def e05_cost(case: Case) -> Iterable[Finding]:
@@ -205,15 +217,22 @@ def _other_evse(plug: Plug, other: Plug) -> Iterable[str]:
 def d05_session_without_cdr(
     evidence: Evidence, relations: Relations, pricings: Mapping[int, Pricing]
 ) -> Iterable[Finding]:
-    """SESSION_WITHOUT_CDR: COMPLETED for more than `cdr_grace_days` at `as_of`, and no CDR, whatever became of it."""
+    """SESSION_WITHOUT_CDR: COMPLETED for more than `cdr_grace_days` at `as_of`, and no CDR, whatever became of it.
+
+    One that says that it took nothing and costs nothing, such as a reservation that nobody used, needs none.
+    """
     latest = evidence.as_of - timedelta(days=float(evidence.tolerances.cdr_grace_days))
     named, unnamed = _billed(evidence.cdrs)
     named |= {(match.session.owner, match.session.key) for match in relations.matches.found.values()}
     for name, session in sorted(evidence.sessions.items()):
         over = session.end or session.last_updated
-        is_due = session.status == COMPLETED and over is not None and over < latest
+        is_due = session.status == COMPLETED and over is not None and over < latest and not _owes_nothing(session)
         if is_due and name not in named and not _is_billed_unnamed(session, unnamed):
             yield _without_cdr(session, evidence.as_of)
+
+
+def _owes_nothing(session: SessionFact) -> bool:
+    return session.energy == 0 and session.total is not None and session.total.excl_vat == 0
 
 
 Begun = tuple[Party, TokenKey, str]
