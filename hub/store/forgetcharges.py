@@ -39,8 +39,8 @@ class _Kept:
 
 _CHARGE = "charge"
 _KEPT = {
-    _CHARGE: _Kept("number", 0, ("id_token", "reference", "flags", "stop_reason")),
-    "charge_reservation": _Kept("number", 0, ("id_token", "reference", "reservation_id")),
+    _CHARGE: _Kept("number", 0, ("id_token", "reference", "flags", "stop_reason", "cdr")),
+    "charge_reservation": _Kept("number", 0, ("id_token", "reference", "reservation_id", "cdr")),
     "charge_alias": _Kept("alias", "", ("uid", "reference")),
     "charge_command": _Kept("number", 0, ("id_token", "reference", "content", "response_url", "result")),
 }
@@ -85,13 +85,11 @@ async def _scan(direct: Direct, table: str) -> AsyncIterator[Record]:
 async def _forget_row(connection: Connection, place: Place, wanted: Wanted, names: Renamed) -> None:
     table, key = place
     kept = _KEPT[table]
-    texts = (*kept.texts, *(("cdr",) if table == _CHARGE else ()))
-    rows = await connection.fetch(
-        f"select token, {', '.join(texts)} from {table} where {kept.key} = $1 for update", key
-    )
+    names_of_columns = ", ".join(("token", *kept.texts))
+    rows = await connection.fetch(f"select {names_of_columns} from {table} where {kept.key} = $1 for update", key)
     if not rows:
         return
-    changed = {name: _without(rows[0][name], wanted, names) for name in ("token", *texts)}
+    changed = {name: _without(rows[0][name], wanted, names) for name in ("token", *kept.texts)}
     sets = ", ".join(f"{name} = ${at}" for at, name in enumerate(changed, start=2))
     await connection.execute(f"update {table} set {sets} where {kept.key} = $1", key, *changed.values())
     if table == _CHARGE:

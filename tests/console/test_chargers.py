@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -180,7 +181,7 @@ async def test_a_site_is_limited_for_a_while_and_it_is_said_until_when(world: Wo
     assert "Until, Europe/Berlin" in page
     assert "Nothing holds besides" in page
     until = datetime.now(ZoneInfo("Europe/Berlin")).replace(tzinfo=None, second=0, microsecond=0) + timedelta(hours=2)
-    asked = {"node": "grid", "limit_kw": "22.5", "until": until.isoformat(timespec="minutes")}
+    asked: dict[str, Any] = {"node": "grid", "limit_kw": "22.5", "until": until.isoformat(timespec="minutes")}
     for changes, fault in (
         ({"until": ""}, "until: a date and a time (Europe/Berlin) are wanted"),
         ({"until": "2020-01-01T00:00"}, "a moment to come"),

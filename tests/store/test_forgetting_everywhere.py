@@ -50,7 +50,7 @@ invitation meter_key partner party endpoint permission profile agreement reader 
 account_balance adjustment chase claim copy_count decision_limit dispute dispute_link dispute_step due emsp_view finding_cdr
 journal_entry period period_step permit_result place place_quality posting public_change public_counter public_location
 public_source repeated_cdr seal settlement_statement settling statement_kept_out statement_line verdict_total
-charge_connector charge_evse charge_limit charge_profile charge_site charge_station charge_tariff
+charge_connector charge_evse charge_limit charge_preference charge_profile charge_site charge_station charge_tariff
 """
 NAME_NOBODY = set(_OTHERS.split())
 """Tables in which no driver stands: who is who, money, places, and what stations say of themselves."""
@@ -114,6 +114,7 @@ async def keep_orders(database: Database) -> None:
         reference=UID,
         expires_at=until,
         made_at=START,
+        cdr=text(cdr(id="UNUSED")),
     )
     await kept.reserve(reserved)
     content = text({"reservation_id": reserved.reservation_id})
