@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from hub.chargers.billing import kept_place, kept_tariff, new_session_id
+from hub.chargers.billing import kept_place, kept_tariff
 from hub.chargers.charging import Known, Timing, Where, begin, end, metered
 from hub.chargers.events import (
     IdToken,
@@ -129,6 +129,7 @@ class Told:
         self.known = Known(timing=Timing(now), permit=permit, where=place or where())
         self.charge: Charge | None = None
         self.kept: dict[str, Reading] = {}
+        self._proposed = 0
 
     def say(self, *messages: Started | Metered | Stopped) -> Told:
         """Work on messages one after the other."""
@@ -140,7 +141,8 @@ class Told:
         return self
 
     def _change(self, message: Started | Metered | Stopped) -> Change | None:
-        known = replace(self.known, session_id=new_session_id())
+        self._proposed += 1
+        known = replace(self.known, session_id=f"session-{self._proposed}")
         if isinstance(message, Started):
             return begin(self.charge, (), message, known, STATION)
         if isinstance(message, Metered):
