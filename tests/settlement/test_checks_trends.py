@@ -72,6 +72,9 @@ def test_a_price_per_kwh_far_from_the_median_of_the_pair_is_told(contents: list[
 
 NOTHING = {"excl_vat": 0, "incl_vat": 0}
 FREE = tariff(elements=[{"price_components": [{"type": "ENERGY", "price": 0, "step_size": 1}]}])
+FLAT = {"type": "FLAT", "price": 0, "step_size": 1}
+FREE_OF_CHARGE = tariff(elements=[{"price_components": [FLAT]}])
+FREE_ON_SUNDAYS = tariff(elements=[{"price_components": [FLAT], "restrictions": {"day_of_week": ["SUNDAY"]}}])
 TIME_ONLY = tariff(elements=[{"price_components": [{"type": "PARKING_TIME", "price": 0, "step_size": 1}]}])
 
 
@@ -79,6 +82,8 @@ TIME_ONLY = tariff(elements=[{"price_components": [{"type": "PARKING_TIME", "pri
     ("embedded", "expected"),
     [
         pytest.param(FREE, [], id="the tariff says that it is free"),
+        pytest.param(FREE_OF_CHARGE, [], id="it says so in the form of OCPI (TF-09)"),
+        pytest.param(FREE_ON_SUNDAYS, [("FREE_TARIFF", Disposition.REPORT)], id="it says so of some days only"),
         pytest.param(TIME_ONLY, [("FREE_TARIFF", Disposition.REPORT)], id="no tariff says anything of energy"),
     ],
 )

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+from hub.pricing.tariff import CompiledTariff, Component
 from hub.pricing.unpriced import unpriced
 from hub.settlement.case import Case, CaseCheck, PeriodCheck
 from hub.settlement.catalogue import FREE_TARIFF, PRICE_OUTLIER
@@ -72,9 +73,20 @@ def g10_free_of_charge(case: Case) -> Iterable[Finding]:
     cdr, priced = case.cdr, case.pricing.priced
     if case.is_told_elsewhere or priced is None or cdr.total is None or cdr.total.excl_vat or not cdr.energy:
         return
-    if cdr.energy > FREE_ENERGY_KWH and any(one.dimension == "ENERGY" for one in unpriced(priced)):
+    tariffs = priced.working.tariffs
+    unsaid = (one for one in unpriced(priced) if one.dimension == "ENERGY" and not is_free(tariffs[one.period]))
+    if cdr.energy > FREE_ENERGY_KWH and any(unsaid):
         sentence = f"CDR {cdr.id} claims nothing for {cdr.energy:f} kWh, and no tariff says that they are free."
         yield found(FREE_TARIFF, on(cdr), sentence, kwh=cdr.energy)
+
+
+def is_free(tariff: CompiledTariff | None) -> bool:
+    """Whether it says that charging is free of charge: one FLAT component of 0.00, without restrictions (TF-09)."""
+    return tariff is not None and not tariff.is_restricted and [*map(_of_nothing, tariff.components)] == [True]
+
+
+def _of_nothing(component: Component) -> bool:
+    return component.dimension == "FLAT" and not component.rate
 
 
 CASE_CHECKS: tuple[CaseCheck, ...] = (g10_free_of_charge,)
