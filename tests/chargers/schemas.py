@@ -83,7 +83,7 @@ def _values(part: dict[str, Any], known: dict[str, Any]) -> st.SearchStrategy[An
         case "string":
             return _texts(part)
         case "integer":
-            return st.integers(_bound(part, "minimum"), _bound(part, "maximum")) | st.integers(0, 3)
+            return _integers(_bound(part, "minimum"), _bound(part, "maximum"))
         case "number":
             least, most = _bound(part, "minimum"), _bound(part, "maximum")
             return st.floats(least, most, allow_nan=False, allow_infinity=False)
@@ -98,6 +98,12 @@ def _objects(part: dict[str, Any], known: dict[str, Any]) -> st.SearchStrategy[A
     wanted = {name: fields[name] for name in part.get("required", ())}
     optional = {name: values for name, values in fields.items() if name not in wanted}
     return st.fixed_dictionaries(wanted, optional=optional)
+
+
+def _integers(least: int | None, most: int | None) -> st.SearchStrategy[int]:
+    """Whole numbers within bounds, often small ones: there are connectors and transactions of these."""
+    small = max(0, least or 0)
+    return st.integers(least, most) | st.integers(small, small + 3 if most is None else min(small + 3, most))
 
 
 def _texts(part: dict[str, Any]) -> st.SearchStrategy[str]:

@@ -22,25 +22,22 @@ from hub.chargers.events import (
     MeterValue,
     Outcome,
     Permit,
-    ReadFeatures,
     RemoteStart,
     RemoteStop,
     Reserve,
     Reset,
     SetAvailability,
     SetLimit,
-    SetSecret,
-    SetVariables,
     Spot,
     Started,
     StatusTold,
     Stopped,
-    TellStatus,
     TransactionRef,
     Unlock,
 )
+from hub.chargers.ocpp.asking import Answers, Asker
 from hub.chargers.ocpp.frames import Words
-from hub.chargers.ocpp.link import Call, Link
+from hub.chargers.ocpp.link import Call
 from hub.chargers.ocpp.words import (
     bounded_features,
     kind_of,
@@ -60,13 +57,12 @@ from hub.chargers.ocpp.words import (
 
 PURPOSES = {"STATION": "ChargePointMaxProfile", "DEFAULT": "TxDefaultProfile", "TRANSACTION": "TxProfile"}
 LIMIT_DECIMALS = 1
-SECRET_KEY = "AuthorizationKey"
-
-Answers = dict[str, Any]
 
 
-class Link16(Link, ChargePoint):
+class Link16(Asker, ChargePoint):
     """A station that speaks OCPP 1.6."""
+
+    secret_name = "AuthorizationKey"
 
     # --- what it says ---
 
@@ -181,28 +177,6 @@ class Link16(Link, ChargePoint):
 
     # --- what it is asked ---
 
-    async def perform(self, ask: Ask, call: Call) -> Outcome:
-        """Ask in the words of OCPP 1.6; a question of several parts ends with the first refusal."""
-        match ask:
-            case TellStatus(spot):
-                return await self._tell_status(spot, call)
-            case SetVariables(values):
-                return await change_all(values.items(), call)
-            case SetSecret(secret):
-                return await change_all([(SECRET_KEY, secret)], call)
-            case AskSchedule():
-                return await self._ask_schedule(ask, call)
-            case ReadFeatures():
-                return await self._read_features(call)
-            case RemoteStop(TransactionRef(number=None)):
-                return Outcome(Answered.UNKNOWN, said="a transaction has a number under OCPP 1.6")
-            case CancelReservation():
-                outcome = outcome_of(await call(*self.question(ask)))
-                known = Answered.UNKNOWN if outcome.answered is Answered.REJECTED else outcome.answered
-                return Outcome(known, said=outcome.said)
-            case _:
-                return outcome_of(await call(*self.question(ask)))
-
     def question(self, ask: Ask) -> tuple[str, Answers]:
         """Action and payload of a question of one part."""
         match ask:
@@ -229,17 +203,20 @@ class Link16(Link, ChargePoint):
             case _:
                 raise TypeError(f"no question of one part: {ask}")
 
-    async def _tell_status(self, spot: Spot | None, call: Call) -> Outcome:
-        self.trigger("StatusNotification")
-        outcome = Outcome(Answered.ACCEPTED)
-        for one in self.spots_of(spot):
-            where = {"connectorId": one.connector} if one is not None else {}
-            outcome = outcome_of(await call("TriggerMessage", {"requestedMessage": "StatusNotification", **where}))
-            if not outcome.is_good:
-                return outcome
-        return outcome
+    def namelessness(self, transaction: TransactionRef) -> str:
+        """A transaction has a number."""
+        return "a transaction has a number under OCPP 1.6" if transaction.number is None else ""
 
-    async def _ask_schedule(self, ask: AskSchedule, call: Call) -> Outcome:
+    def place_words(self, spot: Spot) -> Answers:
+        """The connector."""
+        return {"connectorId": spot.connector}
+
+    async def set_variable(self, name: str, value: str, call: Call) -> Outcome:
+        """ChangeConfiguration."""
+        return outcome_of(await call("ChangeConfiguration", {"key": name, "value": value}))
+
+    async def ask_schedule(self, ask: AskSchedule, call: Call) -> Outcome:
+        """GetCompositeSchedule."""
         unit = {"chargingRateUnit": ask.unit} if ask.unit is not None else {}
         asked = {"connectorId": ask.spot.connector, "duration": ask.duration_seconds, **unit}
         answer = await call("GetCompositeSchedule", asked)
@@ -253,7 +230,8 @@ class Link16(Link, ChargePoint):
             return Outcome(Answered.FAILED, said="the schedule cannot be read")
         return Outcome(Answered.ACCEPTED, schedule=schedule)
 
-    async def _read_features(self, call: Call) -> Outcome:
+    async def read_features(self, call: Call) -> Outcome:
+        """GetConfiguration."""
         answer = await call("GetConfiguration", {})
         found = answer.get("configurationKey", ())
         features = bounded_features(read_configuration(found if isinstance(found, list) else ()))
@@ -349,16 +327,6 @@ def read_configuration(said: Any) -> list[tuple[str, str]]:
     """The configuration keys that have a value."""
     pairs = ((one.get("key"), one.get("value", "")) for one in said if isinstance(one, dict))
     return [(key, value) for key, value in pairs if isinstance(key, str) and isinstance(value, str)]
-
-
-async def change_all(pairs: Any, call: Call) -> Outcome:
-    """ChangeConfiguration for each."""
-    outcome = Outcome(Answered.ACCEPTED)
-    for key, value in pairs:
-        outcome = outcome_of(await call("ChangeConfiguration", {"key": key, "value": value}))
-        if not outcome.is_good:
-            return Outcome(outcome.answered, said=f"{key}: {outcome.said}")
-    return outcome
 
 
 def tag_info(permit: Permit) -> Answers:

@@ -27,7 +27,6 @@ from hub.chargers.events import (
     MeterValue,
     Outcome,
     Permit,
-    ReadFeatures,
     RemoteStart,
     RemoteStop,
     Reserve,
@@ -35,18 +34,16 @@ from hub.chargers.events import (
     Sample,
     SetAvailability,
     SetLimit,
-    SetSecret,
-    SetVariables,
     Spot,
     Started,
     StatusTold,
     Stopped,
-    TellStatus,
     TransactionRef,
     Unlock,
 )
+from hub.chargers.ocpp.asking import Answers, Asker
 from hub.chargers.ocpp.frames import Words
-from hub.chargers.ocpp.link import Call, Link
+from hub.chargers.ocpp.link import Call
 from hub.chargers.ocpp.words import (
     ALARMS_MAX_PER_MESSAGE,
     FEATURES_MAX_ENTRIES,
@@ -70,17 +67,16 @@ from hub.chargers.ocpp.words import (
 )
 
 PURPOSES = {"STATION": "ChargingStationMaxProfile", "DEFAULT": "TxDefaultProfile", "TRANSACTION": "TxProfile"}
-SECRET_VARIABLE = "SecurityCtrlr.BasicAuthPassword"
 CENTRAL = "Central"
 """The kind of an id token that the hub makes."""
 GRAVE_SEVERITY = 3
 REPORTS_MAX_OPEN = 4
 
-Answers = dict[str, Any]
 
-
-class Link2(Link):
+class Link2(Asker):
     """A station that speaks OCPP 2.x."""
+
+    secret_name = "SecurityCtrlr.BasicAuthPassword"
 
     def __init__(self, *settings: Any) -> None:
         super().__init__(*settings)
@@ -260,30 +256,6 @@ class Link2(Link):
 
     # --- what it is asked ---
 
-    async def perform(self, ask: Ask, call: Call) -> Outcome:
-        """Ask in the words of OCPP 2.x; a question of several parts ends with the first refusal."""
-        match ask:
-            case TellStatus(spot):
-                return await self._tell_status(spot, call)
-            case SetVariables(values):
-                return await set_all(values.items(), call)
-            case SetSecret(secret):
-                return await set_all([(SECRET_VARIABLE, secret)], call)
-            case AskSchedule():
-                return await self._ask_schedule(ask, call)
-            case ReadFeatures():
-                return await self._read_features(call)
-            case RemoteStop(TransactionRef(id=None)):
-                return Outcome(Answered.UNKNOWN, said="a transaction has an id under OCPP 2.x")
-            case CancelReservation():
-                outcome = outcome_of(await call(*self.question(ask)))
-                known = Answered.UNKNOWN if outcome.answered is Answered.REJECTED else outcome.answered
-                return Outcome(known, said=outcome.said)
-            case RemoteStart():
-                return with_transaction(await call(*self.question(ask)))
-            case _:
-                return outcome_of(await call(*self.question(ask)))
-
     def question(self, ask: Ask) -> tuple[str, Answers]:
         """Action and payload of a question of one part."""
         match ask:
@@ -311,17 +283,28 @@ class Link2(Link):
             case _:
                 raise TypeError(f"no question of one part: {ask}")
 
-    async def _tell_status(self, spot: Spot | None, call: Call) -> Outcome:
-        self.trigger("StatusNotification")
-        outcome = Outcome(Answered.ACCEPTED)
-        for one in self.spots_of(spot):
-            where = {"evse": {"id": one.evse, "connectorId": one.connector or 1}} if one is not None else {}
-            outcome = outcome_of(await call("TriggerMessage", {"requestedMessage": "StatusNotification", **where}))
-            if not outcome.is_good:
-                return outcome
-        return outcome
+    def namelessness(self, transaction: TransactionRef) -> str:
+        """A transaction has an id."""
+        return "a transaction has an id under OCPP 2.x" if transaction.id is None else ""
 
-    async def _ask_schedule(self, ask: AskSchedule, call: Call) -> Outcome:
+    def place_words(self, spot: Spot) -> Answers:
+        """The connector, the first one where nobody knows which."""
+        return {"evse": {"id": spot.evse, "connectorId": spot.connector or 1}}
+
+    def outcome(self, ask: Ask, answer: Words) -> Outcome:
+        """A remote start may find that a transaction goes on already."""
+        return with_transaction(answer) if isinstance(ask, RemoteStart) else super().outcome(ask, answer)
+
+    async def set_variable(self, name: str, value: str, call: Call) -> Outcome:
+        """SetVariables, of one."""
+        component, _, variable = name.partition(".")
+        if not variable:
+            return Outcome(Answered.NOT_SUPPORTED, said="a variable is named Component.Variable")
+        one = {"component": {"name": component}, "variable": {"name": variable}, "attributeValue": value}
+        return _set_outcome(await call("SetVariables", {"setVariableData": [one]}))
+
+    async def ask_schedule(self, ask: AskSchedule, call: Call) -> Outcome:
+        """GetCompositeSchedule."""
         unit = {"chargingRateUnit": ask.unit} if ask.unit is not None else {}
         asked = {"evseId": ask.spot.evse, "duration": ask.duration_seconds, **unit}
         answer = await call("GetCompositeSchedule", asked)
@@ -333,7 +316,8 @@ class Link2(Link):
             return Outcome(Answered.FAILED, said="the schedule cannot be read")
         return Outcome(Answered.ACCEPTED, schedule=schedule)
 
-    async def _read_features(self, call: Call) -> Outcome:
+    async def read_features(self, call: Call) -> Outcome:
+        """GetBaseReport."""
         self.trigger("NotifyReport")
         self._report_number += 1
         asked = {"requestId": self._report_number, "reportBase": "FullInventory"}
@@ -523,20 +507,6 @@ def with_transaction(answer: Words) -> Outcome:
     """What came of a remote start; `details` name the transaction where one goes on already."""
     outcome, id = outcome_of(answer), answer.get("transactionId")
     return Outcome(outcome.answered, outcome.said, details={"transactionId": id} if isinstance(id, str) else {})
-
-
-async def set_all(pairs: Iterable[tuple[str, str]], call: Call) -> Outcome:
-    """SetVariables for each."""
-    outcome = Outcome(Answered.ACCEPTED)
-    for name, value in pairs:
-        component, _, variable = name.partition(".")
-        if not variable:
-            return Outcome(Answered.NOT_SUPPORTED, said=f"{name}: a variable is named Component.Variable")
-        one = {"component": {"name": component}, "variable": {"name": variable}, "attributeValue": value}
-        outcome = _set_outcome(await call("SetVariables", {"setVariableData": [one]}))
-        if not outcome.is_good:
-            return Outcome(outcome.answered, said=f"{name}: {outcome.said}")
-    return outcome
 
 
 def _set_outcome(answer: Words) -> Outcome:
