@@ -34,6 +34,13 @@ CDRS_SHOWN_MAX = 20
 BEFORE_START_HOURS = 1
 AFTER_PUSH_HOURS = 1
 
+_ENERGY = dict.fromkeys(("ENERGY", "ENERGY_EXPORT", "ENERGY_IMPORT"), "kWh")
+_TIMES = dict.fromkeys(("TIME", "PARKING_TIME", "RESERVATION_TIME"), "h")
+_CURRENTS = dict.fromkeys(("CURRENT", "MIN_CURRENT", "MAX_CURRENT"), "A")
+_POWERS = dict.fromkeys(("POWER", "MIN_POWER", "MAX_POWER"), "kW")
+DIMENSION_UNITS = {**_ENERGY, **_TIMES, **_CURRENTS, **_POWERS, "STATE_OF_CHARGE": "%"}
+"""In what CdrDimensions are stated (mod_cdrs, CdrDimensionType enum)."""
+
 
 def session_path(owner: str, session_id: str) -> str:
     """The page of a Session."""
@@ -100,6 +107,7 @@ async def _values(desks: SessionDesks, one: SessionFact, copy: KeptCopy, person:
         "own_path": session_path(str(one.owner), one.id),
         "location_path": await _location_path(desks, one),
         "periods": periods[-PERIODS_SHOWN_MAX:],
+        "units": DIMENSION_UNITS,
         "period_count": len(periods),
         "cdrs": await _cdrs(desks.books, one),
         "charge": await desks.charges.charges.of_session(one.id) if one.owner == desks.party else None,

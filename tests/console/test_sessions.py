@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ async def test_a_session_says_who_charged_where_and_leads_to_its_cdr(desk: Clear
         'href="#periods"',
     ):
         assert link in page, link
+    assert re.search(r"Energy [\d.]+ kWh", said(page)), "volumes have their units"
     assert "CET" in said(page) or "CEST" in said(page), "the zone is written"
     assert "In the journal" not in said(page), "messages are for operators"
     await vera.get(f"{PATH}?format=messages", 403)
