@@ -31,6 +31,7 @@ class Box:
     answer: Answered = Answered.ACCEPTED
     is_deaf: bool = False
     is_there: bool = True
+    is_known: bool = True
     charge: int | None = None
     since: datetime = START
     wanted_wh: Decimal | None = None
@@ -53,6 +54,11 @@ class Box:
         limits = [in_force(one, at) for one in (own, self.profiles.get("STATION")) if one]
         return min([self.most, *limits])
 
+    @property
+    def fallback(self) -> int:
+        profile = self.profiles.get("DEFAULT")
+        return in_force(profile, START) if profile else 0
+
     def drawn(self, at: datetime) -> int:
         allowed = self.allowed(at) if self.charge is not None else 0
         return allowed if allowed >= MIN_TENTHS else 0
@@ -73,7 +79,10 @@ def in_force(profile: LimitProfile, at: datetime) -> int:
 
 @dataclass
 class Yard:
-    """The site, its stations, what holds, and the one who controls it; as `Stations`, `Limits` and clock it stands in for the hub."""
+    """The site, its stations, what holds, and the one who controls it; as `Stations`, `Limits` and clock it stands in for the hub.
+
+    `fallbacks_most`: the most that all fall-backs ever came to, in tenths of an ampere.
+    """
 
     limits: Mapping[str, Any]
     boxes: Sequence[Box]
@@ -83,6 +92,7 @@ class Yard:
     base_loads: tuple[Reading, ...] = ()
     kept: dict[str, int] = field(default_factory=dict)
     stays: Sequence[float] = ()
+    fallbacks_most: int = 0
     shown: str = ""
     max_w: Decimal = Decimal(22080)
     power_type: str = "AC_3_PHASE"
@@ -138,12 +148,14 @@ class Yard:
         )
 
     async def connected(self) -> dict[str, bool]:
-        return {station_of(box.uid): box.is_there for box in self.boxes}
+        return {station_of(box.uid): box.is_there for box in self.boxes if box.is_known}
 
     async def ask(self, identity: str, ask: Ask, wait_seconds: float) -> Outcome:
         box = next(box for box in self.boxes if station_of(box.uid) == identity)
         assert isinstance(ask, SetLimit)
-        return box.told(ask, self.at) if box.is_there else Outcome(Answered.NOT_CONNECTED)
+        outcome = box.told(ask, self.at) if box.is_there else Outcome(Answered.NOT_CONNECTED)
+        self.fallbacks_most = max(self.fallbacks_most, sum(box.fallback for box in self.boxes))
+        return outcome
 
     async def load(self, site: str, at: datetime) -> Now:
         return Now(at, self.events, self.base_loads, self.pv)
