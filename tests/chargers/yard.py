@@ -32,6 +32,7 @@ class Box:
     is_deaf: bool = False
     is_there: bool = True
     is_known: bool = True
+    is_cut_off_when_told: bool = False
     charge: int | None = None
     since: datetime = START
     wanted_wh: Decimal | None = None
@@ -44,6 +45,9 @@ class Box:
         self.said.append((at, ask.profile))
         if self.answer is Answered.ACCEPTED:
             self.profiles[ask.profile.purpose] = ask.profile
+        if self.is_cut_off_when_told:
+            self.is_there = False
+            return Outcome(Answered.NOT_CONNECTED)
         return Outcome(self.answer)
 
     def allowed(self, at: datetime) -> int:
@@ -140,7 +144,7 @@ class Yard:
             max_w=self.max_w,
             phases=box.phases,
             energy_wh=box.energy_wh,
-            power_w=box.watts(self.at),
+            power_w=box.watts(self.at) if box.is_there else None,
             read_at=self.at,
             departs_at=box.departs_at,
             wanted_wh=box.wanted_wh,

@@ -50,7 +50,8 @@ DEFAULT_PROFILE = 2_000_000_001
 CHARGE_PROFILE = 1_000_000_000
 """Ids of profiles: what is added is the number of the connector, or of the charge."""
 
-_NOT_DONE = frozenset({Answered.REJECTED, Answered.NOT_SUPPORTED, Answered.NOT_CONNECTED})
+_NOT_DONE = frozenset({Answered.REJECTED, Answered.NOT_SUPPORTED})
+"""A station whose connection is lost may have heard what it was asked."""
 
 _log = structlog.get_logger()
 
