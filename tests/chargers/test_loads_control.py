@@ -114,6 +114,48 @@ async def test_fall_backs_below_what_a_car_can_take_go_to_as_many_as_can_have_it
     assert [box.drawn(yard.at) for box in yard.boxes] == [62] * 14 + [0] * 6
 
 
+async def test_fall_backs_fit_together_at_every_moment_while_stations_join_l_t4() -> None:
+    yard = garage(20, charging=False)
+    for box in yard.boxes[:8]:
+        box.is_known = False
+    await yard.step()
+    assert [box.fallback for box in yard.boxes[8:]] == [72] * 12
+    for box in yard.boxes:
+        box.is_known = True
+    await yard.step()
+    assert [box.fallback for box in yard.boxes] == [62] * 14 + [0] * 6
+    assert yard.fallbacks_most <= 869, "60 kW over three phases"
+
+
+async def test_a_station_that_is_away_keeps_its_fall_back_and_those_that_join_have_the_rest_l_t4() -> None:
+    yard = garage(20, charging=False)
+    for box in yard.boxes[12:]:
+        box.is_known = False
+    await yard.step()
+    yard.box("01").is_there = False
+    for box in yard.boxes:
+        box.is_known = True
+    await yard.step()
+    assert [box.fallback for box in yard.boxes] == [72] + [62] * 12 + [0] * 7
+    yard.box("01").is_there = True
+    await yard.step()
+    assert [box.fallback for box in yard.boxes] == [62] * 14 + [0] * 6
+    assert yard.fallbacks_most <= 869, "60 kW over three phases"
+
+
+async def test_a_raise_whose_answer_is_lost_with_the_connection_is_counted_l_t4() -> None:
+    yard = garage(2, limit_kw=22)
+    await yard.step(2)
+    yard.box("02").charge = None
+    yard.box("01").is_cut_off_when_told = True
+    await yard.step(12)
+    assert (yard.box("01").drawn(yard.at), yard.box("01").is_there) == (318, False)
+    yard.box("02").start(7, yard.at)
+    for _ in range(30):
+        await yard.step()
+        assert yard.watts() <= 22 * KW
+
+
 async def test_a_station_that_is_away_is_counted_and_the_others_share_the_rest_l_t4() -> None:
     yard = garage(4, limit_kw=44)
     await yard.step(3)

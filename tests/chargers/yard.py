@@ -31,6 +31,8 @@ class Box:
     answer: Answered = Answered.ACCEPTED
     is_deaf: bool = False
     is_there: bool = True
+    is_known: bool = True
+    is_cut_off_when_told: bool = False
     charge: int | None = None
     since: datetime = START
     wanted_wh: Decimal | None = None
@@ -43,6 +45,9 @@ class Box:
         self.said.append((at, ask.profile))
         if self.answer is Answered.ACCEPTED:
             self.profiles[ask.profile.purpose] = ask.profile
+        if self.is_cut_off_when_told:
+            self.is_there = False
+            return Outcome(Answered.NOT_CONNECTED)
         return Outcome(self.answer)
 
     def allowed(self, at: datetime) -> int:
@@ -52,6 +57,11 @@ class Box:
         own = self.profiles.get("TRANSACTION") or self.profiles.get("DEFAULT")
         limits = [in_force(one, at) for one in (own, self.profiles.get("STATION")) if one]
         return min([self.most, *limits])
+
+    @property
+    def fallback(self) -> int:
+        profile = self.profiles.get("DEFAULT")
+        return in_force(profile, START) if profile else 0
 
     def drawn(self, at: datetime) -> int:
         allowed = self.allowed(at) if self.charge is not None else 0
@@ -73,7 +83,10 @@ def in_force(profile: LimitProfile, at: datetime) -> int:
 
 @dataclass
 class Yard:
-    """The site, its stations, what holds, and the one who controls it; as `Stations`, `Limits` and clock it stands in for the hub."""
+    """The site, its stations, what holds, and the one who controls it; as `Stations`, `Limits` and clock it stands in for the hub.
+
+    `fallbacks_most`: the most that all fall-backs ever came to, in tenths of an ampere.
+    """
 
     limits: Mapping[str, Any]
     boxes: Sequence[Box]
@@ -83,6 +96,7 @@ class Yard:
     base_loads: tuple[Reading, ...] = ()
     kept: dict[str, int] = field(default_factory=dict)
     stays: Sequence[float] = ()
+    fallbacks_most: int = 0
     shown: str = ""
     max_w: Decimal = Decimal(22080)
     power_type: str = "AC_3_PHASE"
@@ -130,7 +144,7 @@ class Yard:
             max_w=self.max_w,
             phases=box.phases,
             energy_wh=box.energy_wh,
-            power_w=box.watts(self.at),
+            power_w=box.watts(self.at) if box.is_there else None,
             read_at=self.at,
             departs_at=box.departs_at,
             wanted_wh=box.wanted_wh,
@@ -138,12 +152,14 @@ class Yard:
         )
 
     async def connected(self) -> dict[str, bool]:
-        return {station_of(box.uid): box.is_there for box in self.boxes}
+        return {station_of(box.uid): box.is_there for box in self.boxes if box.is_known}
 
     async def ask(self, identity: str, ask: Ask, wait_seconds: float) -> Outcome:
         box = next(box for box in self.boxes if station_of(box.uid) == identity)
         assert isinstance(ask, SetLimit)
-        return box.told(ask, self.at) if box.is_there else Outcome(Answered.NOT_CONNECTED)
+        outcome = box.told(ask, self.at) if box.is_there else Outcome(Answered.NOT_CONNECTED)
+        self.fallbacks_most = max(self.fallbacks_most, sum(box.fallback for box in self.boxes))
+        return outcome
 
     async def load(self, site: str, at: datetime) -> Now:
         return Now(at, self.events, self.base_loads, self.pv)

@@ -18,8 +18,8 @@ import structlog
 
 from hub.chargers.events import WHOLE_STATION, Answered, LimitPeriod, LimitProfile, Outcome, SetLimit, Spot, Stations
 from hub.chargers.loads.charges import ActiveCharge, Evse, evses_of
-from hub.chargers.loads.plan import RAISE_EVERY_SECONDS, Scene, Turn, fallbacks, grants, plan
-from hub.chargers.loads.safety import Standing, is_deaf, load
+from hub.chargers.loads.plan import RAISE_EVERY_SECONDS, Scene, Turn, fallbacks, grants, plan, within
+from hub.chargers.loads.safety import SetPoints, Standing, is_deaf, load
 from hub.chargers.loads.shown import show
 from hub.chargers.loads.surplus import Swing
 from hub.chargers.loads.tree import TENTHS, BadLimits, Now, Tree, read_tree
@@ -50,7 +50,8 @@ DEFAULT_PROFILE = 2_000_000_001
 CHARGE_PROFILE = 1_000_000_000
 """Ids of profiles: what is added is the number of the connector, or of the charge."""
 
-_NOT_DONE = frozenset({Answered.REJECTED, Answered.NOT_SUPPORTED, Answered.NOT_CONNECTED})
+_NOT_DONE = frozenset({Answered.REJECTED, Answered.NOT_SUPPORTED})
+"""A station whose connection is lost may have heard what it was asked."""
 
 _log = structlog.get_logger()
 
@@ -242,10 +243,21 @@ class _SiteControl:
     # --- fall-backs ---
 
     async def _install(self, site: str, tree: Tree, evses: Mapping[str, Evse], at: datetime) -> None:
+        """Lower first, then raise as far as it fits: the hub may be gone at any moment."""
         wanted = fallbacks(tree, evses)
-        due = [uid for uid in evses if self._is_install_due(uid, wanted[uid], at)]
-        await asyncio.gather(*(self._install_at(site, evses[uid], wanted[uid], at) for uid in due))
+        installed = self._fallbacks(evses)
+        lower = {uid: tenths for uid, tenths in wanted.items() if tenths <= installed.get(uid, -1)}
+        await self._install_all(site, evses, lower, at)
+        await self._install_all(site, evses, within(tree, evses, self._fallbacks(evses), wanted), at)
         await self._cap(tree, evses)
+
+    def _fallbacks(self, evses: Mapping[str, Evse]) -> dict[str, int]:
+        known = {uid: self.memories[uid].standing.fallback for uid in evses}
+        return {uid: tenths for uid, tenths in known.items() if tenths is not None}
+
+    async def _install_all(self, site: str, evses: Mapping[str, Evse], wanted: SetPoints, at: datetime) -> None:
+        due = [uid for uid in wanted if self._is_install_due(uid, wanted[uid], at)]
+        await asyncio.gather(*(self._install_at(site, evses[uid], wanted[uid], at) for uid in due))
 
     def _is_install_due(self, uid: str, tenths: int, at: datetime) -> bool:
         memory = self.memories[uid]
@@ -263,7 +275,7 @@ class _SiteControl:
             *(self.ask(evse.station, default_limit(evse, plug, tenths)) for plug in evse.plugs)
         )
         if all(answer.is_good for answer in answers):
-            memory.installed = tenths
+            memory.installed, memory.install_tried_at = tenths, None
             await self._keep_fallback(site, evse.uid, tenths)
 
     async def _keep_fallback(self, site: str, uid: str, tenths: int) -> None:

@@ -98,6 +98,15 @@ def fallbacks(tree: Tree, evses: Mapping[str, Evse]) -> dict[str, int]:
     return fair(tree, tree.standing_room(), claims)
 
 
+def within(tree: Tree, evses: Mapping[str, Evse], installed: SetPoints, wanted: SetPoints) -> dict[str, int]:
+    """How far each fall-back may go towards what is wanted while those that are installed stay as they are."""
+    points = [
+        Point(evse_uid=uid, most=evse.most, counted=installed.get(uid, 0), phases=evse.phases)
+        for uid, evse in evses.items()
+    ]
+    return secure(tree, tree.standing_room(), points, wanted)
+
+
 def _swing(scene: Scene, node: Node, swings: Mapping[str, Swing]) -> Swing:
     below = _below(scene, node)
     is_enough = bool(below) and _surplus(scene, node, below) + node.following.grid_w >= _least(node, below)
