@@ -21,9 +21,11 @@ LOOK_PAUSE_SECONDS = 0.05
 
 
 @pytest.fixture(scope="module")
-async def _module_bench(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
+async def _module_bench(
+    request: pytest.FixtureRequest, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Bench]:
     timers = {
-        "forward_timeout_seconds": FORWARD_TIMEOUT_SECONDS,
+        "forward_timeout_seconds": getattr(request.module, "SHARED_TIMEOUT_SECONDS", FORWARD_TIMEOUT_SECONDS),
         "page_limit_max": 100,
         "page_limit_default": 50,
         "pull_settle_seconds": SETTLE_SECONDS,
