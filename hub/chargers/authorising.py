@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from hub.chargers.events import IdToken, Permit, PermitStatus, Spot
+from hub.chargers.events import BY_COMMAND, IdToken, Permit, PermitStatus, Spot
 from hub.chargers.places import Place, SiteBook
 from hub.clock import Clock
 from hub.routing.replies import data_of
@@ -340,7 +340,7 @@ def cdr_token(one: Candidate) -> Mapping[str, str]:
 
 def by_command(token: Mapping[str, str], reference: str | None) -> Permit:
     """The permit of somebody whose eMSP sent a command."""
-    return Permit(status=PermitStatus.ACCEPTED, token=token, auth_method="COMMAND", reference=reference)
+    return Permit(status=PermitStatus.ACCEPTED, token=token, auth_method=BY_COMMAND, reference=reference)
 
 
 def group_of(content: Content) -> str:

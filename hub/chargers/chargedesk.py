@@ -31,7 +31,18 @@ from hub.chargers.charging import (
     was_offline,
 )
 from hub.chargers.closing import Decision, dropped, given_up, released
-from hub.chargers.events import IdToken, Metered, Permit, PermitStatus, Spot, StartAnswer, Started, StatusTold, Stopped
+from hub.chargers.events import (
+    BY_COMMAND,
+    IdToken,
+    Metered,
+    Permit,
+    PermitStatus,
+    Spot,
+    StartAnswer,
+    Started,
+    StatusTold,
+    Stopped,
+)
 from hub.chargers.places import Place, SiteBook
 from hub.chargers.tariffing import tariff_at
 from hub.clock import Clock
@@ -232,7 +243,7 @@ class ChargeDesk:
         self, identity: str, permit: Permit | None, said: Started | Metered, timing: Timing
     ) -> Permit | None:
         """The permit, unless its token charges elsewhere already; what was over long ago, or a command began, nobody asks about."""
-        if permit is None or permit.auth_method == "COMMAND" or was_offline(said, timing):
+        if permit is None or permit.auth_method == BY_COMMAND or was_offline(said, timing):
             return permit
         return await self._ports.authoriser.alone(identity, permit)
 

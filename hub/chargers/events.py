@@ -43,6 +43,10 @@ class PermitStatus(StrEnum):
     CONCURRENT = "ConcurrentTx"
 
 
+BY_COMMAND = "COMMAND"
+"""How somebody is authorised whom an eMSP lets charge by a command (OCPI, AuthMethod)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
     """Whether an id token may charge, and for whom.

@@ -21,6 +21,7 @@ from hub.chargers.billing import (
     cdr_of,
     session_of_cdr,
 )
+from hub.chargers.events import BY_COMMAND
 from hub.chargers.outlet import Outlet
 from hub.chargers.reservations import CANCELLED, EXPIRED, RESERVED
 from hub.chargers.rests import Rests
@@ -40,7 +41,6 @@ from ocpi_modules.types import decode_json, encode_json, format_datetime
 BATCH_MAX = 50
 STEP_MAX_BATCHES = 20
 EXPIRES = "RESERVATION_EXPIRES"
-BY_COMMAND = "COMMAND"
 
 _log = structlog.get_logger()
 
