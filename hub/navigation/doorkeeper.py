@@ -93,6 +93,7 @@ class Doorkeeper:
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
         self._known: OrderedDict[bytes, tuple[float, Reader | None]] = OrderedDict()
         self._new: Counter[int] = Counter()
+        self._adding: Counter[int] = Counter()
         self._used: dict[int, int] = {}
         self._day = clock.now().date()
         self._task: asyncio.Task[None] | None = None
@@ -155,12 +156,15 @@ class Doorkeeper:
 
     async def _add_up(self) -> None:
         new, self._new, day = self._new, Counter(), self._day
+        self._adding = new
         try:
             used = await self._readers.count(day, new)
         except (Unavailable, TimeoutError, OSError) as exc:
             _log.warning("requests_not_counted", error=type(exc).__name__)
             self._new += new
             return
+        finally:
+            self._adding = Counter()
         self._used = used
         if (today := self._clock.now().date()) != day:
             self._day, self._used = today, {}
@@ -201,7 +205,7 @@ class Doorkeeper:
         return bucket
 
     def _count(self, reader: Reader) -> None:
-        used = self._used.get(reader.id, 0) + self._new[reader.id]
+        used = self._used.get(reader.id, 0) + self._adding[reader.id] + self._new[reader.id]
         if used >= reader.per_day:
             headers = {"Retry-After": str(_seconds_left(self._clock.now()))}
             raise ReadingFault(429, "QUOTA_USED_UP", f"{reader.per_day} requests a day are allowed", headers=headers)
