@@ -220,6 +220,7 @@ _PAGE = (
     "and ($3::text is null or debtor = $3) and ($4::text is null or state = $4) and ($5::text is null or period = $5) "
     "and id > $6 order by id limit $7"
 )
+# the original is asked for one by one: a join would be thought so rare that all credits are read before the first is shown
 _CHAINS = (
     "select c.creditor, c.debtor, c.currency, o.session_key, o.cdr_id as original, o.cdr_key as original_key, "
     "o.period as original_period, o.disposition as original_disposition, "
@@ -230,7 +231,7 @@ _CHAINS = (
     "r.incl_vat as replacement_incl_vat from (select * from verdict c "
     "where c.credit_of is not null and ($1::text is null or c.creditor = $1) and ($2::text is null or c.debtor = $2) "
     "and ($3::text is null or c.period = $3) and (c.creditor, c.cdr_key) > ($4::text, $5::text) "
-    "and exists (select 1 from verdict o where o.creditor = c.creditor and o.cdr_key = c.credit_of) "
+    "and (select true from verdict o where o.creditor = c.creditor and o.cdr_key = c.credit_of limit 1) "
     "order by c.creditor, c.cdr_key limit $6) c "
     "join verdict o on o.creditor = c.creditor and o.cdr_key = c.credit_of "
     "left join lateral (select * from verdict n where n.creditor = o.creditor and n.session_key = o.session_key "
