@@ -33,7 +33,7 @@ from tests.navigation.land import CPO, Land, open_land, until
 from tests.settlement.cases import location
 
 STREAM = "/nav/v1/stream"
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 SOME_CHANGES, PAUSE_SECONDS = 3, 0.05
 STATUSES = ("CHARGING", "AVAILABLE", "OUTOFORDER")
 
