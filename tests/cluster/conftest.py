@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from hub.demo.party import DemoPlatform
+from hub.demo.server import free_port
 from hub.partners import peers, streamlanes
 from ocpi_modules.headers import authorization, routing_headers
 from ocpi_modules.parties import Party
@@ -122,9 +122,7 @@ async def until(holds: Callable[[], Any], wait_seconds: float = WAIT_MAX_SECONDS
 @pytest.fixture
 def unused_tcp_port() -> int:
     """A port on loopback that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

@@ -471,7 +471,7 @@ async def test_a_connection_that_comes_about_after_all_were_closed_carries_nothi
 ) -> None:
     found, gate = client._guard.addresses, asyncio.Event()
 
-    async def late(host: str, port: int) -> list[guard_module.AddressInfo]:
+    async def late(host: str, port: int) -> tuple[guard_module.AddressInfo, ...]:
         await gate.wait()
         return await found(host, port)
 
