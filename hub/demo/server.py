@@ -128,8 +128,8 @@ def _listening(port: int) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((LOOPBACK, port))
+        sock.listen(BACKLOG_MAX_CONNECTIONS)
     except OSError:
         sock.close()
         raise
-    sock.listen(BACKLOG_MAX_CONNECTIONS)
     return sock

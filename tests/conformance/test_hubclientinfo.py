@@ -443,7 +443,8 @@ async def test_the_silent_are_asked_for_their_versions_and_the_others_are_not(
 @pytest.mark.proves("HC-08")
 async def test_who_has_just_registered_has_not_been_silent(database_url: str, tmp_path: Path) -> None:
     """Its registration was a message, however long the hub has been running before."""
-    async with running_hub(database_url, tmp_path, still_alive_seconds=1.6) as world, loopback_client() as http:
+    timers = {"still_alive_seconds": 1.6, "pull_settle_seconds": 3600.0}  # nothing but a probe reads its versions
+    async with running_hub(database_url, tmp_path, **timers) as world, loopback_client() as http:
         await asyncio.sleep(1.7)
         began = time.monotonic()
         platform = await world.platform("P1", ("CPO", "DE/CP1"))
