@@ -172,7 +172,7 @@ async def test_a_call_arrives_as_it_was_put_in(start: Start) -> None:
     """R-09: method, path, query, headers and body; the token is the receiver's at that moment."""
     process = await start()
     await process.push(7)
-    await until(lambda: process.sent)
+    await until(lambda: process.heard)
     assert process.sent[0] == call(7, process.roster.directory.partners[1])
     assert process.heard == [1]
 
