@@ -25,7 +25,7 @@ from ocpi_modules.parties import Party
 from tests.conftest import ADMIN_TOKEN, HUB, loopback_client
 
 CP1, MS1 = Party("DE", "CP1"), Party("NL", "MS1")
-START_WAIT_SECONDS = 120.0
+START_WAIT_SECONDS = 300.0
 END_WAIT_SECONDS = 60.0
 ANSWER_WAIT_SECONDS = 8.0
 RETRY_PAUSE_SECONDS = 0.05

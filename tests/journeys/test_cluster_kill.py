@@ -193,10 +193,12 @@ async def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path, example
     [port] = free_ports(1)
     hub = HubProcess(tmp_path, port, "--workers", "2")
     hub.start()
-    hub.wait_until_ready()
-    workers = workers_of(hub)
-    assert len(workers) == 2
-    hub.kill()
+    try:
+        hub.wait_until_ready()
+        workers = workers_of(hub)
+        assert len(workers) == 2
+    finally:
+        hub.kill()
 
     def is_left() -> bool:
         return bool(processes_on(tmp_path)) or any(Path(f"/proc/{pid}").exists() for pid in workers)

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.kill
 
 CP1, MS1 = Party("DE", "CP1"), Party("NL", "MS1")
 ROUNDS = 4
-START_WAIT_SECONDS = 120.0
+START_WAIT_SECONDS = 300.0
 END_WAIT_SECONDS = 60.0
 WRITERS = 8
 
