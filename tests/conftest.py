@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import hypothesis
 import pytest
 import structlog
 from fastapi import FastAPI
@@ -24,8 +25,10 @@ from hub.app import create_app
 from hub.chargers import passwords as of_stations
 from hub.clock import Clock
 from hub.console import kept, passwords
+from hub.demo import party as demo_party
 from hub.demo.party import DemoPlatform, role
 from hub.demo.server import LoopbackServer
+from hub.partners import client as partner_client
 from hub.partners.natsserver import running_server as running_nats
 from hub.settings import Settings
 from hub.store.database import Database
@@ -56,17 +59,33 @@ of_stations.hasher = passwords.hasher
 YOUNG_OBJECTS_MAX = 20_000
 HUB = Party("NL", "HUB")
 ADMIN_TOKEN = "the-admin-token-of-the-tests"
-LOOPBACK_WAIT_SECONDS = 30.0
+LOOPBACK_WAIT_SECONDS = 60.0
 ADDED_UP_WAIT_SECONDS = 20.0
+PATIENT_SECONDS = 20.0
+HASTY_SECONDS = 2.0
+HASTY = "hasty"
 OBJECTS = Path(__file__).parent.parent / "fixtures" / "objects"
 
 # pages that add something up show it at once, however busy the machine is; tests about what is not there yet set a wait of their own
 kept.WAIT_SECONDS = ADDED_UP_WAIT_SECONDS
 
+# a machine that is busy for a moment takes no platform offline, and what has to be seen is waited for
+partner_client.CONNECT_WAIT_SECONDS = PATIENT_SECONDS
+demo_party.SEEN_WAIT_SECONDS = LOOPBACK_WAIT_SECONDS
+
+# a property is no less true on a machine that is busy
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Where pictures of the console go (tests/browser)."""
     parser.addoption("--screenshots", default="build/screenshots", help="the folder for pictures of every page")
+
+
+def patience_seconds(request: pytest.FixtureRequest) -> float:
+    """How long a hub waits for the answer of a partner: long, but in a test that is marked as hasty because it lets one be silent."""
+    return HASTY_SECONDS if request.node.get_closest_marker(HASTY) else PATIENT_SECONDS
 
 
 def pytest_collection_finish() -> None:
@@ -216,7 +235,12 @@ class running_hub:
             allow_private_partner_urls=True,
             public_url=url,
             # hubs whose map nobody looks at have none: its readers look at the database several times a second
-            **{"forward_timeout_seconds": 3.0, "still_alive_seconds": 60.0, "navigation": False, **self._settings},
+            **{
+                "forward_timeout_seconds": PATIENT_SECONDS,
+                "still_alive_seconds": 60.0,
+                "navigation": False,
+                **self._settings,
+            },
         )
         late.inner = app = create_app(settings, self._database_url, self._clock)
         await self._stack.enter_async_context(app.router.lifespan_context(app))

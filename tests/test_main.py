@@ -26,6 +26,7 @@ import pytest
 import structlog
 
 from hub.__main__ import in_columns, main, read_roles
+from hub.demo.server import free_port
 from hub.settings import Settings
 from hub.store.copies import Copies
 from hub.store.database import Database
@@ -83,12 +84,6 @@ def answer(folder: Path, *arguments: str, **settings: str) -> Any:
     ended = run(folder, *arguments, **settings)
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout, parse_float=Decimal)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @contextmanager

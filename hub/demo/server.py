@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,11 +12,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 LOOPBACK = "127.0.0.1"
-START_WAIT_SECONDS = 5.0
+START_WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.005
 STOP_WAIT_SECONDS = 1.0
 KEPT_ALIVE_SECONDS = 30  # longer than any client here keeps a connection: none is used in the moment in which it ends
 BACKLOG_MAX_CONNECTIONS = 512
+PORTS = range(15_000, 32_000)
+"""Systems give none of these to a connection of their own accord: the port of a server that is down for a while stays free."""
+PORT_TRIES_MAX = 50
 
 
 class QuietServer(uvicorn.Server):
@@ -102,14 +106,30 @@ class LoopbackServer:
 
 
 def listen(port: int) -> socket.socket:
-    """A listening socket on this loopback port (0: any free one). Raises OSError when it is taken."""
+    """A listening socket on this loopback port (0: a free one of PORTS). Raises OSError when it is taken."""
+    if port:
+        return _listening(port)
+    for tried in random.sample(PORTS, PORT_TRIES_MAX):
+        with suppress(OSError):
+            return _listening(tried)
+    return _listening(0)
+
+
+def free_port() -> int:
+    """A loopback port of PORTS that nobody listens on."""
+    with listen(0) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def _listening(port: int) -> socket.socket:
     # asyncio sends small packets at once only on sockets that say that they are TCP
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((LOOPBACK, port))
+        sock.listen(BACKLOG_MAX_CONNECTIONS)
     except OSError:
         sock.close()
         raise
-    sock.listen(BACKLOG_MAX_CONNECTIONS)
     return sock

@@ -11,7 +11,7 @@ import aiohappyeyeballs
 import httpx
 
 from hub.partners.guard import Guard
-from hub.partners.wire import Answer, Call, Connection, request_bytes, split_url
+from hub.partners.wire import Answer, BrokenOff, Call, Connection, request_bytes, split_url
 from ocpi_modules.errors import ReceiverNotConnected
 
 POOLED_CONNECTIONS_MAX = 1000
@@ -53,6 +53,7 @@ class Pool:
         self._buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
         self._open: set[Connection] = set()
         self._opening = 0
+        self._is_closed = False
         self._resting: dict[Connection, _Origin] = {}  # of all origins; the one that has rested longest stands first
 
     async def exchange(self, call: Call, due_at: float) -> Answer:
@@ -75,11 +76,12 @@ class Pool:
             self._places.give()
 
     async def close(self) -> None:
-        """Close every connection, and wait for it, CLOSE_WAIT_SECONDS at most."""
+        """Close every connection, also those that have yet to come about, and wait for it, CLOSE_WAIT_SECONDS at most."""
+        self._is_closed = True
         for connection in self._open:
             connection.abort()
         until = self._loop.time() + CLOSE_WAIT_SECONDS
-        while self._open and self._loop.time() < until:  # noqa: ASYNC110 - a bounded wait, at the end only
+        while (self._open or self._opening) and self._loop.time() < until:  # noqa: ASYNC110 - a bounded wait, at the end only
             await asyncio.sleep(CLOSE_LOOK_SECONDS)
 
     def _take_place(self, origin: _Origin) -> bool:
@@ -150,6 +152,9 @@ class Pool:
         finally:
             self._opening -= 1
         self._open.add(connection)
+        if self._is_closed:
+            connection.abort()
+            raise BrokenOff("the hub has closed its connections")
         return connection
 
     def _make_room(self) -> None:

@@ -23,6 +23,7 @@ from playwright.async_api import Browser, async_playwright
 
 from hub.clock import SystemClock
 from hub.console.navigation import NAVIGATION
+from hub.demo.server import free_port
 from hub.settlement.engine.chasing import NOTED_AT_ONCE_MAX
 from hub.store.chases import Chases
 from hub.store.database import Database
@@ -32,7 +33,7 @@ from tests.benchmarks.copied_month import multiply
 from tests.benchmarks.figures import Detail, Report, Round, Row, number, table
 from tests.benchmarks.machine import on_all_cores
 from tests.benchmarks.month_rows import seed
-from tests.benchmarks.processes import free_port, hub_running
+from tests.benchmarks.processes import hub_running
 from tests.benchmarks.settle import PERIOD, _crew, _migrate, _office
 from tests.benchmarks.stage import Options, require, say
 from tests.browser.windows import CHROMIUM_VARIABLE, chromium, launched

@@ -23,11 +23,12 @@ import msgspec
 from httpx_sse import aconnect_sse
 
 from hub.demo.party import DemoPlatform, role
+from hub.demo.server import free_port
 from ocpi_modules.parties import Party
 from ocpi_modules.types import format_datetime
 from tests.benchmarks.figures import Detail, Report, Round, Row, number, percentile, table
 from tests.benchmarks.machine import on_all_cores
-from tests.benchmarks.processes import ADMIN_TOKEN, free_port, hub_running
+from tests.benchmarks.processes import ADMIN_TOKEN, hub_running
 from tests.benchmarks.stage import Options, require, say
 from tests.settlement.cases import location
 

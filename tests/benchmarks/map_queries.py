@@ -24,6 +24,7 @@ import httpx
 import numpy as np
 import psycopg
 
+from hub.demo.server import free_port
 from hub.navigation.asking import LIMIT_MAX
 from hub.navigation.geometry import Box
 from hub.navigation.tiles import Address
@@ -41,7 +42,7 @@ from tests.benchmarks.navigation import (
     ZOOMS,
     made_up_points,
 )
-from tests.benchmarks.processes import Program, free_port, hub_database, hub_running
+from tests.benchmarks.processes import Program, hub_database, hub_running
 from tests.benchmarks.stage import Options, plain_url, require
 from tests.navigation import naive
 

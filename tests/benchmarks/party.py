@@ -11,10 +11,11 @@ from typing import Any
 
 import httpx
 
+from hub.demo.server import free_port
 from ocpi_modules.headers import authorization, routing_headers
 from ocpi_modules.parties import Party
 from tests.benchmarks.partner import TOKEN
-from tests.benchmarks.processes import ADMIN_TOKEN, Launch, Program, free_port, running
+from tests.benchmarks.processes import ADMIN_TOKEN, Launch, Program, running
 
 HUB = Party("NL", "HUB")
 HANDSHAKE_WAIT_SECONDS = 30.0

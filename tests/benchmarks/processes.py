@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from hub.demo.server import free_port
 from hub.store.embedded import attach_or_start
 from tests.benchmarks.machine import Cores, cpu_seconds, descendants, pin, pinner
 
@@ -135,14 +135,6 @@ def environment(additions: Mapping[str, str]) -> dict[str, str]:
     """This process' environment without settings of a hub (nor is there a `.env` in the folder of a benchmark), and these additions."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
     return kept | {"PYTHONPATH": str(ROOT)} | dict(additions)
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def _await(program: Program, path: str, log: Path) -> None:

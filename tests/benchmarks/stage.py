@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import psycopg
 
+from hub.demo.server import free_port
 from ocpi_modules.headers import authorization, routing_headers
 from tests.benchmarks.figures import Round
 from tests.benchmarks.load import Feed, drive
@@ -24,7 +25,6 @@ from tests.benchmarks.processes import (
     NAIVE_DATABASE,
     Program,
     bare_running,
-    free_port,
     hub_database,
     hub_running,
     naive_running,

@@ -26,7 +26,7 @@ from hub.chargers.events import (
     Stopped,
 )
 
-WAIT_MAX_SECONDS = 30.0
+WAIT_MAX_SECONDS = 60.0
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 

@@ -22,7 +22,7 @@ from hub.chargers.sockets import Sockets
 from hub.server import HubServer, server_config
 from tests.chargers.desks import NotingDesk
 
-ANSWER_WAIT_SECONDS = 30.0
+ANSWER_WAIT_SECONDS = 60.0
 PROTOCOLS = {"1.6": "ocpp1.6", "2.0.1": "ocpp2.0.1", "2.1": "ocpp2.1"}
 
 
@@ -132,5 +132,10 @@ async def raw_station(
 ) -> AsyncIterator[RawStation]:
     """A station on a raw WebSocket."""
     protocols = [Subprotocol(PROTOCOLS[version])]
-    async with connect(f"{door.url}/{identity}", subprotocols=protocols, additional_headers=headers) as socket:
+    async with connect(
+        f"{door.url}/{identity}",
+        subprotocols=protocols,
+        additional_headers=headers,
+        open_timeout=ANSWER_WAIT_SECONDS,
+    ) as socket:
         yield RawStation(socket)

@@ -14,7 +14,7 @@ from hub.chargers.gateway import SUBPROTOCOLS
 from hub.chargers.ocpp.link import Closed, Link, Ports
 from tests.chargers.desks import NOW, NotingDesk
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 
 
 class StillClock:

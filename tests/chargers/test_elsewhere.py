@@ -40,7 +40,7 @@ from tests.chargers.desks import NOW, NotingDesk
 from tests.chargers.memory import MemorySocket, made_link
 from tests.chargers.test_ocpp_asks import ASKS
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 START = RemoteStart(spot=Spot(0, 1), id_token=IdToken("TAG"), number=1)
 
 Give = Callable[[bytes], Awaitable[bytes]]

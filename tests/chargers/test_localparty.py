@@ -114,7 +114,7 @@ async def test_what_it_says_stands_in_the_journal_like_what_any_partner_says(
     with pytest.raises(InvalidParameters):
         await place.voice.push(LOCATIONS, Purpose.REPLACE, ("Here 1",), {"id": "Here 1"})
     exchanges, journal = place.hub.recorder, Exchanges(place.hub.database.direct)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (out := (await journal.listed(Wanted(module="locations", is_inbound=False), 10)).messages):
             await exchanges.write_all()
             await asyncio.sleep(0.05)
@@ -265,7 +265,7 @@ async def test_presence_finds_it_there(place: LocalWorld) -> None:
     is_back = asyncio.Event()
     place.hub.roster.listen(lambda _, now: None if now.is_offline(local) else is_back.set())
     await place.hub.presence._probe(place.hub.roster.directory.partners[local.id])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await is_back.wait()
 
 

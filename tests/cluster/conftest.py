@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -16,13 +15,16 @@ import pytest
 from pydantic import SecretStr
 
 from hub.demo.party import DemoPlatform
+from hub.demo.server import free_port
+from hub.partners import peers, streamlanes
 from ocpi_modules.headers import authorization, routing_headers
 from ocpi_modules.parties import Party
-from tests.conftest import ADMIN_TOKEN, World, running_hub
+from tests.conftest import ADMIN_TOKEN, World, loopback_client, running_hub
 
 CP1, MS1, MS2 = Party("DE", "CP1"), Party("NL", "MS1"), Party("BE", "MS2")
 HUBS = 3
-WAIT_MAX_SECONDS = 12.0
+WAIT_MAX_SECONDS = 40.0
+PATIENT_SECONDS = 20.0
 
 
 @dataclass
@@ -70,6 +72,14 @@ class Cluster:
         return found
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NATS and the other processes may take long to answer: the machine may be busy."""
+    monkeypatch.setattr(peers, "CHANGE_WAIT_SECONDS", PATIENT_SECONDS)
+    monkeypatch.setattr(streamlanes, "PUBLISH_WAIT_SECONDS", PATIENT_SECONDS)
+    monkeypatch.setattr(streamlanes, "OLDEST_WAIT_SECONDS", PATIENT_SECONDS)
+
+
 @pytest.fixture
 async def cluster(database_url: str, nats_url: str, tmp_path: Path) -> AsyncIterator[Cluster]:
     async with running_cluster(database_url, nats_url, tmp_path) as made:
@@ -91,7 +101,7 @@ class running_cluster:
             named = {"nats_url": nats_url, "process_name": f"hub-{number}", **self._settings}
             hub = running_hub(self._database_url, self._folder, **named)
             hubs.append(await self._stack.enter_async_context(hub))
-        return Cluster(hubs, await self._stack.enter_async_context(httpx.AsyncClient()))
+        return Cluster(hubs, await self._stack.enter_async_context(loopback_client()))
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
@@ -112,9 +122,7 @@ async def until(holds: Callable[[], Any], wait_seconds: float = WAIT_MAX_SECONDS
 @pytest.fixture
 def unused_tcp_port() -> int:
     """A port on loopback that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

@@ -6,12 +6,11 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,15 @@ from typing import Any
 import httpx
 
 from hub.demo.party import DemoPlatform, role
+from hub.demo.server import listen
 from hub.partners.natsserver import find_program
 from ocpi_modules.headers import authorization, routing_headers
 from ocpi_modules.parties import Party
-from tests.conftest import ADMIN_TOKEN, HUB
+from tests.conftest import ADMIN_TOKEN, HUB, loopback_client
 
 CP1, MS1 = Party("DE", "CP1"), Party("NL", "MS1")
-START_WAIT_SECONDS = 40.0
-END_WAIT_SECONDS = 30.0
+START_WAIT_SECONDS = 300.0
+END_WAIT_SECONDS = 60.0
 ANSWER_WAIT_SECONDS = 8.0
 RETRY_PAUSE_SECONDS = 0.05
 SECRET_KEY = "the secret key of all the hubs of a test"
@@ -34,14 +34,8 @@ NATS_TOKEN = "the-token-of-the-tests"
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    with ExitStack() as stack:
+        return [int(stack.enter_context(listen(0)).getsockname()[1]) for _ in range(count)]
 
 
 class Process:
@@ -207,7 +201,7 @@ class Writer:
 async def join(url: str, platform: DemoPlatform, *roles: tuple[str, str]) -> None:
     """A platform joins through one hub."""
     wanted = [{k: role(*entry)[k] for k in ("role", "country_code", "party_id")} for entry in roles]
-    async with httpx.AsyncClient() as http:
+    async with loopback_client() as http:
         headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
         answer = await http.post(f"{url}/admin/invitations", json={"roles": wanted}, headers=headers)
     await platform.join(answer.json()["token"], answer.json()["versions_url"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 from collections import Counter
@@ -15,16 +16,25 @@ import pytest
 
 from hub.demo.faults import Fault
 from hub.demo.party import DemoPlatform
+from hub.partners import roster
 from hub.partners.natsserver import running_server
 from hub.partners.peers import TELL_EVERY_SECONDS
+from hub.routing.dues import RETRY_SECONDS
 from ocpi_modules.headers import authorization
-from tests.cluster.conftest import CP1, MS1, Cluster, running_cluster, until
+from tests.cluster.conftest import CP1, MS1, PATIENT_SECONDS, Cluster, running_cluster, until
 from tests.conftest import HUB
 
-KNOWN_WITHIN_SECONDS = 0.5
-LANES_COUNTED_SECONDS = 1.5
+HANGING_SECONDS = 4.0
+POLLED_SELDOM_SECONDS = 3600.0
 
 PATH = "receiver/locations/DE/CP1/L1"
+PUSHES = itertools.count()
+
+
+@pytest.fixture
+def by_news_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables are not read again without a reason: what another process changed is known because it told so."""
+    monkeypatch.setattr(roster, "READ_EVERY_SECONDS", POLLED_SELDOM_SECONDS)
 
 
 @pytest.fixture
@@ -51,10 +61,9 @@ def pushed(platform: DemoPlatform, module_id: str = "locations") -> list[tuple[s
 # --- one directory ------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("by_news_alone")
 async def test_a_partner_that_joins_at_one_process_is_let_in_at_all(cluster: Cluster, cpo: DemoPlatform) -> None:
-    started = time.monotonic()
     await until(lambda: everywhere(cluster, {"DE/CP1": "CONNECTED"}))
-    assert time.monotonic() - started < KNOWN_WITHIN_SECONDS
     for at in range(3):
         answer = await cluster.send(at, cpo, "GET", "credentials")
         assert (at, answer.status_code) == (at, 200)
@@ -73,6 +82,7 @@ async def test_a_renewed_token_is_dead_in_all_processes_at_once(cluster: Cluster
     assert [(await cluster.send(at, cpo, "GET", "credentials")).status_code for at in range(3)] == [200] * 3
 
 
+@pytest.mark.usefixtures("by_news_alone")
 async def test_a_partner_that_is_dismissed_at_one_process_is_out_at_all(
     cluster: Cluster, cpo: DemoPlatform, emsp: DemoPlatform
 ) -> None:
@@ -80,14 +90,12 @@ async def test_a_partner_that_is_dismissed_at_one_process_is_out_at_all(
     number = await partner_of(cluster, "CP1")
     token = cpo.connection.token if cpo.connection else ""
     assert (await cluster.admin(1, "DELETE", f"/admin/partners/{number}")).status_code == 204
-    dismissed = time.monotonic()
 
     async def is_out() -> bool:
         answers = [await cluster.send(at, emsp, "GET", "credentials", token=token) for at in range(3)]
         return {answer.status_code for answer in answers} == {401}
 
     await until(is_out)
-    assert time.monotonic() - dismissed < KNOWN_WITHIN_SECONDS
 
 
 # --- one order ----------------------------------------------------------------------------------
@@ -143,13 +151,13 @@ async def test_a_slow_receiver_holds_up_nobody_else(
     """B-10."""
     other = await cluster.hubs[2].join("P2", ("EMSP", "BE/MS2"))
     await until(lambda: everywhere(cluster, {"BE/MS2": "CONNECTED"}))
-    emsp.faults.append(Fault(module_id="locations", wait_seconds=2.0))
+    emsp.faults.append(Fault(module_id="locations", wait_seconds=HANGING_SECONDS))
     for number in range(3):
         content = {**location, "last_updated": moment(number)}
         await cluster.send(number, cpo, "PUT", PATH, sender=CP1, receiver=HUB, content=content)
     started = time.monotonic()
     await until(lambda: len(pushed(other)) == 3)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < HANGING_SECONDS
     emsp.faults.clear()
     await until(lambda: len(pushed(emsp)) == 3)
 
@@ -158,7 +166,7 @@ async def test_a_slow_receiver_gets_the_newest_status_of_an_evse_and_not_all_of_
     cluster: Cluster, cpo: DemoPlatform, emsp: DemoPlatform, location: dict[str, Any]
 ) -> None:
     evse = location["evses"][0]["uid"]
-    emsp.faults.append(Fault(module_id="locations", method="PUT", wait_seconds=1.5))
+    emsp.faults.append(Fault(module_id="locations", method="PUT", wait_seconds=HANGING_SECONDS))
     await cluster.send(0, cpo, "PUT", PATH, sender=CP1, receiver=HUB, content=location)
     for number in range(6):
         status = "CHARGING" if number % 2 else "AVAILABLE"
@@ -210,7 +218,7 @@ async def test_a_cdr_that_comes_in_anywhere_reaches_its_payer_once(
         assert answer.json()["status_code"] == 1000, answer.text
     started = time.monotonic()
     await until(lambda: len(pushed(emsp, "cdrs")) == 3)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < RETRY_SECONDS / 2, "nobody waited for the next look"
     await asyncio.sleep(0.3)
     assert sorted(content["id"] for _, content in pushed(emsp, "cdrs")) == ["CDR0", "CDR1", "CDR2"]
 
@@ -257,16 +265,26 @@ async def test_the_figures_of_all_processes_are_read_at_any_of_them(
         content = {**location, "last_updated": moment(at)}
         await cluster.send(at, cpo, "PUT", PATH, sender=CP1, receiver=HUB, content=content)
     await until(lambda: len(pushed(emsp)) == 3)
-    await asyncio.sleep(LANES_COUNTED_SECONDS)
     for at in range(3):
+        await until(partial(all_is_counted, cluster, at))
         text = (await cluster.http.get(f"{cluster.hubs[at].url}/metrics")).text
-        puts = [line for line in text.splitlines() if line.startswith("hub_requests_total") and 'method="PUT"' in line]
+        puts = put_lines(text)
         assert sorted(line.partition('process="')[2].partition('"')[0] for line in puts) == ["hub-0", "hub-1", "hub-2"]
         assert sum(float(line.rpartition(" ")[2]) for line in puts) == 3
         assert text.count("# TYPE hub_requests_total") == 1
         assert text.count('hub_lane_messages{receiver="NL/MS1"}') == 1
         page = (await cluster.http.get(cluster.hubs[at].url)).text
         assert '<td>locations</td><td>PUT</td><td class="n">3</td>' in page
+
+
+def put_lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("hub_requests_total") and 'method="PUT"' in line]
+
+
+async def all_is_counted(cluster: Cluster, at: int) -> bool:
+    """Whether one process knows of the lane, and of a PUT at each of the others."""
+    text = (await cluster.http.get(f"{cluster.hubs[at].url}/metrics")).text
+    return len(put_lines(text)) == len(cluster.hubs) and 'hub_lane_messages{receiver="NL/MS1"}' in text
 
 
 async def test_health_tells_of_nats(cluster: Cluster) -> None:
@@ -278,6 +296,7 @@ def moment(second: int) -> str:
     return f"2026-11-02T10:{second // 60:02}:{second % 60:02}Z"
 
 
+@pytest.mark.usefixtures("by_news_alone")
 async def test_without_nats_requests_are_answered_and_stored_and_all_goes_on_when_it_is_back(
     database_url: str, tmp_path: Path, unused_tcp_port: int, location: dict[str, Any]
 ) -> None:
@@ -295,26 +314,29 @@ async def test_without_nats_requests_are_answered_and_stored_and_all_goes_on_whe
             content = {**location, "last_updated": moment(at)}
             answer = await cluster.send(at, cpo, "PUT", PATH, sender=CP1, receiver=HUB, content=content)
             assert answer.json()["status_code"] == 1000
-            assert time.monotonic() - started < 1.0
+            assert time.monotonic() - started < PATIENT_SECONDS, "nobody waits for NATS"
         old = cpo.connection.token if cpo.connection else ""
         number = await partner_of(cluster, "CP1")
         assert (await cluster.admin(2, "POST", f"/admin/partners/{number}/rotate")).status_code == 200
-        renewed = time.monotonic()
         for at in range(3):
             await until(partial(is_dead, cluster, at, cpo, old))
-        assert time.monotonic() - renewed < 3.0
         assert pushed(emsp) == []
         with nats():
             await until(lambda: are_connected(cluster, "connected"))
-            await asyncio.sleep(LANES_COUNTED_SECONDS)
-            content = {**location, "name": "after", "last_updated": moment(100)}
-            await cluster.send(1, cpo, "PUT", PATH, sender=CP1, receiver=HUB, content=content)
-            await until(lambda: pushed(emsp))
-            assert [content["name"] for _, content in pushed(emsp)] == ["after"]
+            await until(partial(arrives, cluster, cpo, emsp, {**location, "name": "after"}))
+            assert {content["name"] for _, content in pushed(emsp)} == {"after"}
             text = (await cluster.http.get(f"{cluster.hubs[0].url}/metrics")).text
             dropped = [line for line in text.splitlines() if line.startswith("hub_lane_dropped_messages{")]
             assert sum(float(line.rpartition(" ")[2]) for line in dropped) >= 3
             await stack.aclose()
+
+
+async def arrives(cluster: Cluster, cpo: DemoPlatform, emsp: DemoPlatform, location: dict[str, Any]) -> bool:
+    """Push it once more, and see whether the eMSP has got it: the lanes are there a moment after NATS is."""
+    content = {**location, "last_updated": moment(100 + next(PUSHES))}
+    await cluster.send(1, cpo, "PUT", PATH, sender=CP1, receiver=HUB, content=content)
+    await asyncio.sleep(0.1)
+    return bool(pushed(emsp))
 
 
 async def are_connected(cluster: Cluster, said: str) -> bool:

@@ -19,7 +19,7 @@ from hub.server import worker_plan
 from hub.settings import Settings
 from hub.workers import Plan, Supervisor, worker_command
 
-WAIT_MAX_SECONDS = 10.0
+WAIT_MAX_SECONDS = 60.0
 NOTE_AND_WAIT = "import os,sys; open(sys.argv[1] + '/' + str(os.getpid()), 'w').close(); sys.stdin.read(); "
 
 

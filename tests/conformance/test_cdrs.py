@@ -28,7 +28,7 @@ Named = Callable[[str], str]
 
 CREATED, OK, REFUSED = (201, 1000), (200, 1000), (200, 2001)
 
-COMMAND_WAIT_SECONDS = 30
+COMMAND_WAIT_SECONDS = 90
 
 
 @pytest.fixture

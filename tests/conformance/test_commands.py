@@ -21,7 +21,7 @@ from hub.demo.faults import Fault, Seen, web_page
 from hub.demo.party import DemoPlatform, role
 from ocpi_modules.parties import Party
 from tests.conformance.answers import result_of, token_in
-from tests.conftest import World, running_hub
+from tests.conftest import HASTY_SECONDS, World, loopback_client, running_hub
 from tests.web.conftest import CP1, CP2, MS1, MS2, OT1, Bench
 
 Object = dict[str, Any]
@@ -408,7 +408,7 @@ async def test_a_reservation_that_is_cancelled_later_is_told_at_the_same_callbac
 @pytest.mark.proves("CM-08", "X-24")
 async def test_a_callback_survives_a_restart_of_the_hub(database_url: str, tmp_path: Path, command: Command) -> None:
     """Two hubs, one after the other, on one database."""
-    async with AsyncExitStack() as stack, httpx.AsyncClient() as http:
+    async with AsyncExitStack() as stack, loopback_client() as http:
         cpo = await stack.enter_async_context(DemoPlatform("P1", [role("CPO", "DE/CP1")]).running())
         emsp = await stack.enter_async_context(DemoPlatform("P3", [role("EMSP", "NL/MS1")]).running())
         content = command("RESERVE_NOW", emsp)
@@ -495,7 +495,7 @@ async def test_an_unknown_callback_is_404(shared: Bench, command: Command, spoil
         pytest.param(Fault(http_status=404, status_code=2000), 404, 2000, id="HTTP 404"),
         pytest.param(Fault(status_code=3000), 200, 3000, id="3000"),
         pytest.param(web_page(), 200, 4000, id="no OCPI answer"),
-        pytest.param(Fault(wait_seconds=2.0), 200, 4002, id="no answer in time"),
+        pytest.param(Fault(wait_seconds=HASTY_SECONDS + 1), 200, 4002, id="no answer in time", marks=pytest.mark.hasty),
     ],
 )
 async def test_an_error_of_the_emsp_goes_back_to_the_cpo_and_nothing_is_tried_again(
@@ -534,13 +534,14 @@ async def test_a_result_for_an_emsp_that_is_down_is_4003_and_is_never_sent_later
     assert seen.content == {"result": "ACCEPTED"}
 
 
+@pytest.mark.hasty
 @pytest.mark.proves("CM-11")
 async def test_a_silent_cpo_is_4002_without_data_and_its_late_result_is_passed_on(
     shared: Bench, command: Command
 ) -> None:
     """The hub makes up no result of its own."""
     content = command("START_SESSION", shared.p3)
-    shared.p1.faults.append(Fault(module_id="commands", wait_seconds=2.0, once=True))
+    shared.p1.faults.append(Fault(module_id="commands", wait_seconds=HASTY_SECONDS + 1, once=True))
     answer = await ask(shared, "START_SESSION", content)
     assert result_of(answer) == (200, 4002)
     assert "data" not in answer.json()

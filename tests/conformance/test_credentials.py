@@ -25,7 +25,7 @@ from hub.demo.party import DemoPlatform, role
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party
 from tests.conformance.answers import result_of, token_in
-from tests.conftest import HUB, running_hub
+from tests.conftest import HASTY_SECONDS, HUB, loopback_client, running_hub
 from tests.web.conftest import CP1, MS1, Bench, join_everybody
 
 Object = dict[str, Any]
@@ -263,7 +263,12 @@ REFUSALS = [
     pytest.param([Fault(module_id="versions", http_status=500, body=b"")], 3001, id="C-08 versions: an empty 500"),
     pytest.param([web_page()], 3001, id="C-08 versions: a page of HTML"),
     pytest.param([web_page(200)], 3001, id="C-08 versions: a page of HTML with HTTP 200"),
-    pytest.param([Fault(module_id="versions", wait_seconds=2.5)], 3001, id="C-08 versions: no answer in time"),
+    pytest.param(
+        [Fault(module_id="versions", wait_seconds=HASTY_SECONDS + 1)],
+        3001,
+        id="C-08 versions: no answer in time",
+        marks=pytest.mark.hasty,
+    ),
     pytest.param([Fault(http_status=401, status_code=2000)], 3001, id="C-08 versions: token B is refused"),
     pytest.param([Fault(status_code=2001)], 3001, id="C-08 versions: an OCPI error"),
     pytest.param([Fault(body=b"[]")], 3001, id="C-08 versions: JSON without an envelope"),
@@ -545,7 +550,7 @@ async def test_who_has_left_neither_opens_anything_nor_is_called_by_anybody(
     database_url: str, tmp_path: Path, location: Object
 ) -> None:
     """No forwards, broadcasts, ClientInfo and probes; with short timers, so that the others are probed meanwhile."""
-    async with running_hub(database_url, tmp_path, still_alive_seconds=0.4) as world, httpx.AsyncClient() as http:
+    async with running_hub(database_url, tmp_path, still_alive_seconds=0.4) as world, loopback_client() as http:
         hub = await join_everybody(world, http)
         assert hub.p3.connection is not None
         token_c = hub.p3.connection.token
@@ -666,7 +671,11 @@ async def test_the_hub_posts_nothing_where_expected_endpoints_are_missing(shared
         pytest.param(Fault(module_id="credentials", http_status=405, status_code=2000), id="HTTP 405"),
         pytest.param(Fault(module_id="credentials", http_status=500, body=b"oops"), id="HTTP 500"),
         pytest.param(Fault(module_id="credentials", body=json.dumps(envelope({})).encode()), id="no credentials in it"),
-        pytest.param(Fault(module_id="credentials", wait_seconds=2.5), id="no answer in time"),
+        pytest.param(
+            Fault(module_id="credentials", wait_seconds=HASTY_SECONDS + 1),
+            id="no answer in time",
+            marks=pytest.mark.hasty,
+        ),
     ],
 )
 async def test_token_b_is_discarded_when_the_post_of_the_hub_fails(shared: Bench, fault: Fault) -> None:

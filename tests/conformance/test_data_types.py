@@ -18,7 +18,7 @@ from hub.demo.party import DemoPlatform, role
 from ocpi_modules.headers import authorization
 from ocpi_modules.parties import Party
 from tests.conformance.answers import result_of
-from tests.conftest import HUB, World
+from tests.conftest import HUB, World, loopback_client
 from tests.ocpi_modules.test_objects import MISSING, changed
 from tests.web.conftest import CP1, MS1, Bench
 
@@ -462,7 +462,7 @@ async def test_roles_that_nobody_knows_and_no_roles_at_all_are_refused_and_regis
     good = platform.credentials(platform.invite())
     sent = {"Authorization": authorization(invited), "Content-Type": "application/json"}
     url = f"{world.url}/ocpi/2.2.1/credentials"
-    async with httpx.AsyncClient() as http:
+    async with loopback_client() as http:
         for roles in ([{**good["roles"][0], "role": "WIZARD"}], [{**good["roles"][0], "role": "emsp"}], [], None):
             answer = await http.post(url, headers=sent, json={**good, "roles": roles})
             assert result_of(answer) == REFUSED

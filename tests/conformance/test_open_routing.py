@@ -23,7 +23,7 @@ Unique = Callable[[str], str]
 Example = Callable[..., Object]
 
 SETTLE_SECONDS = 0.2
-WAIT_TRIES_MAX, WAIT_PAUSE_SECONDS = 200, 0.02
+WAIT_TRIES_MAX, WAIT_PAUSE_SECONDS = 1000, 0.02
 NEWER = "2027-01-01T00:00:00Z"
 RESULT_URL = "https://emsp.example/results/1"
 

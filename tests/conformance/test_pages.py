@@ -28,7 +28,7 @@ from hub.demo.party import DemoPlatform, role
 from hub.demo.server import LoopbackServer
 from hub.settings import Settings
 from ocpi_modules.parties import Party
-from tests.conftest import ADMIN_TOKEN, HUB, World
+from tests.conftest import ADMIN_TOKEN, HUB, World, loopback_client
 from tests.web.conftest import CP1, CP2, MS1, MS2, OT1, Bench
 
 Object = dict[str, Any]
@@ -708,7 +708,7 @@ async def test_counts_of_a_partner_are_passed_on_in_whatever_case_it_writes_them
     await world.stack.enter_async_context(odd.running(page))
     await odd.join(await world.invite(odd.roles), world.versions_url)
     asking = await world.join("P3", ("EMSP", "NL/MS1"))
-    async with httpx.AsyncClient() as http:
+    async with loopback_client() as http:
         bench = Bench(world, odd, odd, asking, asking, asking, http)
         answer = await ask_cp1(bench, "limit=2")
         assert answer.json()["status_code"] == 1000
@@ -785,8 +785,8 @@ async def test_a_link_works_after_minutes_and_after_a_restart_of_the_hub(
     listening = LoopbackServer(late)
     url = f"http://127.0.0.1:{listening.port}"
     async with (
-        httpx.AsyncClient() as http,
-        httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"}) as admin,
+        loopback_client() as http,
+        loopback_client(base_url=url, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"}) as admin,
         AsyncExitStack() as stack,
     ):
         world = World(url, database_url, admin, stack)

@@ -22,6 +22,7 @@ from ocpi_modules.types import format_datetime, parse_datetime
 from tests.conftest import HUB, World, running_hub
 
 CP1 = Party("DE", "CP1")
+LOOKS_MAX = 600
 
 Example = Callable[..., dict[str, Any]]
 
@@ -128,7 +129,7 @@ async def test_a_partner_that_was_offline_is_caught_up_with_from_an_hour_before_
 
 async def p1_is(world: World, status: str) -> bool:
     """Wait until DE/CP1 has a status."""
-    for _ in range(200):
+    for _ in range(LOOKS_MAX):
         partners = (await world.admin.get("/admin/partners")).json()
         if any(party["status"] == status for one in partners for party in one["parties"] if party["party_id"] == "CP1"):
             return True
@@ -178,7 +179,7 @@ async def test_only_a_scheduled_crawl_makes_stale_what_it_no_longer_contains_and
 
 async def until(wanted: Callable[[set[str]], bool], platform: DemoPlatform) -> None:
     """Wait until GET All shows what is wanted."""
-    for _ in range(100):
+    for _ in range(LOOKS_MAX):
         ids = await ids_in_get_all(platform)
         if wanted(ids):
             return
@@ -202,7 +203,7 @@ async def pulled(world: World, module_id: str) -> dict[str, Any]:
 
 async def said(world: World, wanted: str) -> dict[str, Any]:
     """Wait until the last pull of locations says this."""
-    for _ in range(100):
+    for _ in range(LOOKS_MAX):
         found = await pulled(world, "locations")
         if found["said"] == wanted and found["tried_at"]:
             return found

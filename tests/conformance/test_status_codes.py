@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from hub.demo.faults import Fault, web_page
 from ocpi_modules.module import Interface
 from ocpi_modules.parties import Party
-from tests.conftest import HUB, World
+from tests.conftest import HASTY_SECONDS, HUB, World, loopback_client
 from tests.databases import run_statement
 from tests.web.conftest import CP1, CP2, MS1, Bench
 
@@ -30,9 +30,8 @@ HTTP_STATUSES = {200, 201, 400, 401, 404, 405}
 MODULES = ("locations", "sessions", "cdrs", "tariffs", "tokens", "commands", "chargingprofiles", "hubclientinfo")
 PATHS = ("", "/1", "/DE/CP1/1", "/DE/CP1/1/2/3/4", "/1/authorize")
 LATER = "2027-01-01T00:00:00Z"
-FORWARD_TIMEOUT_SECONDS = 3.0  # of the hub that a test has for itself
-SETTLED_AFTER_SECONDS = 0.5  # an answer that came in is written down by then
-RETURN_TRIES_MAX = 40
+SETTLED_AFTER_SECONDS = 0.5
+RETURN_TRIES_MAX = 400
 RETURN_PAUSE_SECONDS = 0.05
 
 
@@ -78,6 +77,7 @@ async def test_the_hub_makes_no_code_that_ocpi_does_not_have(shared: Bench, modu
     assert not [seen for seen in asked if seen.sender == sender or seen.method != "GET"]
 
 
+@pytest.mark.hasty
 @pytest.mark.proves("S-01")
 async def test_each_failure_of_routing_has_its_code(bench: Bench, location: Object) -> None:
     """And a success of any kind is 1000."""
@@ -93,7 +93,7 @@ async def test_each_failure_of_routing_has_its_code(bench: Bench, location: Obje
     assert await pushed_to(CP2) == 4000
     bench.p3.faults.append(web_page())
     assert await pushed_to(MS1) == 4000
-    bench.p3.faults[:] = [Fault(module_id="locations", wait_seconds=FORWARD_TIMEOUT_SECONDS + 0.5)]
+    bench.p3.faults[:] = [Fault(module_id="locations", wait_seconds=HASTY_SECONDS + 1)]
     assert await pushed_to(MS1) == 4002
     async with bench.p3.down():
         assert await pushed_to(MS1) == 4003
@@ -124,7 +124,7 @@ async def test_each_failure_of_the_handshake_has_its_code(world: World, wrong: s
 
 async def _post_credentials(world: World, token: str, content: Object) -> httpx.Response:
     headers = {"Authorization": "Token " + base64.b64encode(token.encode()).decode("ascii")}
-    async with httpx.AsyncClient(headers=headers) as http:
+    async with loopback_client(headers=headers) as http:
         return await http.post(f"{world.url}/ocpi/2.2.1/credentials", json=content)
 
 
@@ -532,5 +532,19 @@ async def test_a_cdr_that_its_payer_refused_by_code_is_not_delivered(
         assert said(answer) == (201, 1000)
         await bench.p3.wait_until_seen(lambda seen: seen.module_id == "cdrs", number)
     assert [seen.content["id"] for seen in bench.p3.seen if seen.module_id == "cdrs"] == ["C1", "C2"]
+    assert await _until_one_is_due(bench)
     await asyncio.sleep(SETTLED_AFTER_SECONDS)
-    assert 'hub_due_cdrs{payer="NL/MS1"} 1.0' in (await bench.world.admin.get("/metrics")).text
+    assert await _is_one_due(bench)
+
+
+async def _is_one_due(bench: Bench) -> bool:
+    return 'hub_due_cdrs{payer="NL/MS1"} 1.0' in (await bench.world.admin.get("/metrics")).text
+
+
+async def _until_one_is_due(bench: Bench) -> bool:
+    """The answer to the other one is written down a moment after it came in."""
+    for _ in range(RETURN_TRIES_MAX):
+        if await _is_one_due(bench):
+            return True
+        await asyncio.sleep(RETURN_PAUSE_SECONDS)
+    return False

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from hub.demo.party import DemoPlatform, role
 from hub.demo.server import LoopbackServer
 from ocpi_modules.parties import Party
-from tests.conftest import HUB, World
+from tests.conftest import HUB, World, loopback_client
 from tests.web.conftest import CP1, MS1, Bench
 
 Object = dict[str, Any]
@@ -306,7 +306,7 @@ async def test_unknown_modules_and_versions_of_a_partner_do_no_harm(world: World
     assert {seen.module_id for seen in platform.seen} == {"locations"}, (
         "it is asked for what is known, and for nothing else"
     )
-    async with httpx.AsyncClient() as http:
+    async with loopback_client() as http:
         listed = await read(http, f"{world.url}/ocpi/2.2.1", token_of(platform))
     known = {*FUNCTIONAL, "credentials", "hubclientinfo"}
     assert {endpoint["identifier"] for endpoint in listed["endpoints"]} == known
@@ -365,7 +365,7 @@ async def test_versions_are_open_to_an_invitation_and_to_a_registered_partner(wo
     platform = await world.platform("P1", ("CPO", "DE/CP1"))
     invitation = await world.invite(platform.roles)
     urls = (world.versions_url, f"{world.url}/ocpi/2.2.1")
-    async with httpx.AsyncClient() as http:
+    async with loopback_client() as http:
         before = [await read(http, url, invitation) for url in urls]
         await platform.join(invitation, world.versions_url)
         assert [await read(http, url, token_of(platform)) for url in urls] == before
@@ -382,7 +382,7 @@ async def test_versions_are_open_to_token_b_while_the_hubs_own_post_waits_for_it
     async def registered(request: Request) -> Response:
         """Look at the hub before the answer to its POST."""
         theirs = await request.json()
-        async with httpx.AsyncClient() as http:
+        async with loopback_client() as http:
             for url in (theirs["url"], f"{world.url}/ocpi/2.2.1"):
                 answer = await http.get(url, headers=with_token(theirs["token"]))
                 heard.append((answer.status_code, answer.json()["status_code"]))

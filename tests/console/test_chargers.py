@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
 from typing import Any
@@ -180,7 +180,8 @@ async def test_a_site_is_limited_for_a_while_and_it_is_said_until_when(world: Wo
     assert "Grid, provisioned with 60.0 kW" in page
     assert "Until, Europe/Berlin" in page
     assert "Nothing holds besides" in page
-    until = datetime.now(ZoneInfo("Europe/Berlin")).replace(tzinfo=None, second=0, microsecond=0) + timedelta(hours=2)
+    soon = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(hours=2)  # of which each day has 24
+    until = soon.astimezone(ZoneInfo("Europe/Berlin")).replace(tzinfo=None)
     asked: dict[str, Any] = {"node": "grid", "limit_kw": "22.5", "until": until.isoformat(timespec="minutes")}
     for changes, fault in (
         ({"until": ""}, "until: a date and a time (Europe/Berlin) are wanted"),

@@ -58,8 +58,8 @@ async def test_what_takes_long_is_added_up_once_for_all_and_kept_for_a_while() -
     assert (found and found.value, found and found.is_current, sums.times) == (1, True, 1)
 
 
-@pytest.mark.usefixtures("slow")
-async def test_what_is_old_is_shown_while_it_is_added_up_again() -> None:
+async def test_what_is_old_is_shown_while_it_is_added_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.5)
     sums = Sums()
     first = await sums.kept.of("a")
     sums.gate.clear()

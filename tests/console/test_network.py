@@ -16,7 +16,7 @@ from hub.console.accounts import Role
 from hub.demo.party import DemoPlatform
 from hub.partners.directory import Presence
 from ocpi_modules.errors import UnusableApi
-from tests.conftest import World
+from tests.conftest import World, loopback_client
 from tests.console.visitors import Visitor, said, visitor
 from tests.settlement.cases import CPO, EMSP, location, token
 from tests.web.clearing import Clearing
@@ -149,7 +149,7 @@ async def test_a_suspended_party_is_not_let_in_again_by_its_partner(world: World
 async def test_a_suspended_party_neither_speaks_nor_is_spoken_to(world: World) -> None:
     cpo, emsp = await world.join("CPO", ("CPO", str(CPO))), await world.join("MSP", ("EMSP", str(EMSP)))
     otto = await visitor(world, "otto", Role.OPERATOR)
-    async with httpx.AsyncClient() as http:
+    async with loopback_client() as http:
         desk = Clearing(world, cpo, emsp, emsp, http)
 
         async def pushed() -> list[int]:

@@ -26,7 +26,7 @@ from tests.settlement.cases import Content, location
 from tests.web.clearing import Clearing, clearing_hub
 
 LATER = "2027-03-01T12:00:00Z"
-SEEN_SECONDS_MAX = 2.5
+SEEN_SECONDS_MAX = 10.0
 FEATURES = "/console/map/places.json"
 
 

@@ -16,7 +16,7 @@ from hub.console.accounts import Role, read_grants
 from hub.console.oidc import Metadata, claim_at, read_metadata, scopes
 from hub.console.sign_on import Ticket
 from hub.settings import Settings
-from tests.conftest import World, running_hub
+from tests.conftest import World, loopback_client, running_hub
 from tests.console.provider import (
     ANOTHER_KEY,
     CLIENT_ID,
@@ -69,7 +69,7 @@ async def there(somebody: Visitor, next: str = NEXT) -> httpx.Response:
     """Go to the provider, and with what it answers to the door of the hub; returns what the provider says."""
     away = await somebody.http.get(START, params={"next": next})
     assert away.status_code == 303, said(away.text)
-    async with httpx.AsyncClient() as elsewhere:
+    async with loopback_client() as elsewhere:
         return await elsewhere.get(away.headers["location"])
 
 

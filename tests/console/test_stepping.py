@@ -55,7 +55,7 @@ class Work:
 
 async def ended(steps: Steps) -> None:
     """Wait until nothing is under way, and all is written down."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await asyncio.gather(*steps._tasks.values())
         await asyncio.gather(*steps._notes)
 

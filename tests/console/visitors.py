@@ -13,7 +13,7 @@ from hub.console.accounts import Role
 from hub.console.passwords import hashed
 from hub.store.accounts import Accounts, Deed, NewAccount
 from hub.store.database import Database
-from tests.conftest import World
+from tests.conftest import LOOPBACK_WAIT_SECONDS, World
 
 PASSWORD = "a-long-enough-password"
 TOKEN = re.compile(r'name="csrf" value="([0-9a-f]+)"')
@@ -63,7 +63,7 @@ async def visitor(world: World, name: str, *roles: Role) -> Visitor:
 
 def stranger(world: World, name: str = "nobody") -> Visitor:
     """Somebody who is not signed in; the client ends with the world."""
-    client = httpx.AsyncClient(base_url=world.url, timeout=30)
+    client = httpx.AsyncClient(base_url=world.url, timeout=LOOPBACK_WAIT_SECONDS)
     world.stack.push_async_callback(client.aclose)
     return Visitor(name, client)
 

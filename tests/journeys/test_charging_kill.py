@@ -10,7 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 
@@ -20,7 +19,7 @@ from hub.demo.station16 import station16
 from hub.demo.station201 import station201
 from ocpi_modules.parties import Party
 from ocpi_modules.types import format_datetime
-from tests.conftest import ADMIN_TOKEN
+from tests.conftest import ADMIN_TOKEN, loopback_client
 from tests.journeys.test_kill import HubProcess, hub, join
 
 __all__ = ["hub"]
@@ -40,7 +39,7 @@ async def provision(hub: HubProcess) -> None:
     content = yaml.safe_load(PROVISIONED.read_text())
     for entry in content["stations"]:
         entry["secret"] = SECRET
-    async with httpx.AsyncClient() as http:
+    async with loopback_client() as http:
         headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
         answer = await http.post(f"{hub.url}/admin/sites/import", json=content, headers=headers)
     assert answer.is_success, answer.text

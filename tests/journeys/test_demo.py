@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-STORY_WAIT_SECONDS = 180.0
-LIVE_WAIT_SECONDS = 90.0
-END_WAIT_SECONDS = 40.0
+STORY_WAIT_SECONDS = 400.0
+LIVE_WAIT_SECONDS = 240.0
+END_WAIT_SECONDS = 90.0
 POLL_SECONDS = 0.2
 MARK = "OCPI_DEMO_TEST_MARK"
 
@@ -35,7 +35,7 @@ def test_the_story_holds_and_leaves_no_process(tmp_path: Path, mark: str) -> Non
     assert played.returncode == 0, played.stdout + played.stderr
     assert "All of it held" in played.stdout
     assert "✗" not in played.stdout
-    assert _left(mark, tmp_path) == []
+    _until(lambda: not _left(mark, tmp_path), "processes are left")
     assert list(tmp_path.glob("ocpi-hub-demo-*")) == []
 
 
@@ -52,7 +52,7 @@ def test_a_killed_demo_leaves_nothing_and_comes_back_without_a_new_handshake(tmp
     assert _registrations(tmp_path) == before
     second.send_signal(signal.SIGINT)
     assert second.wait(END_WAIT_SECONDS) == 0
-    assert _left(mark, tmp_path) == []
+    _until(lambda: not _left(mark, tmp_path), "processes are left")
 
 
 def _live(folder: Path, mark: str) -> tuple[subprocess.Popen[bytes], str]:

@@ -18,7 +18,7 @@ from tests.conftest import World, loopback_client, running_hub
 from tests.settlement.cases import location
 
 CPO, EMSP = Party("DE", "ABC"), Party("NL", "MSP")
-SEEN_WAIT_SECONDS = 20.0
+SEEN_WAIT_SECONDS = 60.0
 LATER = "2027-03-01T12:00:00Z"
 
 Content = dict[str, Any]

@@ -166,7 +166,9 @@ async def database(databases: Databases) -> AsyncIterator[Database]:
         await opened.close()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(steps, min_size=5, max_size=25))
 async def test_the_folded_pages_are_the_full_export_at_every_stop(
     database: Database, walk: list[tuple[Any, ...]]

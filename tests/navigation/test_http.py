@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -377,6 +378,7 @@ def asking(world: World, key: str = "") -> httpx.AsyncClient:
 
 
 PATH = f"/nav/v1/locations?bbox={BERLIN}"
+AT_ONCE = 40
 
 
 async def test_without_a_key_nobody_reads_where_that_is_off(two_hubs: tuple[World, World]) -> None:
@@ -414,14 +416,6 @@ async def test_the_quota_of_a_day_counts_in_all_processes(two_hubs: tuple[World,
             assert (await here.get(PATH)).status_code == 200
             assert (await there.get(PATH)).status_code == 200
 
-        async def is_used_up() -> bool:
-            return {(await one.get(PATH)).status_code for one in (here, there)} == {429}
-
-        await until(is_used_up)
-        answer = await there.get(PATH)
-        assert answer.json()["code"] == "QUOTA_USED_UP"
-        assert 0 < int(answer.headers["Retry-After"]) <= 86_400
-
         async def today() -> int:
             (row,) = [one for one in (await two_hubs[1].admin.get("/admin/readers")).json() if one["per_day"] == 20]
             requests: int = row["requests_today"]
@@ -430,28 +424,43 @@ async def test_the_quota_of_a_day_counts_in_all_processes(two_hubs: tuple[World,
         async def are_added_up() -> bool:
             return await today() >= 20
 
+        async def is_used_up() -> bool:
+            return {(await one.get(PATH)).status_code for one in (here, there)} == {429}
+
         await until(are_added_up)
-        assert await today() <= 26  # what both let in before they had added up
+        await until(is_used_up)
+        answer = await there.get(PATH)
+        assert answer.json()["code"] == "QUOTA_USED_UP"
+        assert 0 < int(answer.headers["Retry-After"]) <= 86_400
+        assert await today() < 2 * 20, "each of them alone would have let in twenty"
 
 
 async def test_who_asks_too_fast_is_told_when_to_come_back(two_hubs: tuple[World, World]) -> None:
     _, key = await key_of(two_hubs[0], per_second=1)
     async with asking(two_hubs[0], key) as reader:
-        found = [await reader.get(PATH) for _ in range(doorkeeper.BURST_SECONDS + 2)]
-        assert [one.status_code for one in found[: doorkeeper.BURST_SECONDS]] == [200] * doorkeeper.BURST_SECONDS
-        last = found[-1]
-        assert (last.status_code, last.json()["code"], last.headers["Retry-After"]) == (429, "TOO_FAST", "1")
+        found = [await reader.get(PATH) for _ in range(doorkeeper.BURST_SECONDS)]
+        assert [one.status_code for one in found] == [200] * doorkeeper.BURST_SECONDS
+        more = await asyncio.gather(*(reader.get(PATH) for _ in range(AT_ONCE)))  # on a busy machine some are in time
+        refused = [one for one in more if one.status_code != 200]
+        assert {(one.status_code, one.json()["code"], one.headers["Retry-After"]) for one in refused} == {
+            (429, "TOO_FAST", "1")
+        }
 
 
-async def test_who_guesses_keys_is_told_to_wait(two_hubs: tuple[World, World], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_guesses_keys_is_told_to_wait(two_hubs: tuple[World, World]) -> None:
     """Each guess is looked for in the database: an address has only so many."""
     _, key = await key_of(two_hubs[1])
     async with asking(two_hubs[1], key) as reader, asking(two_hubs[1]) as guesser:
         assert (await reader.get(PATH)).status_code == 200
         most = doorkeeper.GUESSES_PER_SECOND * doorkeeper.BURST_SECONDS
-        found = [await guesser.get(PATH, headers={"X-API-Key": f"map_{n}"}) for n in range(3 * most)]
-        assert [one.status_code for one in found[:most]] == [401] * most
-        assert 429 in {one.status_code for one in found}
+        found = [await guesser.get(PATH, headers={"X-API-Key": f"map_{n}"}) for n in range(most)]
+        assert [one.status_code for one in found] == [401] * most
+        more = count(most)
+
+        async def is_refused() -> bool:
+            return (await guesser.get(PATH, headers={"X-API-Key": f"map_{next(more)}"})).status_code == 429
+
+        await until(is_refused)
         assert (await reader.get(PATH)).status_code == 200  # whose key is known goes on
 
 

@@ -38,7 +38,7 @@ SUSPENDED = Party("DE", "SUS")
 TOKEN = {"uid": f"{MARK}-TOKEN", "type": "RFID"}
 WIDE, BERLIN = "4,44,24,63", "13,52,14,53"
 LINE = "_ibqHwo`oA_seK_seK"  # from 50.00 13.30 on
-STREAM_WAIT_SECONDS = 20.0
+STREAM_WAIT_SECONDS = 60.0
 
 NAMES: Mapping[str, Sequence[str]] = {
     "country_code": ("DE",),
@@ -295,7 +295,8 @@ async def hidden(databases: Databases, tmp_path_factory: pytest.TempPathFactory)
         await land.put(location(id="LOC2"))
         await land.until_found("DE/ABC/LOC1", "DE/ABC/LOC2", bbox=BERLIN)
         other = await land.world.join("Suspended", ("CPO", str(SUSPENDED)))
-        await asyncio.sleep(1.5)  # the tariff is looked at once a second
+        await land.until_seen(f"/nav/v1/price?{QUESTIONS['/nav/v1/price'][0]}")
+        await asyncio.sleep(1.5)  # tariffs are looked at once a second
         before = await everything(land)
         gate = asyncio.Semaphore(8)
 

@@ -19,6 +19,7 @@ from httpx_sse import ServerSentEvent, aconnect_sse
 from starlette.types import Message
 
 from hub.demo.party import DemoPlatform, role
+from hub.demo.server import free_port
 from hub.navigation import streams
 from hub.navigation.follower import Follower, Memory
 from hub.navigation.streams import Broadcast
@@ -26,14 +27,13 @@ from hub.store.direct import Direct
 from hub.store.publicplaces import PublicPlaces
 from ocpi_modules.errors import OcpiError
 from ocpi_modules.types import format_datetime
-from tests.benchmarks.processes import free_port
 from tests.conftest import World, loopback_client, running_hub
 from tests.databases import Databases
 from tests.navigation.land import CPO, Land, open_land, until
 from tests.settlement.cases import location
 
 STREAM = "/nav/v1/stream"
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 SOME_CHANGES, PAUSE_SECONDS = 3, 0.05
 STATUSES = ("CHARGING", "AVAILABLE", "OUTOFORDER")
 

@@ -25,8 +25,8 @@ from ocpi_modules.errors import ReceiverNotConnected, ReceiverTimeout, RoutingFa
 from tests.certificates import make_certificate, trusting
 from tests.partners.raw import OK, Partner, address_info
 
-TIMEOUT_SECONDS = 0.4
-WAIT_SECONDS = 5.0
+TIMEOUT_SECONDS = 1.0
+WAIT_SECONDS = 20.0
 
 Way = Callable[[PartnerClient, Call], Awaitable[Answer]]
 
@@ -39,6 +39,14 @@ async def partner() -> AsyncIterator[Partner]:
 
 @pytest.fixture
 async def client() -> AsyncIterator[PartnerClient]:
+    opened = PartnerClient(allow_private=True, timeout_seconds=WAIT_SECONDS)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def hasty() -> AsyncIterator[PartnerClient]:
+    """One that soon gives up on a partner that is silent."""
     opened = PartnerClient(allow_private=True, timeout_seconds=TIMEOUT_SECONDS)
     yield opened
     await opened.close()
@@ -339,7 +347,7 @@ async def test_a_connection_does_not_rest_for_long(
     assert len(partner.open) == 1
     began = time.monotonic()
     await until(lambda: not partner.open)
-    assert time.monotonic() - began < TIMEOUT_SECONDS, "the timer of the call before does not hold it up"
+    assert time.monotonic() - began < WAIT_SECONDS / 2, "the timer of the call before does not hold it up"
     await client.send(get(partner.base + "/l"))
     assert partner.connections == 2
 
@@ -392,16 +400,16 @@ async def test_one_partner_has_a_bounded_number_of_connections(
 
 
 async def test_who_gets_no_connection_in_time_has_a_timeout_and_leaves_nothing_behind(
-    partner: Partner, client: PartnerClient, monkeypatch: pytest.MonkeyPatch
+    partner: Partner, hasty: PartnerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R-17: the receiver is there, and too slow."""
     monkeypatch.setattr(pool_module, "POOLED_CONNECTIONS_PER_PARTNER_MAX", 1)
     partner.answer = None
-    calls = [asyncio.create_task(client.send(put(partner.base + "/l"))) for _ in range(3)]
+    calls = [asyncio.create_task(hasty.send(put(partner.base + "/l"))) for _ in range(3)]
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(result) for result in results] == [ReceiverTimeout] * 3
     partner.answer = OK
-    assert (await client.send(get(partner.base + "/l"))).body == b"ok"
+    assert (await hasty.send(get(partner.base + "/l"))).body == b"ok"
 
 
 async def test_all_partners_together_have_a_bounded_number_of_connections(
@@ -437,8 +445,9 @@ async def test_servers_that_are_not_in_use_are_forgotten(
 
 @pytest.mark.parametrize("moment", ["while it connects", "while it waits for a place", "while it waits for the answer"])
 async def test_a_call_that_is_cancelled_leaves_nothing_behind(
-    moment: str, partner: Partner, client: PartnerClient, monkeypatch: pytest.MonkeyPatch
+    moment: str, partner: Partner, hasty: PartnerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    client = hasty  # one of the calls is not answered
     monkeypatch.setattr(pool_module, "POOLED_CONNECTIONS_PER_PARTNER_MAX", 1)
     partner.answers = [OK] if moment == "while it connects" else []
     partner.answer = None
@@ -455,6 +464,27 @@ async def test_a_call_that_is_cancelled_leaves_nothing_behind(
     assert client._pool is not None
     assert (len(client._pool._open), client._pool._opening, len(client._pool._resting)) == (1, 0, 1)
     assert client._pool._places._free == pool_module.POOLED_CONNECTIONS_MAX
+
+
+async def test_a_connection_that_comes_about_after_all_were_closed_carries_nothing(
+    partner: Partner, client: PartnerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, gate = client._guard.addresses, asyncio.Event()
+
+    async def late(host: str, port: int) -> tuple[guard_module.AddressInfo, ...]:
+        await gate.wait()
+        return await found(host, port)
+
+    monkeypatch.setattr(client._guard, "addresses", late)
+    call = asyncio.create_task(client.send(put(partner.base + "/l")))
+    await until(lambda: client._pool is not None and client._pool._opening)
+    closing = asyncio.create_task(client.close())
+    await until(lambda: client._pool is not None and client._pool._is_closed)
+    gate.set()
+    await closing
+    with pytest.raises(RoutingFault):
+        await call
+    assert (partner.requests, client._pool and client._pool._open) == ([], set())
 
 
 async def test_a_place_that_was_given_while_its_waiter_went_away_goes_to_the_next() -> None:
@@ -529,7 +559,7 @@ def test_it_works_on_either_event_loop_and_closes_without_a_warning(
     """Reuse, a large answer, silence, a closed port, cancelling, and closing with calls under way."""
 
     async def live(file: Path) -> None:
-        client = PartnerClient(allow_private=True, timeout_seconds=TIMEOUT_SECONDS)
+        client = PartnerClient(allow_private=True, timeout_seconds=WAIT_SECONDS)
         async with Partner().running(tls=server_side(file) if is_tls else None) as partner:
             base = partner.base.replace("http:", "https:").replace("127.0.0.1", "localhost") if is_tls else partner.base
             for _ in range(3):
@@ -538,8 +568,10 @@ def test_it_works_on_either_event_loop_and_closes_without_a_warning(
             partner.answers = [answer(body=b"y" * 3_000_000)]
             assert (await client.send(get(base + "/l"))).body == b"y" * 3_000_000
             partner.answer = None
+            client._timeout_seconds = TIMEOUT_SECONDS
             with pytest.raises(ReceiverTimeout):
                 await client.send(get(base + "/l"))
+            client._timeout_seconds = WAIT_SECONDS
             calls = [asyncio.create_task(client.send(get(base + "/l"))) for _ in range(2)]
             await asyncio.sleep(0.1)
             calls[0].cancel()

@@ -22,7 +22,7 @@ from tests.partners.conftest import (
 )
 
 STILL_ALIVE_SECONDS = 60.0
-WAIT_MAX_SECONDS = 3.0
+WAIT_MAX_SECONDS = 20.0
 CP1 = party_role("CPO", "DE/CP1")
 MS1 = party_role("EMSP", "NL/MS1")
 DOWN = httpx.ConnectError("down")

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from hub.store.direct import Direct
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 A_WHILE_SECONDS = 0.3
 
 Answer = TypeVar("Answer")

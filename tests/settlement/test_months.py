@@ -262,7 +262,11 @@ async def came_to(office: Office) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(
     charges=CHARGES.filter(lambda charges: not all(charge.is_late for charge in charges)),
     order=st.randoms(use_true_random=False),

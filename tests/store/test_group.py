@@ -11,6 +11,8 @@ import pytest
 from hub.store import group
 from hub.store.group import BATCH_MAX_ITEMS, GroupWriter, TooManyWaiting
 
+WAIT_SECONDS = 20.0
+
 
 class Journal:
     """A commit that notes its batches, waits at a gate, and fails for what is to fail."""
@@ -33,7 +35,7 @@ class Journal:
 
 
 async def settled(*tasks: asyncio.Task[Any]) -> list[Any]:
-    return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), timeout=5)
+    return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), timeout=WAIT_SECONDS)
 
 
 def submit_all(writer: GroupWriter[Any, Any], items: Sequence[Any]) -> list[asyncio.Task[Any]]:
@@ -121,7 +123,7 @@ async def test_more_than_may_wait_is_turned_away_at_once(monkeypatch: pytest.Mon
     waiting = submit_all(writer, [1, 2, 3])
     await asyncio.sleep(0)
     with pytest.raises(TooManyWaiting):
-        await asyncio.wait_for(writer.submit(4), timeout=1)
+        await asyncio.wait_for(writer.submit(4), timeout=WAIT_SECONDS)
     journal.gate.set()
     assert await settled(*running, *waiting) == ["kept 0", "kept 1", "kept 2", "kept 3"]
     assert await writer.submit(5) == "kept 5", "there is room again"

@@ -31,7 +31,7 @@ from tests.settlement.cases import (
     token,
 )
 
-LOOKS_MAX = 400
+LOOKS_MAX = 1200
 LOOK_SECONDS = 0.05
 
 

@@ -14,7 +14,7 @@ import pytest
 from hub.demo.party import DemoPlatform
 from ocpi_modules.headers import authorization, routing_headers
 from ocpi_modules.parties import Party
-from tests.conftest import HUB, World, loopback_client, running_hub
+from tests.conftest import HUB, World, loopback_client, patience_seconds, running_hub
 from tests.databases import Databases
 
 CP1, CP2, MS1, MS2 = Party("DE", "CP1"), Party("BE", "CP2"), Party("NL", "MS1"), Party("BE", "MS2")
@@ -69,8 +69,9 @@ QUIET = {"pull_settle_seconds": 3600.0}
 
 
 @pytest.fixture
-async def bench(database_url: str, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with running_hub(database_url, tmp_path, **QUIET) as world, loopback_client() as http:
+async def bench(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> AsyncIterator[Bench]:
+    timers = {**QUIET, "forward_timeout_seconds": patience_seconds(request)}
+    async with running_hub(database_url, tmp_path, **timers) as world, loopback_client() as http:
         yield await join_everybody(world, http)
 
 

@@ -27,7 +27,7 @@ from hub.web.errors import on_ocpi_error
 from ocpi_modules.errors import OcpiError
 from ocpi_modules.headers import authorization
 from ocpi_modules.types import parse_datetime
-from tests.conftest import ADMIN_TOKEN, HUB, World
+from tests.conftest import ADMIN_TOKEN, HUB, World, loopback_client
 
 EVERY_ROUTE = [
     ("POST", "/admin/invitations"),
@@ -45,7 +45,7 @@ NOW = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 
 async def versions_status(world: World, token: str) -> int:
     """The HTTP status of the hub's versions for a token."""
-    async with httpx.AsyncClient() as client:
+    async with loopback_client() as client:
         response = await client.get(world.versions_url, headers={"Authorization": authorization(token)})
     return response.status_code
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from hub.demo.server import free_port
 from tests.conftest import ADMIN_TOKEN, running_hub
 from tests.pages import DOCS, Desk, Step, blocks, is_like, steps
 from tests.settlement.cases import cdr, dc_cdr
@@ -132,9 +132,3 @@ async def test_the_quickstart_leads_from_an_empty_folder_to_the_first_request(
 
 WAIT = f"curl -s -o /dev/null --fail --retry {READY_TRIES_MAX} --retry-delay 1 --retry-all-errors"
 TOKEN_OF_THE_ANSWER = """$(python3 -c 'import json; print(json.load(open("invited.json"))["token"])')"""
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ async def test_a_profile_ends_and_the_next_begins(office: Office) -> None:
     await office.post("/profiles/DE-ABC/versions/1/end", 409, actor="Ada", at="2020-01-01T00:00:00Z")
     ended = await office.post("/profiles/DE-ABC/versions/1/end", 200, actor="Ada")
     assert (ended["state"], ended["ended_by"]) == ("ENDED", "Ada")
-    later = datetime.now(UTC).replace(year=datetime.now(UTC).year + 1, microsecond=0).isoformat()
+    later = (datetime.now(UTC).replace(microsecond=0) + timedelta(days=365)).isoformat()
     await propose(office, {**NO_SESSIONS, "valid": {"from": later}})
     assert (await activate(office, version=3))["state"] == "ACTIVE"
     await office.post("/profiles/DE-ABC/versions/1/end", 409, actor="Ada")

@@ -13,6 +13,8 @@ from hub.web.protocol import JOINED_MAX_BYTES, SEND, WHOLE_ANSWER, EnvelopeProto
 
 Ask = Callable[[bytes], Awaitable[bytes]]
 
+ANSWER_WAIT_SECONDS = 20.0
+
 LONG = b"x" * (4 * JOINED_MAX_BYTES)
 PIECES = {"/short": (b"ab", b"cd"), "/long": (b"[", LONG, b"]"), "/empty": (b"",)}
 
@@ -36,7 +38,7 @@ async def ask() -> AsyncIterator[Ask]:
         """All that comes back to these bytes until the server closes."""
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(request)
-        answer = await asyncio.wait_for(reader.read(), 5)
+        answer = await asyncio.wait_for(reader.read(), ANSWER_WAIT_SECONDS)
         writer.close()
         return answer
 

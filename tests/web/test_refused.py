@@ -34,15 +34,19 @@ async def findings(clearing: Clearing, **filters: Any) -> list[Any]:
     return list((await clearing.get("findings", source="refused", **filters))["items"])
 
 
-THIS_MONTH = f"{datetime.now(UTC):%Y-%m}"  # that of October may be over
 REUSED = {**cdr(), "total_energy": 99}
 NO_CREDIT = cdr(id="C-FLAG", credit=True)
+
+
+def this_month() -> str:
+    """That of October may be over."""
+    return f"{datetime.now(UTC):%Y-%m}"
 
 
 async def test_a_refused_cdr_raises_its_finding_and_its_cause_and_bills_nothing(clearing: Clearing) -> None:
     await clearing.bill(cdr())
     await refuse(clearing, REUSED, NO_CREDIT)
-    found = {one["kind"]: one for one in await findings(clearing, party="DE/ABC", period=THIS_MONTH)}
+    found = {one["kind"]: one for one in await findings(clearing, party="DE/ABC", period=this_month())}
     assert set(found) == {"CDR_ID_REUSED", "CREDIT_FLAG_INCONSISTENT"}
     reused = found["CDR_ID_REUSED"]
     assert (reused["subject"]["cdr_id"], reused["subject"]["owner"]) == ("C1", "DE/ABC")
@@ -102,6 +106,6 @@ async def test_control_totals_count_all_that_came(clearing: Clearing) -> None:
     (day,) = (await clearing.get("feeds", feed="de/abc"))["items"]
     assert (day["received"], day["settled"], day["returned"], day["duplicates"]) == (6, 2, 2, 2)
     assert (await clearing.get("feeds", feed="NL/XYZ"))["items"] == []
-    totals = (await clearing.get(f"periods/{THIS_MONTH}"))["totals"]["EUR"]
+    totals = (await clearing.get(f"periods/{this_month()}"))["totals"]["EUR"]
     assert {name: one["cdrs"] for name, one in totals.items() if one["cdrs"]} == {"IN": 4, "SETTLE": 2, "RETURNED": 2}
     assert totals["RETURNED"]["excl_vat"] == "18.00"

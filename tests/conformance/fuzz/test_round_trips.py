@@ -27,9 +27,6 @@ from tests.web.conftest import CP1, MS1, Bench
 
 PAGES_MAX = 50
 
-SHARED_TIMEOUT_SECONDS = 20.0
-"""Nothing here is about time: a machine that is busy for a moment changes nothing."""
-
 
 @dataclass(frozen=True, slots=True)
 class Way:

@@ -19,7 +19,7 @@ from ocpi_modules.parties import Party
 from tests.conformance.fuzz.conftest import fresh_id
 from tests.conformance.fuzz.profiles import fuzz
 from tests.conformance.fuzz.strategies import Num, Object, exactly, json_text
-from tests.conftest import HUB
+from tests.conftest import HUB, loopback_client
 from tests.web.conftest import CP1, MS1, Bench
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -196,7 +196,7 @@ def machine(shared: Bench, run_here: Run) -> Any:
 
         return start
 
-    clients = (httpx.AsyncClient(), httpx.AsyncClient())
+    clients = (loopback_client(), loopback_client())
     yield make
     for client in clients:
         run_here(client.aclose())

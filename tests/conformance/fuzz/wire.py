@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-ANSWER_WAIT_SECONDS = 10.0
+ANSWER_WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.005
 REQUEST_MAX_BYTES = 4 * 1024 * 1024
 
