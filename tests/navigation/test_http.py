@@ -261,9 +261,26 @@ async def test_head_of_a_stream_ends(land: Land) -> None:
     assert (await land.reader.head(f"{STREAM}?bbox=nowhere")).status_code == 400
 
 
-async def test_options_says_which_methods_there_are(land: Land) -> None:
-    answer = await land.reader.options(LOC1)
-    assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, HEAD, POST, OPTIONS")
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        pytest.param("/nav/v1/locations", "GET, HEAD, OPTIONS, POST", id="two routes at one address"),
+        pytest.param(LOC1, "GET, HEAD, OPTIONS", id="one Location"),
+        pytest.param(STREAM, "GET, HEAD, OPTIONS", id="the stream"),
+        pytest.param("/open/ocpi/2.2.1/locations", "GET, HEAD, OPTIONS", id="where OCPI is spoken"),
+        pytest.param("/map", "GET, HEAD, OPTIONS", id="the map page"),
+    ],
+)
+async def test_options_and_405_say_which_methods_there_are(land: Land, path: str, methods: str) -> None:
+    answer = await land.reader.options(path)
+    assert (answer.status_code, answer.content, answer.headers["Allow"]) == (204, b"", methods)
+    refused = await land.reader.patch(path)
+    assert (refused.status_code, refused.headers["Allow"]) == (405, methods)
+
+
+async def test_options_of_nothing_are_none(land: Land) -> None:
+    answer = await land.reader.options("/nav/v1/nothing")
+    assert (answer.status_code, answer.json()["code"], "Allow" in answer.headers) == (404, "NOT_FOUND", False)
 
 
 @pytest.mark.parametrize(
