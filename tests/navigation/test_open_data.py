@@ -139,7 +139,9 @@ async def test_a_client_of_open_charge_map_finds_strong_stations_near_a_point(
     def ask() -> list[Any]:
         client = ocm.Ocmpy()
         assert client.open()
-        strong = ocm.OcmpyArgs(latitude=51.3127, longitude=9.4797, distance=20, minpowerkw=150, maxresults=500)
+        strong = ocm.OcmpyArgs(
+            latitude=51.3127, longitude=9.4797, distance=20, distanceunit="KM", minpowerkw=150, maxresults=500
+        )
         found: list[Any] = client.getstations(strong)
         words = {client.lookupconnectiontypebyid(one.ConnectionTypeID)["Title"] for one in found[0].Connections}
         assert words <= {"CCS (Type 2)", "Type 2 (Socket Only)"}
