@@ -16,11 +16,12 @@ import httpx
 import pytest
 
 from hub.app import HubApplication
-from hub.navigation import doorkeeper
+from hub.navigation import doorkeeper, prices
 from hub.navigation.routes import answers, door
 from hub.store.direct import Direct, Record
+from ocpi_modules.parties import Party
 from tests.conftest import World, loopback_client, running_hub
-from tests.navigation.land import CPO, Land, until
+from tests.navigation.land import CPO, EMSP, Land, until
 from tests.settlement.cases import location, tariff
 
 BERLIN = "13,52,14,53"
@@ -95,8 +96,71 @@ async def test_who_has_it_gets_304_and_nothing_is_read(land: Land, path: str, mo
     assert other.status_code == 200
 
 
+OF_MORE_THAN_STATUSES = ("/ocm/v3/referencedata", "/map")
+"""What says nothing of any status, nor of any price."""
+WITHOUT_PRICES = (
+    "/open/ocpi/2.2.1/locations",
+    "/open/ocpi/2.2.1/locations/DE/ABC/LOC1",
+    "/open/datex2/v3.7/status",
+    "/open/datex2/de-afir-01-00-00/dynamic",
+    "/open/irve/dynamique.csv",
+)
+STILL = ("/open/datex2/v3.7/table", "/open/datex2/de-afir-01-00-00/static", "/open/ocpi/2.2.1/tariffs")
+"""What says nothing of any status."""
+
+
+async def tags_of(land: Land, paths: Sequence[str]) -> dict[str, str]:
+    return {path: (await land.reader.get(path)).headers["ETag"] for path in paths}
+
+
+async def until_tag_is_new(land: Land, path: str, tag: str) -> None:
+    async def is_new() -> bool:
+        return (await land.reader.get(path, headers={"If-None-Match": tag})).headers["ETag"] != tag
+
+    await land.until(is_new)
+
+
+async def push_tariff(land: Land, receiver: Party | None = None, **changes: Any) -> None:
+    content = tariff(**changes)
+    assert (await land.cpo.push("tariffs", CPO, (content["id"],), content, receiver=receiver)).is_success
+
+
+async def test_a_status_leaves_what_says_nothing_of_it_as_it_was(land: Land) -> None:
+    paths = (*STILL, "/ocm/v3/referencedata")
+    tags, status = await tags_of(land, paths), (await land.get(LOC1)).headers["ETag"]
+    await land.turn()
+    await until_tag_is_new(land, LOC1, status)
+    assert await tags_of(land, paths) == tags
+
+
+async def test_a_tariff_changes_only_what_is_priced_by_it(land: Land) -> None:
+    beside = (*WITHOUT_PRICES, f"/nav/v1/locations?bbox={BERLIN}", LOC1)
+    tags, tariffs = await tags_of(land, beside), (await land.get("/open/ocpi/2.2.1/tariffs")).headers["ETag"]
+    await push_tariff(land, id="NOBODYS", type="AD_HOC_PAYMENT")
+    await until_tag_is_new(land, "/open/ocpi/2.2.1/tariffs", tariffs)
+    assert await tags_of(land, beside) == tags
+    own = (await land.get("/open/ocpi/2.2.1/locations/DE/ABC/LOC1")).json()["data"]["evses"][0]
+    await push_tariff(land, id=own["connectors"][0]["tariff_ids"][0], type="AD_HOC_PAYMENT")
+    await until_tag_is_new(land, LOC1, tags[LOC1])
+    await until_tag_is_new(land, f"/nav/v1/locations?bbox={BERLIN}", tags[f"/nav/v1/locations?bbox={BERLIN}"])
+    assert await tags_of(land, WITHOUT_PRICES) == {path: tags[path] for path in WITHOUT_PRICES}
+
+
+async def test_a_tariff_that_is_not_for_everybody_changes_nothing(land: Land) -> None:
+    before = await tags_of(land, PATHS)
+    await push_tariff(land, id="ROAMING")
+    await push_tariff(land, receiver=EMSP, id="PRIVATE", type="AD_HOC_PAYMENT")
+    await push_tariff(land, id="SIGNAL", type="AD_HOC_PAYMENT")  # what came before it has been seen, too
+    await until_tag_is_new(land, "/open/ocpi/2.2.1/tariffs", before["/open/ocpi/2.2.1/tariffs"])
+    between = await tags_of(land, PATHS)
+    await push_tariff(land, id="ROAMING", last_updated="2027-05-01T00:00:00Z")
+    await push_tariff(land, receiver=EMSP, id="PRIVATE", type="AD_HOC_PAYMENT", last_updated="2027-05-01T00:00:00Z")
+    await asyncio.sleep(2 * prices.LOOK_SECONDS)
+    assert await tags_of(land, PATHS) == between
+
+
 async def test_what_changed_is_not_304(land: Land) -> None:
-    paths = [path for path in PATHS if path != "/map"]  # which says nothing of any status
+    paths = [path for path in PATHS if path not in OF_MORE_THAN_STATUSES]
     tags = {path: (await land.reader.get(path)).headers["ETag"] for path in paths}
     content = tariff(id="AD-HOC", type="AD_HOC_PAYMENT")
     assert (await land.cpo.push("tariffs", CPO, (content["id"],), content, receiver=None)).is_success

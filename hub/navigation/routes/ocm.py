@@ -55,25 +55,18 @@ def ocm_router(desk: OpenDesk) -> APIRouter:
         async def make() -> bytes:
             return await _pois(desk, asked)
 
-        return await cached(request, desk.published, make, JSON)
+        return await cached(request, desk.now_priced, make, JSON)
 
     @router.get("/referencedata")
     @router.get("/referencedata/", include_in_schema=False)
     async def reference(request: Request) -> Response:
         """What the ids in POIs mean."""
-        when_ready(desk.follower)
-        index = desk.memory.index
-        rows = index.rows()
-        pairs = {*zip(index.places.party[rows].tolist(), index.places.operator[rows].tolist(), strict=True)}
-        names = {
-            index.parties.by_number[party]: index.operators.by_number[operator] for party, operator in sorted(pairs)
-        }
-        operators = [(party[:2], party[3:], name) for party, name in sorted(names.items())]
 
         async def make() -> bytes:
+            operators = ((party[:2], party[3:], name) for party, name in sorted(desk.memory.index.run_by().items()))
             return json_bytes(reference_data(desk.publisher, operators))
 
-        return await cached(request, desk.published, make, JSON)
+        return await cached(request, desk.still, make, JSON)
 
     return router
 
