@@ -73,7 +73,9 @@ INVALID, WHERE, LARGE, LONG = "INVALID_PARAMETER", "WHERE_MISSING", "BOX_TOO_LAR
         pytest.param({"bbox": BERLIN, "connector": ","}, INVALID, id="no connector"),
         pytest.param({"bbox": BERLIN, "connector": ",".join(map(str, range(51)))}, INVALID, id="all connectors"),
         pytest.param({"bbox": BERLIN, "payment": "shells"}, INVALID, id="a payment that nobody takes"),
+        pytest.param({"bbox": BERLIN, "connector": "CHADEMO,*?"}, INVALID, id="no word"),
         pytest.param({"bbox": BERLIN, "vehicle": "ship"}, INVALID, id="a vehicle that does not fit"),
+        pytest.param({"bbox": BERLIN, "vehicle": "motorcycle,car"}, INVALID, id="two vehicles"),
         pytest.param({"bbox": BERLIN, "open_now": "maybe"}, INVALID, id="neither true nor false"),
         pytest.param({"bbox": BERLIN, "limit": 0}, INVALID, id="nothing"),
         pytest.param({"bbox": BERLIN, "limit": 1001}, INVALID, id="more than a page"),
@@ -110,6 +112,12 @@ async def test_what_cannot_be_meant_is_refused(land: Land, query: dict[str, Any]
 async def test_what_is_odd_but_possible_is_answered(land: Land, query: dict[str, Any]) -> None:
     answer = await land.get(LOCATIONS, **query)
     assert answer.json()["type"] == "FeatureCollection"
+
+
+@pytest.mark.parametrize("connector", ["IEC_62196_T2", "iec_62196_t2", "IEC 62196-T2", "chademo,Iec_62196_T2"])
+async def test_a_connector_may_be_written_as_people_write_it(land: Land, connector: str) -> None:
+    assert "DE/ABC/LOC1" in await land.features(bbox=BERLIN, connector=connector)
+    assert await land.features(bbox=BERLIN, connector="chademo") == {}
 
 
 async def test_a_box_and_a_route_may_lie_over_the_180th_meridian(land: Land) -> None:

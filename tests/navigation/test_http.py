@@ -298,7 +298,7 @@ async def test_pages_of_others_may_ask(land: Land) -> None:
         answer = await land.reader.get(path, headers={"Origin": "https://app.example"})
         assert answer.headers["Access-Control-Allow-Origin"] == "*", path
         shown = answer.headers["Access-Control-Expose-Headers"]
-        assert all(name in shown for name in ("ETag", "X-Total-Count", "Link", "Retry-After"))
+        assert all(name in shown for name in ("ETag", "X-Total-Count", "Link", "Retry-After", "Content-Range"))
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -411,6 +411,7 @@ async def test_where_ocpi_is_spoken_faults_are_in_its_envelope(land: Land, path:
     answer = await land.reader.get(path)
     said = answer.json()
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
+    assert answer.headers["Cache-Control"] == "no-store"
     assert 2000 <= said["status_code"] < 3000
     assert said["status_message"]
     assert said["timestamp"]
@@ -476,6 +477,21 @@ async def test_a_key_is_taken_as_bearer_as_header_or_in_the_query(two_hubs: tupl
         assert (await reader.get(PATH)).status_code == 200
         assert (await nobody.get(PATH, headers={"X-API-Key": key})).status_code == 200
         assert (await nobody.get(f"{PATH}&key={key}")).status_code == 200
+
+
+async def test_what_is_read_with_a_key_that_is_needed_is_kept_by_no_cache_for_others(
+    two_hubs: tuple[World, World], land: Land
+) -> None:
+    """RFC 9111, 3.5: an answer that is public may be given to whoever asks the cache next, without a key."""
+    _, key = await key_of(two_hubs[0])
+    async with asking(two_hubs[0], key) as reader:
+        first = await reader.get(PATH)
+        assert first.headers["Cache-Control"] == "private, max-age=5"
+        again = await reader.get(PATH, headers={"If-None-Match": first.headers["ETag"]})
+        assert (again.status_code, again.headers["Cache-Control"]) == (304, "private, max-age=5")
+        assert (await reader.get("/nav/v1/changes")).headers["Cache-Control"] == "no-store"
+        assert (await reader.get("/ocm/v3/")).headers["Cache-Control"] == "no-store"
+    assert (await land.get(PATH)).headers["Cache-Control"] == "public, max-age=5"
 
 
 async def test_a_revoked_key_counts_no_more(two_hubs: tuple[World, World]) -> None:

@@ -35,6 +35,7 @@ RESULTS_MAX = 5000
 RESULTS_ASKED_MAX = 1_000_000
 ID_MAX = 2**31 - 1
 METRES_PER_UNIT = {KILOMETRES: 1000.0, MILES: 1609.344}
+HALF_TURN_DEGREES = 180.0
 EVERYWHERE = Box(-180.0, -90.0, 180.0, 90.0)
 _CORNER = re.compile(r"\(\s*(-?[0-9.]+)\s*,\s*(-?[0-9.]+)\s*\)")
 _NONE_OF_ANY = frozenset({""})
@@ -121,13 +122,15 @@ def _metres(said: Said, most: float) -> float:
 
 
 def _box(text: str) -> Box:
-    """``(latitude,longitude),(latitude,longitude)``: two corners."""
+    """``(latitude,longitude),(latitude,longitude)``: two corners, in either order, unless the left one is far in the east: then the box
+    lies over the 180th meridian."""
     corners = _CORNER.findall(text)
     if len(corners) != 2:
         raise wrong("boundingbox", "is (latitude,longitude),(latitude,longitude)")
     try:
-        (north, west), (south, east) = [(float(latitude), float(longitude)) for latitude, longitude in corners]
-        return Box(min(west, east), min(north, south), max(west, east), max(north, south))
+        (north, left), (south, right) = [(float(latitude), float(longitude)) for latitude, longitude in corners]
+        west, east = (left, right) if left - right > HALF_TURN_DEGREES else sorted((left, right))
+        return Box(west, min(north, south), east, max(north, south))
     except ValueError as exc:
         raise wrong("boundingbox", str(exc)) from exc
 

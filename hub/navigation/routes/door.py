@@ -29,7 +29,10 @@ IS_HEAD = "hub.is_head"
 VISITOR = "visitor"
 """Where in the state of a request the visitor is."""
 
-_EXPOSED = ["ETag", "Last-Modified", "Link", "Retry-After", "X-Total-Count", "X-Limit", "RateLimit-Limit"]
+_EXPOSED = [
+    *("Allow", "Content-Range", "ETag", "Last-Modified", "Link", "RateLimit-Limit", "Retry-After"),
+    *("X-Attribution", "X-Limit", "X-Total-Count"),
+]
 
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
@@ -171,7 +174,19 @@ class Door:
             await problem(fault, scope["path"])(scope, receive, send)
             return
         scope.setdefault("state", {})[VISITOR] = visitor
-        await self._app(scope, receive, send)
+        await self._app(scope, receive, send if self._doorkeeper.is_open else unshared(send))
+
+
+def unshared(send: Send) -> Send:
+    """Answers that no cache on the way may give to others: where a key is required, they are for its reader alone (RFC 9111, 3.5)."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["Cache-Control"] = headers.get("Cache-Control", "no-store").replace("public", "private")
+        await send(message)
+
+    return sending
 
 
 def _address(scope: Scope) -> str:
@@ -203,9 +218,12 @@ def told_to_readers(otherwise: Handler) -> Handler:
     async def handler(request: Request, error: Exception) -> Response:
         answer = await otherwise(request, error)
         path = request.url.path
-        if is_public(path) and "Allow" in answer.headers:
+        if not is_public(path):
+            return answer
+        answer.headers["Cache-Control"] = "no-store"
+        if "Allow" in answer.headers:
             answer.headers["Allow"] = allowed(answer.headers["Allow"].split(", "))
-        if not is_public(path) or path.startswith(OCPI_PATH):
+        if path.startswith(OCPI_PATH):
             return answer
         code, detail = _CODES.get(answer.status_code, ("FAILED", "the hub cannot answer this"))
         kept = {name: answer.headers[name] for name in ("Allow", "Retry-After") if name in answer.headers}

@@ -8,6 +8,7 @@ import pytest
 
 from hub.navigation.formats.ocm_asking import RESULTS_MAX, read_asked
 from hub.navigation.formats.ocm_sieve import Sieve
+from hub.navigation.geometry import Box
 from hub.navigation.problems import ReadingFault
 from ocpi_modules.locations import Status
 from tests.navigation.places import connector, evse, place, socket
@@ -48,6 +49,20 @@ def test_what_is_said_without_a_value_is_not_said() -> None:
         "countrycode",
     ]
     assert read_asked(dict.fromkeys(names, "")) == read_asked({})
+
+
+@pytest.mark.parametrize(
+    ("corners", "box"),
+    [
+        pytest.param("(52.6,13.3),(52.4,13.5)", Box(13.3, 52.4, 13.5, 52.6), id="top left, bottom right"),
+        pytest.param("(52.4,13.3),(52.6,13.5)", Box(13.3, 52.4, 13.5, 52.6), id="bottom left, top right"),
+        pytest.param("(52.6,13.5),(52.4,13.3)", Box(13.3, 52.4, 13.5, 52.6), id="top right, bottom left"),
+        pytest.param("(-16,179),(-18,-179)", Box(179, -18, -179, -16), id="over the 180th meridian"),
+        pytest.param("(90,-180),(-90,180)", Box(-180, -90, 180, 90), id="everywhere"),
+    ],
+)
+def test_two_corners_are_a_box(corners: str, box: Box) -> None:
+    assert read_asked({"boundingbox": corners}).question.box == box
 
 
 def test_ids_are_asked_for_once_each_and_in_their_order() -> None:
