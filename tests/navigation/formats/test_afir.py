@@ -1,6 +1,6 @@
 """The German AFIR profile. Its schemas have no licence and are not here: what they ask for is said once more in `MANDATORY`.
 
-`python -m tests.navigation.formats.profile FOLDER` validates the same publications by the schemas themselves, where they are at hand.
+`test_profile.py` validates the same publications by the schemas themselves, where they are at hand.
 """
 
 from __future__ import annotations
