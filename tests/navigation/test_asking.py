@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import polyline
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hub.navigation.asking import Track, checked_track, read_line, read_polyline
@@ -61,6 +61,7 @@ INVALID, WHERE, LARGE, LONG = "INVALID_PARAMETER", "WHERE_MISSING", "BOX_TOO_LAR
         pytest.param({"route": polyline.encode([(52.5, 13.4)])}, INVALID, id="one point"),
         pytest.param({"route": polyline.encode([(95, 13), (96, 13)])}, INVALID, id="a route off the globe"),
         pytest.param({"route": "?" * 16_001}, LONG, id="a polyline too long"),
+        pytest.param({"route": "~" * 400 + "??"}, INVALID, id="a number beyond all floats"),
         pytest.param({"route": polyline.encode([(-40, 0), (40, 0)])}, LONG, id="a quarter of the globe"),
         pytest.param({"route": polyline.encode([(0, 0), (50, 50), (0, 0), (50, 50)])}, LONG, id="there and back"),
         pytest.param({"route": polyline.encode([(52, 13), (53, 13)]), "corridor": 0}, INVALID, id="no corridor"),
@@ -236,6 +237,8 @@ def test_a_polyline_has_five_decimals_or_six() -> None:
 
 
 @settings(max_examples=150, deadline=None)
+@example("~" * 400 + "??").via("a number beyond all floats")
+@example("~" * 16_000).via("a number without an end")
 @given(st.one_of(st.text(st.characters(codec="utf-8"), max_size=60), st.text("?@_`abcxyz{|}~", max_size=60)))
 def test_every_polyline_is_read_or_refused(text: str) -> None:
     track = read_or_refused(lambda: read_polyline(text))

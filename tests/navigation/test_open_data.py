@@ -169,6 +169,7 @@ async def test_a_client_of_open_charge_map_finds_strong_stations_near_a_point(
         pytest.param({"latitude": "0", "longitude": "0", "distance": "1e999"}, id="farther than anything"),
         pytest.param({"latitude": "0", "longitude": "0", "distanceunit": "furlongs"}, id="a unit that nobody knows"),
         pytest.param({"polyline": "\x7f\x01"}, id="no polyline"),
+        pytest.param({"polyline": "~" * 400 + "??"}, id="a polyline beyond all numbers"),
         pytest.param({"modifiedsince": "2026-13-45"}, id="no date"),
         pytest.param({"minpowerkw": "200", "maxpowerkw": "100"}, id="more than most"),
         pytest.param({"chargepointid": "99999999999"}, id="a number too large"),

@@ -11,16 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-import polyline as polylines
-
 from hub.navigation.asking import (
     CORRIDOR_MAX_METRES,
     RADIUS_MAX_METRES,
-    Track,
-    checked_track,
     read_count,
     read_flag,
     read_number,
+    read_polyline,
 )
 from hub.navigation.filters import Filter
 from hub.navigation.finding import Question
@@ -101,7 +98,11 @@ def _question(said: Said, wanted: Filter) -> Question:
     if "boundingbox" in said:
         return replace(question, box=_box(said["boundingbox"]))
     if "polyline" in said:
-        return replace(question, track=_track(said["polyline"]), corridor_m=_metres(said, CORRIDOR_MAX_METRES))
+        return replace(
+            question,
+            track=read_polyline(said["polyline"], parameter="polyline"),
+            corridor_m=_metres(said, CORRIDOR_MAX_METRES),
+        )
     if "latitude" in said and "longitude" in said:
         near = (_degrees(said, "latitude", 90), _degrees(said, "longitude", 180))
         return replace(question, near=near, radius_m=_metres(said, RADIUS_MAX_METRES))
@@ -133,13 +134,6 @@ def _box(text: str) -> Box:
         return Box(west, min(north, south), east, max(north, south))
     except ValueError as exc:
         raise wrong("boundingbox", str(exc)) from exc
-
-
-def _track(text: str) -> Track:
-    try:
-        return checked_track(Track.of(polylines.decode(text, geojson=True)))
-    except (ValueError, IndexError) as exc:
-        raise wrong("polyline", "is not an encoded polyline") from exc
 
 
 # --- what -------------------------------------------------------------------------------------
