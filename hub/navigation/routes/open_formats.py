@@ -145,7 +145,7 @@ def _ocpi_router(desk: OpenDesk) -> APIRouter:
         headers = {**common.headers, **_page_headers(desk, request, query, total)}
         return Response(b"".join(locations_json(found, desk.clock.now())), headers=headers, media_type=JSON)
 
-    @router.get("/locations/{country_code}/{party_id}/{location_id}")
+    @router.get("/locations/{country_code}/{party_id}/{location_id:path}")
     async def location(request: Request, country_code: str, party_id: str, location_id: str) -> Response:
         """One of them."""
         when_ready(desk.follower)

@@ -147,7 +147,7 @@ def query_router(desk: QueryDesk) -> APIRouter:
         track = await _read_track(request)
         return await _answer(request, desk, read_question(request.query_params, track))
 
-    @router.get("/locations/{country_code}/{party_id}/{location_id}")
+    @router.get("/locations/{country_code}/{party_id}/{location_id:path}")
     async def location(request: Request, country_code: str, party_id: str, location_id: str) -> Response:
         """One Location in full: a Feature whose properties have all that is known, each EVSE with its status and how fresh that is."""
         when_ready(desk.follower)
