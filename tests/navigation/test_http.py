@@ -101,8 +101,6 @@ OF_MORE_THAN_STATUSES = ("/ocm/v3/referencedata", "/map")
 WITHOUT_PRICES = (
     "/open/ocpi/2.2.1/locations",
     "/open/ocpi/2.2.1/locations/DE/ABC/LOC1",
-    "/open/datex2/v3.7/status",
-    "/open/datex2/de-afir-01-00-00/dynamic",
     "/open/irve/dynamique.csv",
 )
 STILL = ("/open/datex2/v3.7/table", "/open/datex2/de-afir-01-00-00/static", "/open/ocpi/2.2.1/tariffs")

@@ -18,7 +18,7 @@ from hub.navigation.asking import read_any_box, read_count, read_words
 from hub.navigation.filters import Filter
 from hub.navigation.follower import Follower, Memory
 from hub.navigation.formats import afir, datex2, irve
-from hub.navigation.formats.energy import Edition, NothingToPublish
+from hub.navigation.formats.energy import Edition, NothingToPublish, short_digest
 from hub.navigation.formats.openocpi import location_json, locations_json
 from hub.navigation.formats.publishing import Prices as KnownPrices
 from hub.navigation.formats.publishing import Publisher
@@ -92,8 +92,10 @@ class OpenDesk:
         return Gathering(self.places, self.prices)
 
     def edition(self) -> Edition:
-        """The publication of now; the version of the table is the number of the last change of more than statuses (N8)."""
-        return Edition(self.publisher, self.clock.now(), max(1, self.follower.static_seq))
+        """The publication of now; the version of the table is the number of the last change of more than statuses, with a digest of
+        public tariffs (N8)."""
+        version = f"{max(1, self.follower.static_seq)}.{short_digest(self.prices.stamp)}"
+        return Edition(self.publisher, self.clock.now(), version)
 
     def numbers(self, box: Box | None = None, wanted: Filter | None = None) -> Ints:
         """The Locations in a box, or all, that have what is wanted, by number."""
@@ -215,10 +217,6 @@ def _read_date(parameter: str, text: str | None) -> datetime | None:
 # --- other formats ----------------------------------------------------------------------------
 
 
-def _without_prices(write: Callable[[Iterable[PublicLocation], Edition], Iterator[bytes]]) -> Written:
-    return lambda locations, edition, _: write(locations, edition)
-
-
 def _lines(lines: Iterator[str]) -> Iterator[bytes]:
     return (line.encode() for line in lines)
 
@@ -232,17 +230,17 @@ class Format:
     published: Callable[[OpenDesk], Published]
 
 
-_now, _still_priced = attrgetter("now"), attrgetter("still_priced")
+_now, _now_priced, _still_priced = map(attrgetter, ("now", "now_priced", "still_priced"))
 
 FORMATS: Mapping[str, Format] = {
     "/datex2/v3.7/table": Format(XML, datex2.table_xml, _still_priced),
-    "/datex2/v3.7/status": Format(XML, _without_prices(datex2.status_xml), _now),
+    "/datex2/v3.7/status": Format(XML, datex2.status_xml, _now_priced),
     "/datex2/de-afir-01-00-00/static": Format(JSON, afir.static_json, _still_priced),
-    "/datex2/de-afir-01-00-00/dynamic": Format(JSON, _without_prices(afir.dynamic_json), _now),
+    "/datex2/de-afir-01-00-00/dynamic": Format(JSON, afir.dynamic_json, _now_priced),
     "/irve/statique.csv": Format(
         CSV,
         lambda found, edition, prices: _lines(irve.static_lines(found, edition.publisher, prices)),
-        attrgetter("now_priced"),  # it says when a Location was updated, which its statuses are part of
+        _now_priced,  # it says when a Location was updated, which its statuses are part of
     ),
     "/irve/dynamique.csv": Format(CSV, lambda found, edition, prices: _lines(irve.dynamic_lines(found)), _now),
 }

@@ -27,8 +27,8 @@ def problems(folder: Path, locations: Sequence[PublicLocation] = PLACES) -> Iter
     """What the schemas in `folder` find wrong with the publications of some Locations, one sentence each."""
     publications = (
         (STATIC_SCHEMA, static_json(locations, EDITION, PRICES)),
-        (DYNAMIC_SCHEMA, dynamic_json(locations, EDITION)),
-        (DYNAMIC_SCHEMA, dynamic_json(locations, EDITION, is_delta=True)),
+        (DYNAMIC_SCHEMA, dynamic_json(locations, EDITION, PRICES)),
+        (DYNAMIC_SCHEMA, dynamic_json(locations, EDITION, PRICES, is_delta=True)),
     )
     for schema, publication in publications:
         yield from problems_of(folder / schema, json.loads(b"".join(publication)))

@@ -86,7 +86,7 @@ def static(*locations: Any) -> Any:
 
 
 def dynamic(*locations: Any, is_delta: bool = False) -> Any:
-    return read(dynamic_json(locations, EDITION, is_delta=is_delta))
+    return read(dynamic_json(locations, EDITION, PRICES, is_delta=is_delta))
 
 
 def members(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
