@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -149,6 +150,7 @@ from hub.web.lanes import LanesDesk
 from hub.web.loads import LoadDesk, loads_router
 from hub.web.messages import MessagesDesk
 from hub.web.meterkeys import MeterKeysDesk, meterkeys_router
+from hub.web.methods import methods_at
 from hub.web.metrics import Metrics, log_seen, metrics_router
 from hub.web.missing import MissingDesk, missing_router
 from hub.web.ocpi import OcpiEndpoint, OcpiPorts, Seen
@@ -570,7 +572,7 @@ class Hub:
         app.take_in(readers_router(navigation.doorkeeper, settings.admin_token_text()))
         app.take_in(quality_router(QualityDesk(navigation.places), settings.admin_token_text()))
         app.add_exception_handler(ReadingFault, on_reading_fault)
-        app.open_to_public(lambda inner: front(inner, navigation.doorkeeper, licence))
+        app.open_to_public(lambda inner: front(inner, partial(methods_at, app.routes), navigation.doorkeeper, licence))
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:

@@ -137,16 +137,18 @@ def read_precision(text: str) -> int:
     return int(text)
 
 
-def read_polyline(text: str, precision: int = POLYLINE_DECIMALS[0]) -> Track:
+def read_polyline(text: str, precision: int = POLYLINE_DECIMALS[0], parameter: str = "route") -> Track:
     """A route as an encoded polyline with so many decimals."""
     if len(text) > POLYLINE_MAX_CHARACTERS:
         raise wrong(
-            "route", f"is longer than {POLYLINE_MAX_CHARACTERS} characters: POST it as GeoJSON", "ROUTE_TOO_LONG"
+            parameter,
+            f"is longer than {POLYLINE_MAX_CHARACTERS} characters: POST it to /nav/v1/locations as GeoJSON",
+            "ROUTE_TOO_LONG",
         )
     try:
         points = polyline.decode(text, precision, geojson=True)
-    except (ValueError, IndexError) as exc:
-        raise wrong("route", f"is not an encoded polyline ({precision} decimals)") from exc
+    except (ValueError, IndexError, OverflowError) as exc:
+        raise wrong(parameter, f"is not an encoded polyline ({precision} decimals)") from exc
     return checked_track(Track.of(points))
 
 

@@ -98,10 +98,15 @@ class Doorkeeper:
         self._day = clock.now().date()
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether those without a key may read."""
+        return self._terms.anonymous_per_second > 0
+
     async def let_in(self, address: str, key: str | None) -> Visitor:
         """Who asks. Raises ReadingFault where that is nobody who may, or who may not ask again so soon."""
         visitor = Visitor(address, await self._reader(address, key) if key else None)
-        if visitor.reader is None and self._terms.anonymous_per_second == 0:
+        if visitor.reader is None and not self.is_open:
             raise ReadingFault(401, "KEY_REQUIRED", "a key is required", headers={"WWW-Authenticate": "Bearer"})
         self._pace(visitor)
         if visitor.reader is not None:

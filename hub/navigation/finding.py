@@ -30,6 +30,7 @@ from hub.navigation.entry import PAYMENTS, Vehicles
 from hub.navigation.filters import Filter
 from hub.navigation.geometry import Box, Floats, Ints
 from hub.navigation.index import Index
+from hub.navigation.plugs import STANDARDS
 from hub.navigation.problems import wrong
 from hub.navigation.route import Route
 
@@ -104,7 +105,7 @@ def read_filter(said: Parameters) -> Filter:
     """What a Location has to have."""
     try:
         return Filter(
-            connectors=frozenset(read_words("connector", said["connector"])) if "connector" in said else frozenset(),
+            connectors=_standards(said["connector"]) if "connector" in said else frozenset(),
             power_min_kw=read_number("min_power", said["min_power"]) if "min_power" in said else None,
             power_max_kw=read_number("max_power", said["max_power"]) if "max_power" in said else None,
             operators=frozenset(read_words("operator", said["operator"])) if "operator" in said else frozenset(),
@@ -121,9 +122,20 @@ def _is_asked(name: str, said: Parameters) -> bool:
     return name in said and read_flag(name, said[name])
 
 
+def _standards(text: str) -> frozenset[str]:
+    """Standards of connectors, however they are written; one that OCPI does not know may be a word of its owner's own."""
+    words = read_words("connector", text)
+    meant = {word: STANDARDS.meant(word) for word in words}
+    if strange := [word for word, standard in meant.items() if standard is None]:
+        raise wrong("connector", f"{strange[0][:40]!r} is no word like IEC_62196_T2_COMBO")
+    return frozenset(standard for standard in meant.values() if standard is not None)
+
+
 def _vehicle(text: str) -> Vehicles:
-    (word,) = read_words("vehicle", text, ("car", "motorcycle"))[:1]
-    return Vehicles[word.upper()]
+    words = read_words("vehicle", text, ("car", "motorcycle"))
+    if len(words) != 1:
+        raise wrong("vehicle", "is one of car and motorcycle")
+    return Vehicles[words[0].upper()]
 
 
 def find(index: Index, question: Question, now: datetime) -> Found:

@@ -97,6 +97,11 @@ class Follower:
         return self._static_seq
 
     @property
+    def still(self) -> str:
+        """Tells apart everything but statuses, as it is in memory."""
+        return still_stamp(self._seq, self._static_seq)
+
+    @property
     def changed_at(self) -> datetime | None:
         """When the last change was (UTC), as far as the log tells; the same in every process."""
         return self._changed_at
@@ -199,6 +204,14 @@ class Follower:
         except TimeoutError:
             pass
         self._hint.clear()
+
+
+def still_stamp(seq: int, static_seq: int) -> str:
+    """Tells apart everything but statuses, after the change `seq`; `static_seq` is the last one of more than statuses there is.
+
+    It may have been made a moment ago, and not be in memory yet: what stood under its number now would stand there without it.
+    """
+    return f"s{static_seq}" if static_seq <= seq else str(seq)
 
 
 def _in_parts(changes: Sequence[PublicChange]) -> Iterator[Sequence[PublicChange]]:

@@ -239,6 +239,15 @@ class Index:
         digest.update(self.places.seq[self._rows(numbers)].tobytes())
         return digest.hexdigest()
 
+    def tariffs_of(self, numbers: Ints) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """The tariffs of some Locations: an owner (``CC/PID``) and the ids that connectors of its name together, each pair once."""
+        rows = self._rows(numbers)
+        counts = self.places.group_count[rows].astype(np.int64)
+        groups = spread(self.places.first_group[rows].astype(np.int64), counts)
+        parties = np.repeat(self.places.party[rows].astype(np.int64), counts)
+        for pair in np.unique((parties << 32) | self.groups.tariffs[groups]).tolist():
+            yield self.parties.by_number[pair >> 32], self._tariffs.by_number[pair & 0xFFFFFFFF]
+
     def seq_of(self, number: int) -> int | None:
         """The last change of one Location; None where it is not public."""
         row = self._row_or_nowhere(number)
@@ -272,6 +281,14 @@ class Index:
     def rows(self) -> Ints:
         """All rows of `places` that are in use; they are good until the next change."""
         return np.flatnonzero(self._grid.cells != NOWHERE)
+
+    def run_by(self) -> dict[str, str]:
+        """The owners (``CC/PID``) of all Locations, and the operator of each; the first name, where it has several."""
+        rows = self.rows()
+        pairs = np.unique((self.places.party[rows].astype(np.int64) << 32) | self.places.operator[rows])
+        parties, operators = self.parties.by_number, self.operators.by_number
+        names = sorted(((parties[pair >> 32], operators[pair & 0xFFFFFFFF]) for pair in pairs.tolist()), reverse=True)
+        return dict(names)
 
     @property
     def size_bytes(self) -> int:

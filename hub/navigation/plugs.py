@@ -31,7 +31,8 @@ ALWAYS_DC = frozenset({"CHADEMO", "CHAOJI", "GBT_DC", "IEC_62196_T1_COMBO", "IEC
 
 _FORMATS = Words(locations.ConnectorFormat)
 _POWER_TYPES = Words(locations.PowerType)
-_STANDARDS = Words(locations.ConnectorType)
+STANDARDS = Words(locations.ConnectorType)
+"""Those that OCPI knows; partners have others, too."""
 
 
 class Plug(NamedTuple):
@@ -75,7 +76,7 @@ def connector_of(part: Part, since: datetime) -> Connector | None:
 
 
 def _plug(part: Part) -> Plug | None:
-    standard = word_of(part, "standard", _STANDARDS)
+    standard = word_of(part, "standard", STANDARDS)
     format_, power_type = word_of(part, "format", _FORMATS), word_of(part, "power_type", _POWER_TYPES)
     if standard is None:
         part.note(FaultKind.CONNECTOR_STANDARD_MISSING, "standard")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from hub.navigation.formats.publishing import AdHocPrice, TariffKey
 from hub.navigation.location import PublicLocation
+from hub.navigation.tariffs import Name
 
 
 class PricePort(Protocol):
@@ -16,6 +17,9 @@ class PricePort(Protocol):
     @property
     def stamp(self) -> str:
         """Tells apart how prices are now."""
+
+    def stamp_of(self, names: Collection[Name]) -> str:
+        """Tells apart how the prices by some tariffs are now."""
 
     @property
     def changed_at(self) -> datetime | None:

@@ -70,7 +70,7 @@ class Prices:
         self._looking = asyncio.Lock()
         self._looked_at: float | None = None
         self._seen_at: datetime | None = None
-        self._tail = Tail(0, 0)
+        self._tail = Tail(0)
         self._marks = Marks(0, 0, None, frozenset())
         self._due: set[Name] = set()
 
@@ -78,11 +78,18 @@ class Prices:
 
     @property
     def stamp(self) -> str:
-        """Tells apart how prices are now: other texts, others that can be shown, or one that began or ended meanwhile."""
+        """Tells apart how prices are now: other texts of public tariffs, others that can be shown, or one that began or ended meanwhile.
+
+        Equal in all processes that know the same, and whatever happens to tariffs that are not public.
+        """
         marks, turn = self._marks, self._register.last_turn(self._clock.now())
         moments = [0 if moment is None else int(moment.timestamp() * 1000) for moment in (marks.stale_at, turn)]
         strangers = zlib.crc32(" ".join(sorted(marks.strangers)).encode())
-        return "-".join(f"{part:x}" for part in (self._tail.changes, marks.stale, strangers, *moments))
+        return "-".join(f"{part:x}" for part in (self._register.digest, marks.stale, strangers, *moments))
+
+    def stamp_of(self, names: Collection[Name]) -> str:
+        """The same of some tariffs alone."""
+        return self._register.stamp_of(names, self._clock.now())
 
     @property
     def changed_at(self) -> datetime | None:
@@ -186,7 +193,7 @@ class Prices:
 
     async def _load(self) -> None:
         begin = await self._tariffs.begin(OVERLAP_NUMBERS)
-        self._tail = Tail(begin.changes, max(0, begin.top - OVERLAP_NUMBERS), begin.latest, OVERLAP_SECONDS)
+        self._tail = Tail(max(0, begin.top - OVERLAP_NUMBERS), begin.latest, OVERLAP_SECONDS)
         self._register, self._marks, after = Register(), Marks(0, 0, None, frozenset()), 0
         while rows := await self._tariffs.page(after, PAGE_ROWS):
             self._register.put(await asyncio.to_thread(_list_all, rows))

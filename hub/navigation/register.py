@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from operator import attrgetter
 
 import msgspec
@@ -16,16 +17,22 @@ import msgspec
 from hub.navigation.tariffs import Name, is_ad_hoc, is_tariff, is_valid
 from ocpi_modules.types import lenient_datetime
 
+DIGEST_BYTES = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A tariff for drivers without contract whose copy is for everybody: its place among all, and when it is valid (UTC)."""
+    """A tariff for drivers without contract whose copy is for everybody: its place among all, and when it is valid (UTC).
+
+    `digest` tells it as it is now from what it was, and from every other.
+    """
 
     seq: int
     name: Name
     last_updated: datetime
     start: datetime | None
     end: datetime | None
+    digest: int
 
     @property
     def ends(self) -> tuple[datetime, ...]:
@@ -62,7 +69,11 @@ def _listed(seq: int, name: Name, last_updated: datetime, text: bytes) -> Listed
     if not is_ad_hoc(head.type):
         return None
     start, end = lenient_datetime(head.start_date_time), lenient_datetime(head.end_date_time)
-    return Listed(seq, name, last_updated, start, end)
+    return Listed(seq, name, last_updated, start, end, _digest(b"%d " % seq + text))
+
+
+def _digest(content: bytes) -> int:
+    return int.from_bytes(blake2b(content, digest_size=DIGEST_BYTES).digest())
 
 
 class Register:
@@ -74,15 +85,24 @@ class Register:
         self._strangers: frozenset[str] = frozenset()
         self._in_order: list[Listed] | None = None
         self._turns: list[datetime] | None = None
+        self.digest = 0
+        """Tells all rows as they are now from what they were: a sum of theirs, whatever order they came in."""
 
     def put(self, rows: Iterable[Listed], gone: Iterable[Name] = ()) -> None:
         """Rows as they are now, after others have gone."""
         for name in gone:
-            self._forget_turns(self._rows.pop(name, None))
+            self._drop(name)
         for row in rows:
+            self._drop(row.name)
             self._forget_turns(row)
             self._rows[row.name] = row
+            self.digest = (self.digest + row.digest) % (1 << 8 * DIGEST_BYTES)
         self._in_order = None
+
+    def _drop(self, name: Name) -> None:
+        row = self._rows.pop(name, None)
+        self._forget_turns(row)
+        self.digest = (self.digest - (row.digest if row else 0)) % (1 << 8 * DIGEST_BYTES)
 
     def _forget_turns(self, row: Listed | None) -> None:
         if row is not None and row.ends:
@@ -97,6 +117,12 @@ class Register:
         """Whether everybody may see a tariff while it is valid."""
         row = self._rows.get(name)
         return row is not None and self._is_shown(row)
+
+    def stamp_of(self, names: Iterable[Name], moment: datetime) -> str:
+        """A digest of what is public now of some tariffs: equal as long as all of it is as it was."""
+        rows = (row for name in names if (row := self._rows.get(name)) is not None and self._is_shown(row))
+        digests = {row.digest for row in rows if is_valid(row.start, row.end, moment)}
+        return f"{_digest(repr(sorted(digests)).encode()):x}"
 
     def public(self, moment: datetime) -> Iterator[Listed]:
         """All that are public, in the order in which they were first seen."""

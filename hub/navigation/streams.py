@@ -11,6 +11,8 @@ from hub.store.publicplaces import PublicChange
 
 QUEUE_MAX_EVENTS = 1000
 LISTENERS_MAX = 2000
+LISTENERS_MAX_PER_VISITOR = 500
+"""With one key, or from one address, behind which there may be many: nobody alone takes the place of all others."""
 PING_SECONDS = 15.0
 RETRY_MILLISECONDS = 2000
 BACKLOG_PAGE_EVENTS = 1000
@@ -37,9 +39,10 @@ class Told:
 
 @dataclass(eq=False, slots=True)
 class Listener:
-    """Somebody who listens: which changes are wanted, and those that were not sent yet."""
+    """Somebody who listens: which changes are wanted, who it is, and those that were not sent yet."""
 
     wanted: Wanted
+    visitor: str = ""
     waiting: asyncio.Queue[Told | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_MAX_EVENTS))
     is_slow: bool = False
     is_ended: bool = False
@@ -85,13 +88,20 @@ class Broadcast:
                 listener.offer(told)
             self.seq = told.seq
 
-    def join(self, wanted: Wanted) -> Listener:
-        """Listen from now on. Raises ReadingFault when too many do."""
+    def join(self, wanted: Wanted, visitor: str = "") -> Listener:
+        """Listen from now on. Raises ReadingFault when too many do, or too many of one visitor."""
         if self._is_closed or len(self._listeners) >= LISTENERS_MAX:
             raise ReadingFault(
                 503, "TOO_MANY_STREAMS", f"{LISTENERS_MAX} listen already", headers={"Retry-After": "30"}
             )
-        listener = Listener(wanted)
+        if visitor and sum(one.visitor == visitor for one in self._listeners) >= LISTENERS_MAX_PER_VISITOR:
+            raise ReadingFault(
+                429,
+                "TOO_MANY_STREAMS",
+                f"{LISTENERS_MAX_PER_VISITOR} streams are open with this key or from this address: one for an app is enough",
+                headers={"Retry-After": "30"},
+            )
+        listener = Listener(wanted, visitor)
         self._listeners.add(listener)
         return listener
 
@@ -112,9 +122,9 @@ class Replay:
     def __init__(self, broadcast: Broadcast, backlog: Backlog, render: Callable[[PublicChange], Told | None]) -> None:
         self._broadcast, self._backlog, self._render = broadcast, backlog, render
 
-    async def frames(self, wanted: Wanted, after: int | None) -> AsyncIterator[bytes]:
+    async def frames(self, wanted: Wanted, after: int | None, visitor: str = "") -> AsyncIterator[bytes]:
         """Server-sent events, to the end of the connection. `after`: the last event that the listener has; None: only what is new."""
-        listener = self._broadcast.join(wanted)
+        listener = self._broadcast.join(wanted, visitor)
         try:
             until = self._broadcast.seq
             sent = until if after is None else after

@@ -18,14 +18,14 @@ Change = TypeVar("Change", bound=Numbered)
 
 
 class Tail:
-    """Where a reader of changes stands: `changes` have been committed so far, and what is above `floor` is to be read again.
+    """Where a reader of changes stands: what is above `floor` is to be read again.
 
     A number that was given more than `overlap_seconds` ago is committed by now, or never will be. `known` are the numbers above `floor`
-    among those `changes`.
+    that have been told.
     """
 
-    def __init__(self, changes: int, floor: int, known: Iterable[int] = (), overlap_seconds: float = 60.0) -> None:
-        self.changes, self.floor = changes, floor
+    def __init__(self, floor: int, known: Iterable[int] = (), overlap_seconds: float = 60.0) -> None:
+        self.floor = floor
         self._known = {id_ for id_ in known if id_ > floor}
         self._overlap_seconds = overlap_seconds
         self._tops: deque[tuple[float, int]] = deque()
@@ -37,7 +37,6 @@ class Tail:
         """
         new = [change for change in found if change.id not in self._known]
         self._known.update(change.id for change in new)
-        self.changes += len(new)
         self._tops.append((now, top))
         self._rise(now)
         return new

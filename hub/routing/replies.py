@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -18,11 +19,15 @@ from ocpi_modules.types import decode_json, encode_json
 
 FORWARDED_HTTP_STATUSES = frozenset({200, 201, 404, 405})
 
+_METHODS = re.compile(r"[A-Z]{1,10}(, ?[A-Z]{1,10}){0,9}")
+
 
 def returned(message: Message, route: Forward, answer: Answer, reply: Reply) -> Reply:
-    """A receiver's reply on its way back: the parties turned round, its counts passed on (R-03, P-15)."""
+    """A receiver's reply on its way back: the parties turned round, its counts passed on (R-03, P-15), and which methods it allows."""
     counts = {name: read_count(answer.headers.get(name)) for name in ("x-total-count", "x-limit")}
     passed_on = {name: str(count) for name, count in counts.items() if count is not None}
+    if reply.http_status == 405 and _METHODS.fullmatch(answer.headers.get("allow", "")):
+        passed_on["Allow"] = answer.headers["allow"]
     return replace(reply, headers={**passed_on, **reply.headers}, sender=route.receiver, receiver=message.sender)
 
 

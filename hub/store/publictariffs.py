@@ -42,9 +42,8 @@ class TariffChange:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """Where changes are at one moment: how many there were in all, the last number that was given, and the numbers of the latest."""
+    """Where changes are at one moment: the last number that was given, and the numbers of the latest."""
 
-    changes: int
     top: int
     latest: tuple[int, ...]
 
@@ -91,7 +90,7 @@ class PublicTariffs:
     async def begin(self, back: int) -> Begin:
         """Where changes are; the latest are those whose numbers are not more than `back` before the last one."""
         (row,) = await self._direct.fetch(_BEGIN, back)
-        return Begin(row["changes"], row["top"], tuple(row["latest"] or ()))
+        return Begin(row["top"], tuple(row["latest"] or ()))
 
     async def changes(self, after: int, most: int) -> list[TariffChange]:
         """Changes with a number above this one, in order; one that was given a lower number may be committed later."""
@@ -150,10 +149,9 @@ _TEXTS = f"select c.seq, c.packed from copy c where {_OF_EVERYBODY} and c.seq = 
 
 _TOP = "(select coalesce(max(id), 0) from version) as top"
 
-_BEGIN = (
-    f"select t.top, (select count(*) from version where module = 'tariffs') as changes, (select array_agg(v.id) from version v "
-    f"where v.id > t.top - $1::bigint and v.module || '' = 'tariffs') as latest from (select {_TOP}) t"
-)
+_LATEST = "select array_agg(v.id) from version v where v.id > t.top - $1::bigint and v.module || '' = 'tariffs'"
+
+_BEGIN = f"select t.top, ({_LATEST}) as latest from (select {_TOP}) t"
 
 _CHANGES = "select id, country_code, party_id, key from version where id > $1 and module || '' = 'tariffs' order by id limit $2"
 

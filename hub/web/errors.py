@@ -9,11 +9,13 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from hub.web.methods import methods_at
 from ocpi_modules.envelope import write_envelope
 from ocpi_modules.errors import OcpiError, ServerFault
 
 _log = structlog.get_logger()
 CLIENT_FAULT, INVALID = 2000, 2001
+METHOD_NOT_ALLOWED = 405
 
 
 async def on_ocpi_error(_: Request, error: Exception) -> Response:
@@ -29,10 +31,13 @@ async def on_validation_error(_: Request, error: Exception) -> Response:
     return _answer(422, INVALID, f"{where}: {details[0]['msg'] if details else 'invalid'}"[:255])
 
 
-async def on_http_exception(_: Request, error: Exception) -> Response:
-    """The framework's own 404, 405 and so on."""
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """The framework's own 404, 405 and so on; 405 says what is allowed by all routes at this path."""
     assert isinstance(error, HTTPException)
-    return _answer(error.status_code, CLIENT_FAULT, str(error.detail), dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(methods_at(request.app.routes, request.scope))
+    return _answer(error.status_code, CLIENT_FAULT, str(error.detail), headers)
 
 
 async def on_unexpected(_: Request, error: Exception) -> Response:

@@ -224,13 +224,10 @@ class OcpiEndpoint:
         module = MODULES["credentials"]
         inbound.module_id = module.id
         partner, token = await self._authenticate(inbound)
+        require_in_turn(inbound.method, partner)
         operation = module.find(Interface.SENDER, inbound.method, ())
         if operation.purpose is Purpose.READ:
             return Reply(data=self._ports.handshake.credentials_for(token))
-        if partner is None and operation.purpose is not Purpose.ADD:
-            raise MethodNotAllowed(("GET", "POST"), "not registered yet: use POST")
-        if partner is not None and (operation.purpose is Purpose.ADD or not partner.is_joined):
-            raise MethodNotAllowed(("DELETE", "GET", "PUT"), "registered already: use PUT")
         content = decode_body(operation, await self._body(inbound)) if operation.has_body else None
         if partner is None:
             is_raw = inbound.quirks.token == "raw"
@@ -346,6 +343,15 @@ def read_tokens(header: str | None) -> tuple[Given | None, Given | None]:
         None if encoded is None else Given(encoded, token_hash(encoded)),
         None if raw is None else Given(raw, token_hash(raw)),
     )
+
+
+def require_in_turn(method: str, partner: Partner | None) -> None:
+    """Credentials are posted once, then replaced or taken back. Raises MethodNotAllowed with what this caller may do now (C-11, C-15)."""
+    if partner is None:
+        if method not in {"GET", "POST"}:
+            raise MethodNotAllowed(("GET", "POST"), "not registered yet: use POST")
+    elif method not in {"DELETE", "GET", "PUT"} or not (partner.is_joined or method == "GET"):
+        raise MethodNotAllowed(("DELETE", "GET", "PUT"), "registered already: use PUT")
 
 
 def read_inbound(scope: Scope, receive: Receive, new_id: Callable[[], str]) -> Inbound:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import polyline
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hub.navigation.asking import Track, checked_track, read_line, read_polyline
@@ -61,6 +61,7 @@ INVALID, WHERE, LARGE, LONG = "INVALID_PARAMETER", "WHERE_MISSING", "BOX_TOO_LAR
         pytest.param({"route": polyline.encode([(52.5, 13.4)])}, INVALID, id="one point"),
         pytest.param({"route": polyline.encode([(95, 13), (96, 13)])}, INVALID, id="a route off the globe"),
         pytest.param({"route": "?" * 16_001}, LONG, id="a polyline too long"),
+        pytest.param({"route": "~" * 400 + "??"}, INVALID, id="a number beyond all floats"),
         pytest.param({"route": polyline.encode([(-40, 0), (40, 0)])}, LONG, id="a quarter of the globe"),
         pytest.param({"route": polyline.encode([(0, 0), (50, 50), (0, 0), (50, 50)])}, LONG, id="there and back"),
         pytest.param({"route": polyline.encode([(52, 13), (53, 13)]), "corridor": 0}, INVALID, id="no corridor"),
@@ -73,7 +74,9 @@ INVALID, WHERE, LARGE, LONG = "INVALID_PARAMETER", "WHERE_MISSING", "BOX_TOO_LAR
         pytest.param({"bbox": BERLIN, "connector": ","}, INVALID, id="no connector"),
         pytest.param({"bbox": BERLIN, "connector": ",".join(map(str, range(51)))}, INVALID, id="all connectors"),
         pytest.param({"bbox": BERLIN, "payment": "shells"}, INVALID, id="a payment that nobody takes"),
+        pytest.param({"bbox": BERLIN, "connector": "CHADEMO,*?"}, INVALID, id="no word"),
         pytest.param({"bbox": BERLIN, "vehicle": "ship"}, INVALID, id="a vehicle that does not fit"),
+        pytest.param({"bbox": BERLIN, "vehicle": "motorcycle,car"}, INVALID, id="two vehicles"),
         pytest.param({"bbox": BERLIN, "open_now": "maybe"}, INVALID, id="neither true nor false"),
         pytest.param({"bbox": BERLIN, "limit": 0}, INVALID, id="nothing"),
         pytest.param({"bbox": BERLIN, "limit": 1001}, INVALID, id="more than a page"),
@@ -110,6 +113,12 @@ async def test_what_cannot_be_meant_is_refused(land: Land, query: dict[str, Any]
 async def test_what_is_odd_but_possible_is_answered(land: Land, query: dict[str, Any]) -> None:
     answer = await land.get(LOCATIONS, **query)
     assert answer.json()["type"] == "FeatureCollection"
+
+
+@pytest.mark.parametrize("connector", ["IEC_62196_T2", "iec_62196_t2", "IEC 62196-T2", "chademo,Iec_62196_T2"])
+async def test_a_connector_may_be_written_as_people_write_it(land: Land, connector: str) -> None:
+    assert "DE/ABC/LOC1" in await land.features(bbox=BERLIN, connector=connector)
+    assert await land.features(bbox=BERLIN, connector="chademo") == {}
 
 
 async def test_a_box_and_a_route_may_lie_over_the_180th_meridian(land: Land) -> None:
@@ -228,6 +237,8 @@ def test_a_polyline_has_five_decimals_or_six() -> None:
 
 
 @settings(max_examples=150, deadline=None)
+@example("~" * 400 + "??").via("a number beyond all floats")
+@example("~" * 16_000).via("a number without an end")
 @given(st.one_of(st.text(st.characters(codec="utf-8"), max_size=60), st.text("?@_`abcxyz{|}~", max_size=60)))
 def test_every_polyline_is_read_or_refused(text: str) -> None:
     track = read_or_refused(lambda: read_polyline(text))

@@ -17,11 +17,12 @@ import httpx
 import pytest
 
 from hub.app import HubApplication
-from hub.navigation import doorkeeper
+from hub.navigation import doorkeeper, prices
 from hub.navigation.routes import answers, door
 from hub.store.direct import Direct, Record
+from ocpi_modules.parties import Party
 from tests.conftest import World, loopback_client, running_hub
-from tests.navigation.land import CPO, Land, until
+from tests.navigation.land import CPO, EMSP, Land, until
 from tests.settlement.cases import location, tariff
 
 BERLIN = "13,52,14,53"
@@ -96,8 +97,69 @@ async def test_who_has_it_gets_304_and_nothing_is_read(land: Land, path: str, mo
     assert other.status_code == 200
 
 
+OF_MORE_THAN_STATUSES = ("/ocm/v3/referencedata", "/map")
+"""What says nothing of any status, nor of any price."""
+WITHOUT_PRICES = (
+    "/open/ocpi/2.2.1/locations",
+    "/open/ocpi/2.2.1/locations/DE/ABC/LOC1",
+    "/open/irve/dynamique.csv",
+)
+STILL = ("/open/datex2/v3.7/table", "/open/datex2/de-afir-01-00-00/static", "/open/ocpi/2.2.1/tariffs")
+"""What says nothing of any status."""
+
+
+async def tags_of(land: Land, paths: Sequence[str]) -> dict[str, str]:
+    return {path: (await land.reader.get(path)).headers["ETag"] for path in paths}
+
+
+async def until_tag_is_new(land: Land, path: str, tag: str) -> None:
+    async def is_new() -> bool:
+        return (await land.reader.get(path, headers={"If-None-Match": tag})).headers["ETag"] != tag
+
+    await land.until(is_new)
+
+
+async def push_tariff(land: Land, receiver: Party | None = None, **changes: Any) -> None:
+    content = tariff(**changes)
+    assert (await land.cpo.push("tariffs", CPO, (content["id"],), content, receiver=receiver)).is_success
+
+
+async def test_a_status_leaves_what_says_nothing_of_it_as_it_was(land: Land) -> None:
+    paths = (*STILL, "/ocm/v3/referencedata")
+    tags, status = await tags_of(land, paths), (await land.get(LOC1)).headers["ETag"]
+    await land.turn()
+    await until_tag_is_new(land, LOC1, status)
+    assert await tags_of(land, paths) == tags
+
+
+async def test_a_tariff_changes_only_what_is_priced_by_it(land: Land) -> None:
+    beside = (*WITHOUT_PRICES, f"/nav/v1/locations?bbox={BERLIN}", LOC1)
+    tags, tariffs = await tags_of(land, beside), (await land.get("/open/ocpi/2.2.1/tariffs")).headers["ETag"]
+    await push_tariff(land, id="NOBODYS", type="AD_HOC_PAYMENT")
+    await until_tag_is_new(land, "/open/ocpi/2.2.1/tariffs", tariffs)
+    assert await tags_of(land, beside) == tags
+    own = (await land.get("/open/ocpi/2.2.1/locations/DE/ABC/LOC1")).json()["data"]["evses"][0]
+    await push_tariff(land, id=own["connectors"][0]["tariff_ids"][0], type="AD_HOC_PAYMENT")
+    await until_tag_is_new(land, LOC1, tags[LOC1])
+    await until_tag_is_new(land, f"/nav/v1/locations?bbox={BERLIN}", tags[f"/nav/v1/locations?bbox={BERLIN}"])
+    assert await tags_of(land, WITHOUT_PRICES) == {path: tags[path] for path in WITHOUT_PRICES}
+
+
+async def test_a_tariff_that_is_not_for_everybody_changes_nothing(land: Land) -> None:
+    before = await tags_of(land, PATHS)
+    await push_tariff(land, id="ROAMING")
+    await push_tariff(land, receiver=EMSP, id="PRIVATE", type="AD_HOC_PAYMENT")
+    await push_tariff(land, id="SIGNAL", type="AD_HOC_PAYMENT")  # what came before it has been seen, too
+    await until_tag_is_new(land, "/open/ocpi/2.2.1/tariffs", before["/open/ocpi/2.2.1/tariffs"])
+    between = await tags_of(land, PATHS)
+    await push_tariff(land, id="ROAMING", last_updated="2027-05-01T00:00:00Z")
+    await push_tariff(land, receiver=EMSP, id="PRIVATE", type="AD_HOC_PAYMENT", last_updated="2027-05-01T00:00:00Z")
+    await asyncio.sleep(2 * prices.LOOK_SECONDS)
+    assert await tags_of(land, PATHS) == between
+
+
 async def test_what_changed_is_not_304(land: Land) -> None:
-    paths = [path for path in PATHS if path != "/map"]  # which says nothing of any status
+    paths = [path for path in PATHS if path not in OF_MORE_THAN_STATUSES]
     tags = {path: (await land.reader.get(path)).headers["ETag"] for path in paths}
     content = tariff(id="AD-HOC", type="AD_HOC_PAYMENT")
     assert (await land.cpo.push("tariffs", CPO, (content["id"],), content, receiver=None)).is_success
@@ -235,7 +297,7 @@ async def test_pages_of_others_may_ask(land: Land) -> None:
         answer = await land.reader.get(path, headers={"Origin": "https://app.example"})
         assert answer.headers["Access-Control-Allow-Origin"] == "*", path
         shown = answer.headers["Access-Control-Expose-Headers"]
-        assert all(name in shown for name in ("ETag", "X-Total-Count", "Link", "Retry-After"))
+        assert all(name in shown for name in ("ETag", "X-Total-Count", "Link", "Retry-After", "Content-Range"))
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -262,9 +324,26 @@ async def test_head_of_a_stream_ends(land: Land) -> None:
     assert (await land.reader.head(f"{STREAM}?bbox=nowhere")).status_code == 400
 
 
-async def test_options_says_which_methods_there_are(land: Land) -> None:
-    answer = await land.reader.options(LOC1)
-    assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, HEAD, POST, OPTIONS")
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        pytest.param("/nav/v1/locations", "GET, HEAD, OPTIONS, POST", id="two routes at one address"),
+        pytest.param(LOC1, "GET, HEAD, OPTIONS", id="one Location"),
+        pytest.param(STREAM, "GET, HEAD, OPTIONS", id="the stream"),
+        pytest.param("/open/ocpi/2.2.1/locations", "GET, HEAD, OPTIONS", id="where OCPI is spoken"),
+        pytest.param("/map", "GET, HEAD, OPTIONS", id="the map page"),
+    ],
+)
+async def test_options_and_405_say_which_methods_there_are(land: Land, path: str, methods: str) -> None:
+    answer = await land.reader.options(path)
+    assert (answer.status_code, answer.content, answer.headers["Allow"]) == (204, b"", methods)
+    refused = await land.reader.patch(path)
+    assert (refused.status_code, refused.headers["Allow"]) == (405, methods)
+
+
+async def test_options_of_nothing_are_none(land: Land) -> None:
+    answer = await land.reader.options("/nav/v1/nothing")
+    assert (answer.status_code, answer.json()["code"], "Allow" in answer.headers) == (404, "NOT_FOUND", False)
 
 
 @pytest.mark.parametrize(
@@ -331,6 +410,7 @@ async def test_where_ocpi_is_spoken_faults_are_in_its_envelope(land: Land, path:
     answer = await land.reader.get(path)
     said = answer.json()
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
+    assert answer.headers["Cache-Control"] == "no-store"
     assert 2000 <= said["status_code"] < 3000
     assert said["status_message"]
     assert said["timestamp"]
@@ -397,6 +477,21 @@ async def test_a_key_is_taken_as_bearer_as_header_or_in_the_query(two_hubs: tupl
         assert (await reader.get(PATH)).status_code == 200
         assert (await nobody.get(PATH, headers={"X-API-Key": key})).status_code == 200
         assert (await nobody.get(f"{PATH}&key={key}")).status_code == 200
+
+
+async def test_what_is_read_with_a_key_that_is_needed_is_kept_by_no_cache_for_others(
+    two_hubs: tuple[World, World], land: Land
+) -> None:
+    """RFC 9111, 3.5: an answer that is public may be given to whoever asks the cache next, without a key."""
+    _, key = await key_of(two_hubs[0])
+    async with asking(two_hubs[0], key) as reader:
+        first = await reader.get(PATH)
+        assert first.headers["Cache-Control"] == "private, max-age=5"
+        again = await reader.get(PATH, headers={"If-None-Match": first.headers["ETag"]})
+        assert (again.status_code, again.headers["Cache-Control"]) == (304, "private, max-age=5")
+        assert (await reader.get("/nav/v1/changes")).headers["Cache-Control"] == "no-store"
+        assert (await reader.get("/ocm/v3/")).headers["Cache-Control"] == "no-store"
+    assert (await land.get(PATH)).headers["Cache-Control"] == "public, max-age=5"
 
 
 async def test_a_revoked_key_counts_no_more(two_hubs: tuple[World, World]) -> None:

@@ -17,7 +17,7 @@ from hub.navigation.filters import Filter
 from hub.navigation.geometry import Box
 from hub.navigation.grid import Arrangement, arranged
 from hub.navigation.index import Index
-from hub.navigation.location import Hours, PublicLocation
+from hub.navigation.location import Business, Hours, PublicLocation
 from hub.navigation.route import Route
 from ocpi_modules.locations import Status
 from tests.navigation import naive
@@ -391,6 +391,29 @@ def test_a_stamp_stays_as_long_as_all_are_as_they_were() -> None:
     assert len({first, index.stamp(np.array([1, 0])), index.stamp(np.array([0, 2])), index.stamp(np.array([0]))}) == 4
     index.put(1, 100, entry_at((20.0, 50.0), 0))
     assert index.stamp(np.array([0, 1])) != first
+
+
+def test_the_tariffs_of_some_locations_are_named_once_with_their_owners() -> None:
+    index = Index()
+    for number, ids in enumerate((("B", "A"), ("A", "B"), ("C",), ())):
+        index.put(number, number + 1, entry_of(location(evses=(evse(connectors=(connector(tariff_ids=ids),)),))))
+    other = location(country_code="DE", party_id="LFX", evses=(evse(connectors=(connector(tariff_ids=("C",)),)),))
+    index.put(4, 9, entry_of(other))
+    assert sorted(index.tariffs_of(np.array([0, 1, 2, 3]))) == [
+        ("DK/BLA", ()),
+        ("DK/BLA", ("A", "B")),
+        ("DK/BLA", ("C",)),
+    ]
+    assert list(index.tariffs_of(np.array([4]))) == [("DE/LFX", ("C",))]
+    assert list(index.tariffs_of(np.array([], np.int64))) == []
+
+
+def test_owners_are_listed_with_the_first_name_of_their_operators() -> None:
+    index = Index()
+    for number, name in enumerate(("Ladefix", "Blåstrøm", "Ladefix")):
+        index.put(number, number + 1, entry_of(location(operator=Business(name))))
+    index.put(3, 9, entry_of(location(country_code="DE", party_id="LFX", operator=Business("Ladefix"))))
+    assert index.run_by() == {"DK/BLA": "Blåstrøm", "DE/LFX": "Ladefix"}
 
 
 # --- what a Location comes to -------------------------------------------------------------------

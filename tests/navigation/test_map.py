@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tests.navigation.land import EMSP, Land
 from tests.settlement.cases import location
 
@@ -27,6 +29,20 @@ async def test_a_location_is_found_in_a_box_around_a_point_and_along_a_route(lan
     assert 25_000 < along["properties"]["route_position_m"] < 27_000
 
 
+async def test_a_location_is_read_by_its_links_whatever_its_id_is_made_of(land: Land) -> None:
+    for id_ in ("A/B", "A?b=c#d", "100% / 2", "A%2FB"):
+        ref = f"DE/ABC/{id_}"
+        await land.put(location(id=id_))
+        await land.until(partial(is_found, land, ref))
+        links = (await land.features(bbox=BERLIN))[ref]["properties"]["links"]
+        assert (await land.get(links["self"])).json()["properties"]["ref"] == ref
+        assert (await land.get(links["ocpi"])).json()["data"]["id"] == id_
+
+
+async def is_found(land: Land, ref: str) -> bool:
+    return ref in await land.features(bbox=BERLIN)
+
+
 async def test_what_an_evse_is_now_is_seen_soon(land: Land) -> None:
     await land.says("CHARGING", "E1")
 
@@ -41,4 +57,5 @@ async def test_what_is_for_one_party_or_not_published_is_never_found(land: Land)
     await land.put(location(id="DEPOT", publish=False))
     await land.put(location(id="SECRET"), receiver=EMSP)
     await land.put(location(id="LOC2"))
-    await land.until_found(LOC1, "DE/ABC/LOC2", bbox=BERLIN)
+    await land.until(partial(is_found, land, "DE/ABC/LOC2"))
+    assert not {"DE/ABC/DEPOT", "DE/ABC/SECRET"} & {*await land.features(bbox=BERLIN)}

@@ -107,7 +107,7 @@ async def hub(database: Database) -> AsyncIterator[Hub]:
     app.include_router(price_router(desk))
     app.add_exception_handler(ReadingFault, on_reading_fault)
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(front(app, doorkeeper, LICENCE)), base_url="http://hub"
+        transport=httpx.ASGITransport(front(app, lambda _: ["GET"], doorkeeper, LICENCE)), base_url="http://hub"
     ) as http:
         made.append(Hub(http, doorkeeper, copies, places, Directory(Party("NL", "HUB"), members=members())))
         await made[0].publish(THERE)

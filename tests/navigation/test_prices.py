@@ -208,6 +208,29 @@ async def test_the_stamp_moves_with_everything_that_can_change_a_price_and_with_
     assert await moved()
 
 
+async def test_the_stamp_of_some_tariffs_moves_with_them_alone(house: House) -> None:
+    mine, others = [name_of(OWNER, "T1"), name_of(OWNER, "NONE")], [name_of(OWNER, "T2")]
+    await house.say(ad_hoc(KWH, end_date_time=at(30)))
+    await stamps(house)
+    first, nothing = house.prices.stamp_of(mine), house.prices.stamp_of(others)
+    assert first != nothing == house.prices.stamp_of([])
+    await house.say(ad_hoc(KWH, id="T2"))
+    await house.say(roaming(KWH, id="T3", type="REGULAR"))
+    await stamps(house)
+    assert house.prices.stamp_of(mine) == first == (await house.another()).stamp_of([*reversed(mine), *mine])
+    assert house.prices.stamp_of(others) != nothing
+    house.watch.moment += 31 * MINUTE
+    assert house.prices.stamp_of(mine) == nothing, "it ended"
+
+
+async def test_what_happens_to_tariffs_that_are_not_public_leaves_the_stamp(house: House) -> None:
+    await house.say(ad_hoc(KWH))
+    before = await stamps(house)
+    await house.say(roaming(KWH, id="T2", type="REGULAR"))
+    await house.say(roaming(KWH, id="T2", type="REGULAR", last_updated=at(1)))
+    assert await stamps(house) == before
+
+
 async def test_a_look_that_fails_in_the_middle_is_made_up_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     await house.shown()
     for number in (1, 2, 3):

@@ -240,6 +240,20 @@ async def test_more_listeners_than_there_may_be_are_sent_away(land: Land, monkey
     await land.until(is_let_in)  # whoever left makes room
 
 
+async def test_one_visitor_does_not_take_the_place_of_all_others(land: Land, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "LISTENERS_MAX_PER_VISITOR", 2)
+    key = (await land.world.admin.post("/admin/readers", json={"name": "Another"})).json()["key"]
+    async with listening(land.world), listening(land.world):
+        answer = await land.reader.get(STREAM)
+        assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (
+            429,
+            "TOO_MANY_STREAMS",
+            "30",
+        )
+        async with land.reader.stream("GET", STREAM, headers={"X-API-Key": key}) as another:
+            assert another.status_code == 200
+
+
 async def test_a_quiet_stream_says_that_it_lives_and_where_it_stands(
     land: Land, monkeypatch: pytest.MonkeyPatch
 ) -> None:

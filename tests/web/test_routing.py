@@ -106,6 +106,24 @@ async def test_answers_of_the_receiver_come_back(
 
 
 @pytest.mark.parametrize(
+    ("said", "passed_on"),
+    [
+        pytest.param("GET, PATCH", "GET, PATCH", id="methods"),
+        pytest.param("<b>GET</b>", None, id="no list of methods"),
+    ],
+)
+async def test_405_of_the_receiver_says_what_the_receiver_allows(
+    bench: Bench, location: Object, said: str, passed_on: str | None
+) -> None:
+    """R-14, and RFC 9110, 15.5.6."""
+    bench.p3.faults.append(Fault(http_status=405, status_code=2000, headers={"Allow": said}))
+    answer = await bench.send(
+        bench.p1, "PUT", "receiver/locations/DE/CP1/L1", sender=CP1, receiver=MS1, content=location
+    )
+    assert (answer.status_code, answer.headers.get("Allow")) == (405, passed_on)
+
+
+@pytest.mark.parametrize(
     ("receiver", "code"),
     [
         pytest.param(Party("ZZ", "ZZZ"), 4001, id="R-15: nobody knows it"),

@@ -65,9 +65,14 @@ def static_json(locations: Iterable[PublicLocation], edition: Edition, prices: P
     return in_chunks(_around({"payload": _table(edition)}, sites))
 
 
-def dynamic_json(locations: Iterable[PublicLocation], edition: Edition, *, is_delta: bool = False) -> Iterator[bytes]:
-    """The status of the same Locations, or (`is_delta`) of those that changed, piece by piece."""
-    sites = (site for location in locations if (site := site_status_json(location)))
+def dynamic_json(
+    locations: Iterable[PublicLocation], edition: Edition, prices: Prices, *, is_delta: bool = False
+) -> Iterator[bytes]:
+    """The status of the same Locations, or (`is_delta`) of those that changed, piece by piece.
+
+    It says no price; the versions that it refers to are those of static data with these prices.
+    """
+    sites = (site for location in locations if (site := site_status_json(location, prices)))
     container = {"payload": [_status(edition)], "exchangeInformation": _exchange(edition, is_delta)}
     return in_chunks(_around({"messageContainer": container}, sites))
 
@@ -78,10 +83,10 @@ def site_json(location: PublicLocation, publisher: Publisher, prices: Prices) ->
     return b"" if site is None else json_bytes(_site(site, publisher))
 
 
-def site_status_json(location: PublicLocation) -> bytes:
+def site_status_json(location: PublicLocation, prices: Prices) -> bytes:
     """What the dynamic data says of one Location, in the same way."""
     evses = tuple(published_evses(location))
-    return json_bytes(_site_status(location, evses)) if evses else b""
+    return json_bytes(_site_status(location, evses, version_of(location, prices))) if evses else b""
 
 
 def _around(frame: Json, sites: Iterable[bytes]) -> Iterator[bytes]:
@@ -111,7 +116,7 @@ def _publication(edition: Edition) -> Json:
 
 
 def _table(edition: Edition) -> Json:
-    table = {**_identified(TABLE_ID, str(edition.table_version)), "tableName": printable(edition.publisher.name)}
+    table = {**_identified(TABLE_ID, edition.table_version), "tableName": printable(edition.publisher.name)}
     publication = {
         **_publication(edition),
         "energyInfrastructureTable": [{**table, "energyInfrastructureSite": [_HOLE]}],
@@ -120,7 +125,7 @@ def _table(edition: Edition) -> Json:
 
 
 def _status(edition: Edition) -> Json:
-    table = {"targetClass": "EnergyInfrastructureTable", **_identified(TABLE_ID, str(edition.table_version))}
+    table = {"targetClass": "EnergyInfrastructureTable", **_identified(TABLE_ID, edition.table_version)}
     publication = {**_publication(edition), "tableReference": [table], "energyInfrastructureSiteStatus": [_HOLE]}
     return {**PROFILE, "aegiEnergyInfrastructureStatusPublication": publication}
 
@@ -392,17 +397,17 @@ def _price(part: PricePart) -> Json:
 # --- dynamic data ----------------------------------------------------------------------------
 
 
-def _site_status(location: PublicLocation, evses: Iterable[Evse]) -> Json:
-    stations = [_station_status(location, evse) for evse in evses]
+def _site_status(location: PublicLocation, evses: Iterable[Evse], version: str) -> Json:
+    stations = [_station_status(location, evse, version) for evse in evses]
     return {
-        "reference": _reference(site_id(location), version_of(location)),
+        "reference": _reference(site_id(location), version),
         "lastUpdated": _moment(max(status_at(location, evse) for evse in evses)),
         "energyInfrastructureStationStatus": stations,
     }
 
 
-def _station_status(location: PublicLocation, evse: Evse) -> Json:
-    version, at = version_of(location), _moment(status_at(location, evse))
+def _station_status(location: PublicLocation, evse: Evse, version: str) -> Json:
+    at = _moment(status_at(location, evse))
     point = {
         "reference": _reference(point_id(location, evse), version),
         "lastUpdated": at,

@@ -73,16 +73,19 @@ def table_xml(locations: Iterable[PublicLocation], edition: Edition, prices: Pri
     """
     found = (site_xml(location, edition.publisher, prices) for location in locations)
     sites = with_one_at_least(site for site in found if site)
-    table = _identified(TABLE_ID, str(edition.table_version))
+    table = _identified(TABLE_ID, edition.table_version)
     before = f"{_header()}<aegi:energyInfrastructureTable{table}>{_text('aegi:tableName', edition.publisher.name)}"
     kind = "EnergyInfrastructureTablePublication"
     return in_chunks(_publication(edition, kind, before, sites, "</aegi:energyInfrastructureTable>"))
 
 
-def status_xml(locations: Iterable[PublicLocation], edition: Edition) -> Iterator[bytes]:
-    """An EnergyInfrastructureStatusPublication of the same Locations, or of those that changed, piece by piece."""
-    sites = (site for location in locations if (site := site_status_xml(location)))
-    table = _identified(TABLE_ID, str(edition.table_version))
+def status_xml(locations: Iterable[PublicLocation], edition: Edition, prices: Prices) -> Iterator[bytes]:
+    """An EnergyInfrastructureStatusPublication of the same Locations, or of those that changed, piece by piece.
+
+    It says no price; the versions that it refers to are those of a table with these prices.
+    """
+    sites = (site for location in locations if (site := site_status_xml(location, prices)))
+    table = _identified(TABLE_ID, edition.table_version)
     before = f'<aegi:tableReference targetClass="aegi:EnergyInfrastructureTable"{table}/>{_header()}'
     return in_chunks(_publication(edition, "EnergyInfrastructureStatusPublication", before, sites, ""))
 
@@ -93,10 +96,10 @@ def site_xml(location: PublicLocation, publisher: Publisher, prices: Prices) -> 
     return b"" if site is None else _site(site, publisher).encode()
 
 
-def site_status_xml(location: PublicLocation) -> bytes:
+def site_status_xml(location: PublicLocation, prices: Prices) -> bytes:
     """What the status says of one Location, in the same way."""
     evses = tuple(published_evses(location))
-    return _site_status(location, evses).encode() if evses else b""
+    return _site_status(location, evses, version_of(location, prices)).encode() if evses else b""
 
 
 # --- XML -------------------------------------------------------------------------------------
@@ -429,29 +432,28 @@ def _price(index: int, part: PricePart) -> str:
 # --- the status ------------------------------------------------------------------------------
 
 
-def _site_status(location: PublicLocation, evses: Iterable[Evse]) -> str:
+def _site_status(location: PublicLocation, evses: Iterable[Evse], version: str) -> str:
     content = (
-        _reference(site_id(location), version_of(location)),
+        _reference(site_id(location), version),
         _time("afac:lastUpdated", max(status_at(location, evse) for evse in evses)),
-        *(_station_status(location, evse) for evse in evses),
+        *(_station_status(location, evse, version) for evse in evses),
     )
     return _element("aegi:energyInfrastructureSiteStatus", "".join(content))
 
 
-def _station_status(location: PublicLocation, evse: Evse) -> str:
+def _station_status(location: PublicLocation, evse: Evse, version: str) -> str:
     updated = _time("afac:lastUpdated", status_at(location, evse))
     is_unknown = evse.status is Status.UNKNOWN
     content = (
-        _reference(station_id(location, evse), version_of(location)),
+        _reference(station_id(location, evse), version),
         updated,
         "" if is_unknown else _bool("aegi:isAvailable", evse.status is Status.AVAILABLE),
-        _point_status(location, evse, updated),
+        _point_status(evse, _reference(point_id(location, evse), version), updated),
     )
     return _element("aegi:energyInfrastructureStationStatus", "".join(content))
 
 
-def _point_status(location: PublicLocation, evse: Evse, updated: str) -> str:
-    reference = _reference(point_id(location, evse), version_of(location))
+def _point_status(evse: Evse, reference: str, updated: str) -> str:
     status = _text("aegi:status", STATUS_WORDS[evse.status])
     kind = ' xsi:type="aegi:ElectricChargingPointStatus"'
     return _element("aegi:refillPointStatus", reference + updated + status, kind)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -113,17 +114,18 @@ SOURCE_WORDS = {
 
 DAY_WORDS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
+VERSION_DIGEST_BYTES = 6
 
 # --- shapes ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """One publication: who publishes, when (UTC), and the version of the table, which grows when anything in the table changes."""
+    """One publication: who publishes, when (UTC), and the version of the table, another one whenever anything in the table changes."""
 
     publisher: Publisher
     published_at: datetime
-    table_version: int
+    table_version: str
 
 
 Texts = tuple[tuple[str, str], ...]
@@ -240,9 +242,19 @@ def _id_part(text: str) -> str:
     return quote(text, safe=_PLAIN_IN_IDS) if _ESCAPED_IN_IDS.search(text) else text
 
 
-def version_of(location: PublicLocation) -> str:
-    """The version of a site and of everything in it: it grows with every change that is not one of status."""
-    return str(location.static_version)
+def version_of(location: PublicLocation, prices: Prices) -> str:
+    """The version of a site and of everything in it: another one with every change that is not one of status, also of an ad-hoc price.
+
+    It is a number that grows, and where a price is known a digest of all that are: prices change without their Location (N8).
+    """
+    keys = sorted((location.party, tariff_id) for tariff_id in location.tariff_ids)
+    known = [(key, prices[key]) for key in keys if key in prices]
+    return f"{location.static_version}.{short_digest(repr(known))}" if known else str(location.static_version)
+
+
+def short_digest(text: str) -> str:
+    """Tells one text from another."""
+    return blake2b(text.encode(), digest_size=VERSION_DIGEST_BYTES).hexdigest()
 
 
 # --- what can be published -------------------------------------------------------------------
@@ -274,7 +286,7 @@ def site_of(location: PublicLocation, prices: Prices) -> Site | None:
         return None
     return Site(
         id=site_id(location),
-        version=version_of(location),
+        version=version_of(location, prices),
         location=location,
         type=SITE_WORDS.get(location.parking_type or ""),
         is_for_customers=all("CUSTOMERS" in station.evse.parking_restrictions for station in stations),

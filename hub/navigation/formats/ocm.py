@@ -37,24 +37,25 @@ Poi = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How POIs are told: `is_compact` with ids only, `is_verbose` with what is null."""
+    """How POIs are told: `is_compact` with ids only, `is_verbose` with what is null, distances in one of `words.DISTANCE_UNITS`."""
 
     publisher: Publisher
     prices: Prices
     is_compact: bool = False
     is_verbose: bool = True
+    distance_unit: str = words.MILES
 
 
 def pois_json(found: Iterable[tuple[PublicLocation, float | None]], view: View) -> Iterator[bytes]:
-    """The POIs of Locations as a JSON list, piece by piece, each with its distance in km, or None where nobody asked from where."""
+    """The POIs of Locations as a JSON list, piece by piece, each with its distance, or None where nobody asked from where."""
     yield b"["
-    yield from joined((json_bytes(poi(location, distance_km, view)) for location, distance_km in found), b",")
+    yield from joined((json_bytes(poi(location, distance, view)) for location, distance in found), b",")
     yield b"]"
 
 
-def poi(location: PublicLocation, distance_km: float | None, view: View) -> Poi:
+def poi(location: PublicLocation, distance: float | None, view: View) -> Poi:
     """One POI. Its ID is the hub's number of the Location, its UUID always the same for one Location."""
-    content = {**_summary(location, view), "AddressInfo": _address(location, distance_km)}
+    content = {**_summary(location, view), "AddressInfo": _address(location, distance, view)}
     connections = _connections(location)
     content |= {"Connections": connections, "MediaItems": _media(location), "NumberOfPoints": len(location.evses)}
     if not view.is_compact:
@@ -90,12 +91,12 @@ def _summary(location: PublicLocation, view: View) -> Poi:
         "DataProvidersReference": location.ref,
         "OperatorID": words.operator_id_of(location.country_code, location.party_id),
         "OperatorsReference": location.id,
-        "UsageTypeID": _usage(location),
+        "UsageTypeID": usage_of(location),
         "UsageCost": _cost(location, view.prices),
         "GeneralComments": None,
         "DatePlanned": None,
         "DateLastConfirmed": None,
-        "StatusTypeID": _best_status(location.evses),
+        "StatusTypeID": status_of(location),
         "DateLastStatusUpdate": _moment(
             max((evse.happened_at for evse in location.evses), default=location.last_updated)
         ),
@@ -106,7 +107,8 @@ def _summary(location: PublicLocation, view: View) -> Poi:
     }
 
 
-def _usage(location: PublicLocation) -> int:
+def usage_of(location: PublicLocation) -> int:
+    """How one may use a Location, as an id."""
     able = set(chain.from_iterable(evse.capabilities for evse in location.evses))
     if able & PAYMENT_CAPABILITIES:
         return words.USAGE_PAY_AT_LOCATION
@@ -120,12 +122,13 @@ def _cost(location: PublicLocation, prices: Prices) -> str | None:
     return "; ".join(dict.fromkeys(in_words(price) for price in told)) or None
 
 
-def _best_status(evses: Iterable[Evse]) -> int:
-    states = {words.STATUS_TYPE_OF[evse.status] for evse in evses}
+def status_of(location: PublicLocation) -> int:
+    """How a Location is, as an id: as the best of its EVSEs."""
+    states = {words.STATUS_TYPE_OF[evse.status] for evse in location.evses}
     return next((state for state in words.BEST_FIRST if state in states), words.STATUS_UNKNOWN)
 
 
-def _address(location: PublicLocation, distance_km: float | None) -> Poi:
+def _address(location: PublicLocation, distance: float | None, view: View) -> Poi:
     return {
         "ID": location.number,
         "Title": location.name or location.address,
@@ -143,8 +146,8 @@ def _address(location: PublicLocation, distance_km: float | None) -> Poi:
         "ContactEmail": None,
         "AccessComments": _directions(location),
         "RelatedURL": location.operator.website if location.operator else None,
-        "Distance": distance_km,
-        "DistanceUnit": words.NO_DISTANCE if distance_km is None else words.IN_KM,
+        "Distance": distance,
+        "DistanceUnit": words.NO_DISTANCE if distance is None else words.DISTANCE_UNITS[view.distance_unit],
     }
 
 

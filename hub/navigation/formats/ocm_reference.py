@@ -5,7 +5,7 @@ Source: the core reference data of Open Charge Map's API (public ids). Only what
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any
 
 from hub.navigation.countries import english_name
@@ -41,10 +41,13 @@ UY237 UZ238 VA102 VC193 VE240 VG242 VI243 VN241 VU239 WF244 WS194 YE246 YT145 ZA
 _COUNTRY_IDS = {known: int(entry[2:]) for entry in _COUNTRIES.split() if (known := alpha_3(entry[:2]))}
 
 SUBMISSION_PUBLISHED = 100
-IN_KM = 1
+KILOMETRES, MILES = "km", "miles"
+DISTANCE_UNITS = {KILOMETRES: 1, MILES: 2}
+"""What `distanceunit` may say, and its id; Open Charge Map takes miles where nothing is said."""
 NO_DISTANCE = 0
 
 _TYPE_2_SOCKET, _TYPE_2_TETHERED = 25, 1036
+_GBT_AC_SOCKET, _GBT_AC_TETHERED = 1038, 1039
 
 _CONNECTION_TYPES = {
     0: ("Unknown", "Not Specified"),
@@ -70,7 +73,8 @@ _CONNECTION_TYPES = {
     35: ("IEC 60309 5-pin", "IEC 60309 5-pin"),
     36: ("SCAME Type 3A (Low Power)", "IEC 62196-2 Type 3A"),
     _TYPE_2_TETHERED: ("Type 2 (Tethered Connector)", "IEC 62196-2 Type 2"),
-    1038: ("GB-T AC - GB/T 20234.2 (Socket)", "GB-T AC - GB/T 20234.2 (Socket)"),
+    _GBT_AC_SOCKET: ("GB-T AC - GB/T 20234.2 (Socket)", "GB-T AC - GB/T 20234.2 (Socket)"),
+    _GBT_AC_TETHERED: ("GB-T AC - GB/T 20234.2 (Tethered Cable)", "GB-T AC - GB/T 20234.2 (Tethered Cable)"),
     1040: ("GB-T DC - GB/T 20234.3", "GB-T DC - GB/T 20234.3"),
     1044: ("ChaoJi", None),
 }
@@ -84,7 +88,6 @@ _CONNECTION_TYPE_OF = {
     "DOMESTIC_F": 28,
     "DOMESTIC_G": 3,
     "DOMESTIC_I": 29,
-    "GBT_AC": 1038,
     "GBT_DC": 1040,
     "IEC_60309_2_single_16": 34,
     "IEC_60309_2_three_16": 35,
@@ -102,6 +105,12 @@ _CONNECTION_TYPE_OF = {
     "TESLA_R": 8,
     "TESLA_S": 30,
 }
+
+_BY_FORMAT = {
+    "GBT_AC": {"SOCKET": _GBT_AC_SOCKET, "CABLE": _GBT_AC_TETHERED},
+    "IEC_62196_T2": {"SOCKET": _TYPE_2_SOCKET, "CABLE": _TYPE_2_TETHERED},
+}
+"""Standards that are two kinds of plug: a socket and a cable."""
 
 _CURRENT_TYPES = {
     10: ("AC (Single-Phase)", "Alternating Current - Single Phase"),
@@ -249,17 +258,23 @@ def submission_status() -> Item:
 
 
 def connection_type_of(connector: Connector) -> int:
-    """The id of the kind of plug; 0 where Open Charge Map has no word for it. Type 2 is two kinds: a socket and a cable."""
-    if connector.standard == "IEC_62196_T2":
-        return _TYPE_2_TETHERED if connector.format == "CABLE" else _TYPE_2_SOCKET
+    """The id of the kind of plug; 0 where Open Charge Map has no word for it."""
+    kinds = _BY_FORMAT.get(connector.standard)
+    if kinds is not None:
+        return kinds.get(connector.format, kinds["SOCKET"])
     return _CONNECTION_TYPE_OF.get(connector.standard, 0)
 
 
 def standards_of(connection_type_id: int) -> tuple[str, ...]:
-    """OCPI's standards behind an id, for filters: those of Type 2 whatever the format; none for an id that never comes up."""
-    if connection_type_id in {_TYPE_2_SOCKET, _TYPE_2_TETHERED}:
-        return ("IEC_62196_T2",)
-    return tuple(standard for standard, known in _CONNECTION_TYPE_OF.items() if known == connection_type_id)
+    """OCPI's standards behind an id, for filters, whatever the format; none for an id that never comes up."""
+    parted = (standard for standard, kinds in _BY_FORMAT.items() if connection_type_id in kinds.values())
+    whole = (standard for standard, known in _CONNECTION_TYPE_OF.items() if known == connection_type_id)
+    return (*parted, *whole)
+
+
+def parts_a_standard(connection_type_ids: Set[int]) -> bool:
+    """Whether one kind of a standard is among these ids and the other is not."""
+    return any(0 < len(connection_type_ids & {*kinds.values()}) < len(kinds) for kinds in _BY_FORMAT.values())
 
 
 def country_id_of(country: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -29,11 +29,17 @@ IS_HEAD = "hub.is_head"
 VISITOR = "visitor"
 """Where in the state of a request the visitor is."""
 
-_EXPOSED = ["ETag", "Last-Modified", "Link", "Retry-After", "X-Total-Count", "X-Limit", "RateLimit-Limit"]
+_EXPOSED = [
+    *("Allow", "Content-Range", "ETag", "Last-Modified", "Link", "RateLimit-Limit", "Retry-After"),
+    *("X-Attribution", "X-Limit", "X-Total-Count"),
+]
 
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 """Makes an answer of an error."""
+
+Offered = Callable[[Scope], Sequence[str]]
+"""The methods that the routes at the path of a request take; none where nothing is there."""
 
 _CODES = {
     404: ("NOT_FOUND", "there is nothing at this address"),
@@ -66,9 +72,9 @@ def is_public(path: str) -> bool:
     return path.startswith(PUBLIC_PATHS[:3]) or path == "/map" or path.startswith("/map/")
 
 
-def front(app: ASGIApp, doorkeeper: Doorkeeper, licence: Licence) -> ASGIApp:
+def front(app: ASGIApp, offered: Offered, doorkeeper: Doorkeeper, licence: Licence) -> ASGIApp:
     """The application behind the door."""
-    guarded = Methods(Door(app, doorkeeper))
+    guarded = Methods(Door(app, doorkeeper), offered)
     add_compress_type("text/csv")
     pressed = CompressMiddleware(guarded, minimum_size=COMPRESSED_MIN_BYTES)
     shared = CORSMiddleware(
@@ -93,16 +99,22 @@ def front(app: ASGIApp, doorkeeper: Doorkeeper, licence: Licence) -> ASGIApp:
 class Methods:
     """Answers HEAD as GET, whose body the server leaves away, and OPTIONS where no browser asks for another page."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, offered: Offered) -> None:
+        self._app, self._offered = app, offered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "OPTIONS":
-            await Response(None, 204, {"Allow": ", ".join(METHODS)})(scope, receive, send)
+        if scope["method"] == "OPTIONS" and (offered := self._offered(scope)):
+            await Response(None, 204, {"Allow": allowed(offered)})(scope, receive, send)
         elif scope["method"] == "HEAD":
             await self._app({**scope, "method": "GET", IS_HEAD: True}, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+def allowed(offered: Iterable[str]) -> str:
+    """What Allow says where routes take these methods: HEAD goes with GET, and OPTIONS with all of them."""
+    methods = {*offered, "OPTIONS"}
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 def is_head(request: Request) -> bool:
@@ -162,7 +174,19 @@ class Door:
             await problem(fault, scope["path"])(scope, receive, send)
             return
         scope.setdefault("state", {})[VISITOR] = visitor
-        await self._app(scope, receive, send)
+        await self._app(scope, receive, send if self._doorkeeper.is_open else unshared(send))
+
+
+def unshared(send: Send) -> Send:
+    """Answers that no cache on the way may give to others: where a key is required, they are for its reader alone (RFC 9111, 3.5)."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["Cache-Control"] = headers.get("Cache-Control", "no-store").replace("public", "private")
+        await send(message)
+
+    return sending
 
 
 def _address(scope: Scope) -> str:
@@ -194,7 +218,12 @@ def told_to_readers(otherwise: Handler) -> Handler:
     async def handler(request: Request, error: Exception) -> Response:
         answer = await otherwise(request, error)
         path = request.url.path
-        if not is_public(path) or path.startswith(OCPI_PATH):
+        if not is_public(path):
+            return answer
+        answer.headers["Cache-Control"] = "no-store"
+        if "Allow" in answer.headers:
+            answer.headers["Allow"] = allowed(answer.headers["Allow"].split(", "))
+        if path.startswith(OCPI_PATH):
             return answer
         code, detail = _CODES.get(answer.status_code, ("FAILED", "the hub cannot answer this"))
         kept = {name: answer.headers[name] for name in ("Allow", "Retry-After") if name in answer.headers}

@@ -16,7 +16,7 @@ from hub.navigation.feature import split_feature
 from hub.navigation.follower import Follower, told_of
 from hub.navigation.geometry import Box
 from hub.navigation.problems import wrong
-from hub.navigation.routes.door import Licence, is_head, only_head
+from hub.navigation.routes.door import VISITOR, Licence, is_head, only_head
 from hub.navigation.routes.readiness import when_ready
 from hub.navigation.streams import Broadcast, Replay, Told, Wanted
 from hub.store.publicplaces import Feature, PublicPlaces
@@ -107,7 +107,8 @@ def following_router(desk: FollowingDesk) -> APIRouter:
         wanted = read_wanted(bbox, ids)
         if is_head(request):
             return only_head(_STREAM_HEADERS, "text/event-stream")
-        frames = replay.frames(wanted, after)
+        visitor = getattr(request.state, VISITOR, None)
+        frames = replay.frames(wanted, after, visitor.name if visitor else "")
         first = await anext(frames)  # what cannot be had is said before the stream begins
 
         async def all_frames() -> Any:

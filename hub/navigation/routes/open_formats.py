@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -17,7 +18,7 @@ from hub.navigation.asking import read_any_box, read_count, read_words
 from hub.navigation.filters import Filter
 from hub.navigation.follower import Follower, Memory
 from hub.navigation.formats import afir, datex2, irve
-from hub.navigation.formats.energy import Edition, NothingToPublish
+from hub.navigation.formats.energy import Edition, NothingToPublish, short_digest
 from hub.navigation.formats.openocpi import location_json, locations_json
 from hub.navigation.formats.publishing import Prices as KnownPrices
 from hub.navigation.formats.publishing import Publisher
@@ -58,19 +59,43 @@ class OpenDesk:
     base_url: str
 
     @property
-    def published(self) -> Published:
-        """Tells apart all that is published now. What is read of the database may be newer, never older."""
+    def now(self) -> Published:
+        """Tells apart Locations as they are now, without prices. What is read of the database may be newer, never older."""
+        return self._published(f"{self.follower.seq}")
+
+    @property
+    def now_priced(self) -> Published:
+        """Tells apart Locations as they are now, and public tariffs."""
+        return self._published(f"{self.follower.seq}-{self.prices.stamp}")
+
+    @property
+    def still(self) -> Published:
+        """Tells apart Locations without how they are now, and without prices."""
+        return self._published(self.follower.still)
+
+    @property
+    def still_priced(self) -> Published:
+        """Tells apart Locations without how they are now, and public tariffs."""
+        return self._published(f"{self.follower.still}-{self.prices.stamp}")
+
+    @property
+    def tariffs(self) -> Published:
+        """Tells apart public tariffs."""
+        return self._published(self.prices.stamp)
+
+    def _published(self, stamp: str) -> Published:
         when_ready(self.follower)
-        changed_at = published_at(self.follower, self.prices, self.clock.now())
-        return Published(f"{self.follower.seq}-{self.prices.stamp}", changed_at)
+        return Published(stamp, published_at(self.follower, self.prices, self.clock.now()))
 
     def gathering(self) -> Gathering:
         """Something to read Locations with."""
         return Gathering(self.places, self.prices)
 
     def edition(self) -> Edition:
-        """The publication of now; the version of the table is the number of the last change of more than statuses (N8)."""
-        return Edition(self.publisher, self.clock.now(), max(1, self.follower.static_seq))
+        """The publication of now; the version of the table is the number of the last change of more than statuses, with a digest of
+        public tariffs (N8)."""
+        version = f"{max(1, self.follower.static_seq)}.{short_digest(self.prices.stamp)}"
+        return Edition(self.publisher, self.clock.now(), version)
 
     def numbers(self, box: Box | None = None, wanted: Filter | None = None) -> Ints:
         """The Locations in a box, or all, that have what is wanted, by number."""
@@ -114,7 +139,7 @@ def _ocpi_router(desk: OpenDesk) -> APIRouter:
     @router.get("/locations")
     async def locations(request: Request, query: Asked) -> Response:
         """All public Locations as OCPI 2.2.1 lists them, page by page, without a handshake."""
-        common = known_already(request, desk.published)
+        common = known_already(request, desk.now)
         if common.is_known:
             return Response(None, 304, common.headers)
         numbers, total = await _page(desk, query)
@@ -122,13 +147,13 @@ def _ocpi_router(desk: OpenDesk) -> APIRouter:
         headers = {**common.headers, **_page_headers(desk, request, query, total)}
         return Response(b"".join(locations_json(found, desk.clock.now())), headers=headers, media_type=JSON)
 
-    @router.get("/locations/{country_code}/{party_id}/{location_id}")
+    @router.get("/locations/{country_code}/{party_id}/{location_id:path}")
     async def location(request: Request, country_code: str, party_id: str, location_id: str) -> Response:
         """One of them."""
         when_ready(desk.follower)
-        if (tag := is_current(request, desk.memory.index, "")) is not None:
+        if (tag := is_current(request, desk.memory.index, lambda _: "")) is not None:
             return unchanged(tag)
-        changed_at = desk.published.changed_at
+        changed_at = desk.now.changed_at
         number = await desk.places.number_of(Party.of(country_code, party_id), location_id)
         seq = None if number is None else desk.memory.index.seq_of(number)
         found = await desk.gathering().read([number]) if number is not None else []
@@ -148,7 +173,7 @@ def _add_tariffs(router: APIRouter, desk: OpenDesk) -> None:
     @router.get("/tariffs")
     async def tariffs(request: Request, query: Asked) -> Response:
         """The tariffs of drivers without contract (AD_HOC_PAYMENT) as their owners sent them, page by page, without a handshake."""
-        common = known_already(request, desk.published)
+        common = known_already(request, desk.tariffs)
         if common.is_known:
             return Response(None, 304, common.headers)
         page = await desk.prices.page(query)
@@ -192,35 +217,43 @@ def _read_date(parameter: str, text: str | None) -> datetime | None:
 # --- other formats ----------------------------------------------------------------------------
 
 
-def _without_prices(write: Callable[[Iterable[PublicLocation], Edition], Iterator[bytes]]) -> Written:
-    return lambda locations, edition, _: write(locations, edition)
-
-
 def _lines(lines: Iterator[str]) -> Iterator[bytes]:
     return (line.encode() for line in lines)
 
 
-FORMATS: Mapping[str, tuple[str, Written]] = {
-    "/datex2/v3.7/table": (XML, datex2.table_xml),
-    "/datex2/v3.7/status": (XML, _without_prices(datex2.status_xml)),
-    "/datex2/de-afir-01-00-00/static": (JSON, afir.static_json),
-    "/datex2/de-afir-01-00-00/dynamic": (JSON, _without_prices(afir.dynamic_json)),
-    "/irve/statique.csv": (
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One document: its media type, how it is written, and what tells one edition of it from another."""
+
+    media_type: str
+    write: Written
+    published: Callable[[OpenDesk], Published]
+
+
+_now, _now_priced, _still_priced = map(attrgetter, ("now", "now_priced", "still_priced"))
+
+FORMATS: Mapping[str, Format] = {
+    "/datex2/v3.7/table": Format(XML, datex2.table_xml, _still_priced),
+    "/datex2/v3.7/status": Format(XML, datex2.status_xml, _now_priced),
+    "/datex2/de-afir-01-00-00/static": Format(JSON, afir.static_json, _still_priced),
+    "/datex2/de-afir-01-00-00/dynamic": Format(JSON, afir.dynamic_json, _now_priced),
+    "/irve/statique.csv": Format(
         CSV,
         lambda found, edition, prices: _lines(irve.static_lines(found, edition.publisher, prices)),
+        _now_priced,  # it says when a Location was updated, which its statuses are part of
     ),
-    "/irve/dynamique.csv": (CSV, lambda found, edition, prices: _lines(irve.dynamic_lines(found))),
+    "/irve/dynamique.csv": Format(CSV, lambda found, edition, prices: _lines(irve.dynamic_lines(found)), _now),
 }
 
 
 def _format_router(desk: OpenDesk) -> APIRouter:
     router = APIRouter(prefix="/open", tags=["open data"])
-    for path, (media_type, write) in FORMATS.items():
-        router.add_api_route(path, _format(desk, media_type, write), methods=["GET"], name=path.strip("/"))
+    for path, form in FORMATS.items():
+        router.add_api_route(path, _format(desk, form), methods=["GET"], name=path.strip("/"))
     return router
 
 
-def _format(desk: OpenDesk, media_type: str, write: Written) -> Callable[..., Any]:
+def _format(desk: OpenDesk, form: Format) -> Callable[..., Any]:
     async def publication(
         request: Request,
         bbox: Annotated[str | None, Query(description="west,south,east,north in degrees")] = None,
@@ -229,16 +262,16 @@ def _format(desk: OpenDesk, media_type: str, write: Written) -> Callable[..., An
         ] = None,
     ) -> Response:
         """All that is public, or a part of it, in one document."""
-        published = desk.published
+        published = form.published(desk)
         box = None if bbox is None else read_any_box(bbox)
         wanted = None if operator is None else Filter(operators=frozenset(read_words("operator", operator)))
         common = known_already(request, published)
         if common.is_known:
             return Response(None, 304, common.headers)
         if is_head(request):
-            return only_head(common.headers, media_type)
-        pieces = await _begun(desk, desk.numbers(box, wanted).tolist(), write)
-        return StreamingResponse(pieces, headers=common.headers, media_type=media_type)
+            return only_head(common.headers, form.media_type)
+        pieces = await _begun(desk, desk.numbers(box, wanted).tolist(), form.write)
+        return StreamingResponse(pieces, headers=common.headers, media_type=form.media_type)
 
     return publication
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import msgspec
+import numpy as np
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
@@ -17,6 +18,7 @@ from hub.navigation.feature import split_feature, with_properties
 from hub.navigation.finding import Found, Question, find, read_question
 from hub.navigation.follower import Follower, Memory
 from hub.navigation.full import full_text
+from hub.navigation.geometry import Ints
 from hub.navigation.location import decode_location
 from hub.navigation.ports import PricePort
 from hub.navigation.problems import ReadingFault, missing
@@ -25,6 +27,7 @@ from hub.navigation.routes.door import Licence
 from hub.navigation.routes.following import with_items
 from hub.navigation.routes.readiness import published_at, when_ready
 from hub.navigation.routes.single import Single, edition_of, is_current
+from hub.navigation.tariffs import name_of
 from hub.store.publicplaces import Feature, PublicPlaces
 from ocpi_modules.parties import Party
 
@@ -51,9 +54,19 @@ class QueryDesk:
         return find(self.memory.index, question, self.clock.now())
 
     def edition(self, question: Question, found: Found) -> Edition:
-        """What tells the answer apart; what is open changes with the clock alone."""
+        """What tells the answer apart: the Locations in it and their tariffs. What is open changes with the clock alone."""
         changed_at = None if question.wanted.is_open_now else published_at(self.follower, self.prices, self.clock.now())
-        return Edition(f"{found.stamp}-{self.prices.stamp}", changed_at)
+        return Edition(f"{found.stamp}-{self.priced(found.numbers)}", changed_at)
+
+    def priced(self, numbers: Ints) -> str:
+        """Tells apart how the prices at some Locations are now."""
+        pairs = self.memory.index.tariffs_of(numbers)
+        return self.prices.stamp_of({name_of(owner, id_) for owner, ids in pairs for id_ in ids})
+
+    def priced_at(self, number: int) -> str:
+        """The same at one Location; at one that memory does not know yet, all prices."""
+        is_known = number in self.memory.index
+        return self.priced(np.array([number], np.int64)) if is_known else self.prices.stamp
 
     async def collection(self, found: Found, more: Mapping[str, Any]) -> bytes:
         """The FeatureCollection."""
@@ -134,16 +147,15 @@ def query_router(desk: QueryDesk) -> APIRouter:
         track = await _read_track(request)
         return await _answer(request, desk, read_question(request.query_params, track))
 
-    @router.get("/locations/{country_code}/{party_id}/{location_id}")
+    @router.get("/locations/{country_code}/{party_id}/{location_id:path}")
     async def location(request: Request, country_code: str, party_id: str, location_id: str) -> Response:
         """One Location in full: a Feature whose properties have all that is known, each EVSE with its status and how fresh that is."""
         when_ready(desk.follower)
-        prices = desk.prices.stamp
-        if (tag := is_current(request, desk.memory.index, prices)) is not None:
+        if (tag := is_current(request, desk.memory.index, desk.priced_at)) is not None:
             return unchanged(tag)
         changed_at = published_at(desk.follower, desk.prices, desk.clock.now())
         single, body = await desk.whole(Party.of(country_code, party_id), location_id)
-        common = known_already(request, edition_of(request, single, prices, changed_at))
+        common = known_already(request, edition_of(request, single, desk.priced_at(single.number), changed_at))
         return Response(None, 304, common.headers) if common.is_known else Response(body, 200, common.headers, GEOJSON)
 
     return router

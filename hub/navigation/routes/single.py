@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from hashlib import blake2b
 from typing import NamedTuple
@@ -27,19 +28,21 @@ def edition_of(request: Request, single: Single, more: str, changed_at: datetime
     return Edition(f"{single.number}.{single.seq}.{_digest(request)}.{more}", changed_at)
 
 
-def is_current(request: Request, index: Index, more: str) -> str | None:
-    """The tag of what a reader has, where that is how the Location is now."""
+def is_current(request: Request, index: Index, more: Callable[[int], str]) -> str | None:
+    """The tag of what a reader has, where that is how the Location is now; `more` is what its answer shows besides, by its number."""
     said = request.headers.get("if-none-match", "") if request.method == "GET" else ""
     return next((tag for tag in tags_in(said)[:TAGS_MAX] if _is_current(request, index, more, tag)), None)
 
 
-def _is_current(request: Request, index: Index, more: str, tag: str) -> bool:
+def _is_current(request: Request, index: Index, more: Callable[[int], str], tag: str) -> bool:
     number_text = tag.removeprefix("W/").strip('"').partition(".")[0]
     if not (number_text.isascii() and number_text.isdigit() and len(number_text) <= NUMBER_MAX_DIGITS):
         return False
     number = int(number_text)
     seq = index.seq_of(number) if number <= NUMBER_MAX else None
-    return seq is not None and tag.removeprefix("W/") == f'"{edition_of(request, Single(number, seq), more).stamp}"'
+    if seq is None:
+        return False
+    return tag.removeprefix("W/") == f'"{edition_of(request, Single(number, seq), more(number)).stamp}"'
 
 
 def _digest(request: Request) -> str:

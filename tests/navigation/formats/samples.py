@@ -19,7 +19,7 @@ PUBLISHER = Publisher(
     contact_email="open-data@hub.example",
     contacts={"DE/ABC": "help@stadtstrom.example"},
 )
-EDITION = Edition(PUBLISHER, NOON, table_version=5)
+EDITION = Edition(PUBLISHER, NOON, table_version="5")
 PRICES = {
     ("DE/ABC", "T1"): AdHocPrice("EUR", NOON, per_kwh=Decimal("0.395"), per_session=Decimal("1")),
     ("DE/ABC", "FREE"): AdHocPrice("EUR", NOON, per_kwh=Decimal(0)),

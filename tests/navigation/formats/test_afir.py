@@ -1,6 +1,6 @@
 """The German AFIR profile. Its schemas have no licence and are not here: what they ask for is said once more in `MANDATORY`.
 
-`python -m tests.navigation.formats.profile FOLDER` validates the same publications by the schemas themselves, where they are at hand.
+`test_profile.py` validates the same publications by the schemas themselves, where they are at hand.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def static(*locations: Any) -> Any:
 
 
 def dynamic(*locations: Any, is_delta: bool = False) -> Any:
-    return read(dynamic_json(locations, EDITION, is_delta=is_delta))
+    return read(dynamic_json(locations, EDITION, PRICES, is_delta=is_delta))
 
 
 def members(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

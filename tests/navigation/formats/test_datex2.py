@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,7 @@ def table(*locations: PublicLocation) -> Any:
 
 
 def status(*locations: PublicLocation) -> Any:
-    return read(status_xml(locations, EDITION))
+    return read(status_xml(locations, EDITION, PRICES))
 
 
 def errors(schema: Any, document: Any) -> list[str]:
@@ -221,9 +223,30 @@ def test_a_status_that_changes_changes_no_version_and_no_table() -> None:
     assert references(status(before)) == references(status(after))
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"per_kwh": Decimal("0.45")}, id="another price"),
+        pytest.param({"updated_at": NOON + timedelta(days=1)}, id="the same price, said anew"),
+        pytest.param(None, id="no price any more"),
+    ],
+)
+def test_a_price_that_changes_changes_the_versions_in_table_and_status_alike(changes: dict[str, Any] | None) -> None:
+    """N8: it stands in the table, and changes without its Location."""
+    free, price = ("DE/ABC", "FREE"), PRICES["DE/ABC", "T1"]
+    prices = {free: PRICES[free], **({("DE/ABC", "T1"): replace(price, **changes)} if changes else {})}
+    elsewhere = place(id="ELSEWHERE", evses=(evse(connectors=(connector(tariff_ids=("FREE",)),)),))
+    now = read(table_xml([place(), elsewhere], EDITION, prices))
+    assert objects(now) & objects(table(place())) == set()
+    assert objects(now) >= objects(table(elsewhere)), "which has another price"
+    assert references(read(status_xml([place(), elsewhere], EDITION, prices))) == objects(now)
+
+
 def test_a_silent_station_is_unknown_since_it_fell_silent_and_not_said_to_be_taken() -> None:
     """N2."""
-    document = read(iter([b"<r xmlns:aegi='a' xmlns:afac='b' xmlns:xsi='c'>", site_status_xml(odd_place()), b"</r>"]))
+    document = read(
+        iter([b"<r xmlns:aegi='a' xmlns:afac='b' xmlns:xsi='c'>", site_status_xml(odd_place(), PRICES), b"</r>"])
+    )
     silent = document.xpath("//*[local-name()='energyInfrastructureStationStatus']")[1]
     assert silent.xpath(".//*[local-name()='status']/text()") == ["unknown"]
     assert set(silent.xpath(".//*[local-name()='lastUpdated']/text()")) == {"2026-06-01T13:00:00Z"}

@@ -56,7 +56,7 @@ def test_the_open_ocpi_feed_is_valid() -> None:
 def test_the_datex_publications_are_valid_and_agree() -> None:
     schema = etree.XMLSchema(etree.parse(str(SCHEMAS / "DATEXII_3_D2Payload.xsd")))
     table = etree.fromstring(whole(table_xml(published(), EDITION, PRICES)))
-    status = etree.fromstring(whole(status_xml(published(), EDITION)))
+    status = etree.fromstring(whole(status_xml(published(), EDITION, PRICES)))
     assert errors(schema, table) == errors(schema, status) == []
     assert references(status) == objects(table)
     said = sum(1 for location in published() for _ in published_evses(location))
@@ -66,7 +66,7 @@ def test_the_datex_publications_are_valid_and_agree() -> None:
 def test_the_german_publications_have_what_is_mandatory() -> None:
     documents: list[Any] = [
         json.loads(whole(static_json(published(), EDITION, PRICES))),
-        json.loads(whole(dynamic_json(published(), EDITION))),
+        json.loads(whole(dynamic_json(published(), EDITION, PRICES))),
     ]
     found = [(name, one) for document in documents for name in MANDATORY for one in all_of(document, name)]
     assert [(name, one) for name, one in found if isinstance(one, dict) and not MANDATORY[name] <= set(one)] == []

@@ -46,8 +46,8 @@ def client() -> Any:
     return ocm
 
 
-def read(location: PublicLocation, view: View = FULL, distance_km: float | None = None) -> Any:
-    (found,) = json.loads(b"".join(pois_json([(location, distance_km)], view)))
+def read(location: PublicLocation, view: View = FULL, distance: float | None = None) -> Any:
+    (found,) = json.loads(b"".join(pois_json([(location, distance)], view)))
     return found
 
 
@@ -130,11 +130,15 @@ def test_what_is_not_verbose_says_nothing_that_is_null() -> None:
 
 
 @pytest.mark.parametrize(
-    ("distance_km", "expected"),
-    [pytest.param(1.25, (1.25, 1), id="in km"), pytest.param(None, (None, 0), id="nobody asked from where")],
+    ("view", "distance", "expected"),
+    [
+        pytest.param(FULL, 1.25, (1.25, 2), id="in miles"),
+        pytest.param(replace(FULL, distance_unit="km"), 1.25, (1.25, 1), id="in km"),
+        pytest.param(FULL, None, (None, 0), id="nobody asked from where"),
+    ],
 )
-def test_a_distance_has_a_unit(distance_km: float | None, expected: tuple[float | None, int]) -> None:
-    address = read(place(), FULL, distance_km)["AddressInfo"]
+def test_a_distance_has_a_unit(view: View, distance: float | None, expected: tuple[float | None, int]) -> None:
+    address = read(place(), view, distance)["AddressInfo"]
     assert (address["Distance"], address["DistanceUnit"]) == expected
 
 
@@ -152,6 +156,8 @@ def test_a_list_of_none_is_a_list() -> None:
         pytest.param(connector(standard="IEC_62196_T1_COMBO"), 32, id="CCS 1"),
         pytest.param(socket(), 25, id="a Type 2 socket"),
         pytest.param(socket(format="CABLE"), 1036, id="a Type 2 cable"),
+        pytest.param(socket(standard="GBT_AC"), 1038, id="a GB/T socket of alternating current"),
+        pytest.param(socket(standard="GBT_AC", format="CABLE"), 1039, id="a GB/T cable of alternating current"),
         pytest.param(socket(standard="IEC_62196_T1", format="CABLE"), 1, id="J1772"),
         pytest.param(connector(standard="CHADEMO"), 2, id="CHAdeMO"),
         pytest.param(connector(standard="TESLA_S"), 30, id="Tesla Model S"),
