@@ -37,7 +37,7 @@ from hub.console.guests import Guests
 from hub.console.locations import PlaceDesks
 from hub.console.network import NetworkDesks
 from hub.console.pairs import PairDesks
-from hub.console.periods import PeriodDesks
+from hub.console.periods import PeriodBooks, PeriodDesks
 from hub.console.rendering import STATIC_PATH, Pages, asset
 from hub.console.routes import Console
 from hub.console.sign_on import SignOn
@@ -98,6 +98,7 @@ from hub.store.books import BookReader
 from hub.store.callbacks import Callbacks
 from hub.store.chases import Chases, MissingAsked
 from hub.store.closing import ClosingBook
+from hub.store.closingrows import ClosingRows
 from hub.store.cockpit import Cockpit
 from hub.store.copies import Copies
 from hub.store.corrections import Corrections
@@ -525,7 +526,9 @@ class Hub:
             books=books,
             decisions=decisions,
             proof=proof,
-            periods=PeriodDesks(console, self._periods_desk(), Cockpit(direct), self.period_steps),
+            periods=PeriodDesks(
+                console, self._periods_desk(), PeriodBooks(Cockpit(direct), ClosingRows(direct)), self.period_steps
+            ),
             statements=StatementsDesk(self.closing, Statements(self.database.direct)),
             missing=self._missing_desk(),
             disputes=DisputeDesks(disputes, proof, links),

@@ -16,8 +16,8 @@ from hub.console.rendering import to_query
 from hub.console.routes import Console
 from hub.console.statements import STATEMENTS_PATH
 from hub.settlement.journal import AccountClass, Event
-from hub.web.books import BalanceShown, BooksDesk, EntryShown
-from hub.web.listing import Filters, Page, PartyText, Text
+from hub.web.books import BalanceFilters, BalanceShown, BooksDesk, EntryShown
+from hub.web.listing import Filters, Page, Text
 
 JOURNAL_PATH, BALANCES_PATH = "/console/journal", "/console/balances"
 
@@ -45,15 +45,6 @@ class JournalFilters(Filters):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     reference: Text | None = None
-
-
-class BalanceFilters(Filters):
-    """Which accounts are wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    period: Text | None = None
-    party: PartyText | None = None
 
 
 def reference_path(event: str, reference: str) -> str | None:
@@ -144,7 +135,7 @@ def _entry_link(row: PostingShown) -> str:
 
 def _balances(desk: BooksDesk) -> Listing[BalanceShown, BalanceFilters]:
     async def read(asked: BalanceFilters) -> Page[BalanceShown]:
-        return await desk.balances(asked.period, asked.party, asked.after, asked.limit)
+        return await desk.balances(asked.asked(), asked.limit)
 
     return Listing(
         title="Balances",
@@ -183,8 +174,10 @@ def _balances(desk: BooksDesk) -> Listing[BalanceShown, BalanceFilters]:
             ),
         ),
         filters=(
+            FilterField(name="account", label="Account", choices=tuple((one.value, one.value) for one in AccountClass)),
             FilterField(name="period", label="Period", placeholder="2026-10"),
             FilterField(name="party", label="Party", placeholder="DE/ABC"),
+            FilterField(name="counterparty", label="Towards", placeholder="NL/MSP"),
         ),
         asked=BalanceFilters,
         read=read,
@@ -201,7 +194,7 @@ def summed_path(row: BalanceShown) -> str | None:
     return {
         AccountClass.UNBILLED.value: f"/console/cdrs?{base}&currency={row.currency}&disposition=SETTLE",
         AccountClass.BILLED.value: f"{STATEMENTS_PATH}?{base}&currency={row.currency}",
-        AccountClass.DISPUTED.value: f"{DISPUTES_PATH}?{base}",
+        AccountClass.DISPUTED.value: f"{DISPUTES_PATH}?{base}&currency={row.currency}&phase=open",
         AccountClass.WRITTEN_OFF.value: f"/console/adjustments?{base}&kind=write_off",
     }.get(row.account)
 

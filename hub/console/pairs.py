@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,14 +12,15 @@ from fastapi import APIRouter, Request, Response
 
 from hub.console.agreements import in_force, proposal_path
 from hub.console.clauses import clauses
+from hub.console.rendering import to_query
 from hub.console.routes import Console
 from hub.settlement.engine.chasing import MissingBoard
-from hub.store.scorecards import AGES_DAYS, Aged, MonthCard, Scorecards
+from hub.store.scorecards import AGES_DAYS, Aged, MonthCard, Scorecards, age_edges
 from hub.web.agreements import AgreementsDesk
 from hub.web.books import read_creditor
+from ocpi_modules.types import format_datetime
 
 AGREEMENTS_SHOWN_MAX = 100
-KINDS = ("unbilled", "held", "disputed")
 BANDS = (
     *(f"{since}–{until} days" for since, until in zip((0, *AGES_DAYS), AGES_DAYS, strict=False)),
     f"over {AGES_DAYS[-1]} days",
@@ -47,6 +49,39 @@ class AgedRow:
         """All of it."""
         return sum((amount for _, amount in self.bands), Decimal(0))
 
+    @property
+    def count(self) -> int:
+        """How many of all ages."""
+        return sum(count for count, _ in self.bands)
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """The ages as a page shows them: the parties, and where one age ends and the next one begins (UTC, the youngest first)."""
+
+    pair: tuple[str, str]
+    edges: Sequence[datetime]
+
+    def path(self, row: AgedRow, band: int | None = None) -> str:
+        """The list of what a row counts: all of it, or what is of one age."""
+        creditor, debtor = self.pair
+        path, moment, chosen = AGED_LISTS[row.what]
+        query = {"creditor": creditor, "debtor": debtor, "currency": row.currency, **chosen}
+        return f"{path}?{to_query({**query, **({} if band is None else self._between(moment, band))})}"
+
+    def _between(self, moment: str, band: int) -> Mapping[str, str]:
+        """The youngest have no end, and the oldest no beginning."""
+        since = {f"{moment}_from": format_datetime(self.edges[band])} if band < len(self.edges) else {}
+        return since | ({f"{moment}_before": format_datetime(self.edges[band - 1])} if band else {})
+
+
+AGED_LISTS: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
+    "unbilled": ("/console/cdrs", "ended", {"unbilled": "true"}),
+    "held": ("/console/cdrs", "ended", {"disposition": "HOLD"}),
+    "disputed": ("/console/disputes", "opened", {"phase": "open"}),
+}
+"""The list of each kind, what ages in it, and how it is chosen there."""
+
 
 def pair_path(creditor: str, debtor: str) -> str:
     """The page of a pair."""
@@ -72,7 +107,8 @@ async def _values(console: Console, desks: PairDesks, pair: tuple[str, str]) -> 
     """What the page shows."""
     now = console.gate.clock.now()
     known = desks.agreements.show_all(await desks.agreements.book.page(pair, ("", 0), AGREEMENTS_SHOWN_MAX))
-    aged = ageing(await desks.cards.ageing(pair, now))
+    ages = Ages(pair, age_edges(now))
+    aged = ageing(await desks.cards.ageing(pair, ages.edges))
     months = await desks.cards.months(pair, desks.board.before)
     return {
         "creditor": pair[0],
@@ -82,6 +118,7 @@ async def _values(console: Console, desks: PairDesks, pair: tuple[str, str]) -> 
         "proposal_path": proposal_path(pair),
         "position": await desks.cards.position(pair),
         "aged": aged,
+        "ages": ages,
         "bands": BANDS,
         "months": months,
         "statements": await desks.cards.statements(pair),
@@ -95,7 +132,7 @@ def ageing(lines: Sequence[Aged]) -> list[AgedRow]:
     return [
         AgedRow(what, currency, tuple(found.get((what, currency, band), (0, Decimal(0))) for band in range(len(BANDS))))
         for currency in sorted({line.currency for line in lines})
-        for what in KINDS
+        for what in AGED_LISTS
         if any(line.what == what and line.currency == currency for line in lines)
     ]
 

@@ -17,6 +17,7 @@ from hub.console.alertwatch import AlertsDesk
 from hub.console.causes import CauseDesks, causes_router
 from hub.console.cdrs import cdrs_router
 from hub.console.charges import charges_router
+from hub.console.checklist import checklist_router
 from hub.console.corrections import corrections_router
 from hub.console.decisions import decisions_router
 from hub.console.disputes import DisputeDesks, disputes_router
@@ -112,6 +113,7 @@ def console_routers(
         cdrs_router(console, desks.books, desks.proof),
         periods_router(console, desks.periods),
         live_periods_router(console, desks.periods),
+        checklist_router(console, desks.periods.books.rows),
         statements_router(console, desks.statements),
         decisions_router(console, desks.decisions),
         missing_router(console, desks.missing),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from hub.store.direct import Direct
+from hub.store.disputes import IS_OPEN
 
 PAIRS_MAX = 100_000
 
@@ -47,8 +48,7 @@ _PAIRS = (
     "select creditor, debtor, currency, coalesce(v.cdrs, 0)::bigint as cdrs, coalesce(v.settled, 0) as settled, "
     "coalesce(v.held_cdrs, 0)::bigint as held_cdrs, coalesce(v.held, 0) as held, coalesce(s.id, '') as statement, "
     "coalesce(s.state, 'open') as state, "
-    "(select count(*) from dispute d where d.statement = s.id "
-    "and d.state in ('raised', 'countered', 'insisted', 'arbitration')) as disputed "
+    f"(select count(*) from dispute d where d.statement = s.id and d.{IS_OPEN}) as disputed "
     "from v full join s using (creditor, debtor, currency) "
     f"order by currency, settled + held desc, creditor, debtor limit {PAIRS_MAX}"
 )
