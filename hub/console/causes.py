@@ -26,6 +26,7 @@ from ocpi_modules.errors import InvalidParameters
 from ocpi_modules.types import INT_MAX
 
 CAUSES_PATH = "/console/causes"
+HOLDERS_SHOWN_MAX = 10
 
 
 def cause_path(cause: str) -> str:
@@ -58,8 +59,9 @@ def _add_cause(router: APIRouter, console: Console, desks: CauseDesks) -> None:
     ) -> Response:
         console.person(request)
         foretold = None if preview is None else await desks.foreteller.foretell(cause, preview)
+        seen = {"foretold": foretold, "holders_max": HOLDERS_SHOWN_MAX}
         if foretold is not None and "hx-request" in request.headers:
-            return await console.page(request, "preview.html", {"foretold": foretold})
+            return await console.page(request, "preview.html", seen)
         place = read_parts(read_cursor(after, 2), CDRS_BY_NAME.read)
         detail = await desks.books.cause(cause, place, 50)
         weight = await desks.foreteller.weight(cause)
@@ -70,7 +72,7 @@ def _add_cause(router: APIRouter, console: Console, desks: CauseDesks) -> None:
             "likely": likely_reason(detail.cause.check, detail.cause.kind),
             "words": ACTION_WORDS,
             "chosen": preview or Action.ACCEPT,
-            "foretold": foretold,
+            **seen,
             "undone": None if weight is None or weight.billed else undoable(detail),
             "is_first": after is None,
         }

@@ -130,6 +130,7 @@ def environment() -> Environment:
     made.filters |= {
         "money": formats.money,
         "exact": formats.exact,
+        "cause": formats.cause,
         "number": formats.number,
         "percent": formats.percent,
         "moment": pass_context(_moment),

@@ -59,6 +59,8 @@ Line = TypeVar("Line", bound="CdrLine | FindingLine | CauseLine | BalanceLine")
 class CdrsAsked:
     """Which verdicts are wanted, None for all; `token`, `session` and `cdr` (the beginning of an id) are folded.
 
+    `also` is another cause than `cause`.
+
     `is_kept_out`: on hold or dropped; `is_unbilled`: it settles, and its period is to be billed still. CDRs came at `received_from` or
     later, and before `received_before`; their charges ended (came, where no end is stated) at `ended_from` or later, and before
     `ended_before` (UTC). `after` is a place in their order.
@@ -77,6 +79,7 @@ class CdrsAsked:
     ended_before: datetime | None = None
     kind: str | None = None
     cause: str | None = None
+    also: str | None = None
     token: str | None = None
     session: str | None = None
     cdr: str | None = None
@@ -412,6 +415,7 @@ def _cdr_clauses(asked: CdrsAsked) -> list[Clause]:
         ("right(v.token, length(?) + 1) = '|' || ?", None if asked.token is None else (asked.token, asked.token)),
         (_HAS.format("f.kind = ?"), asked.kind),
         (_HAS.format("f.cause = ?"), asked.cause),
+        (_HAS.format("f.cause = ?"), asked.also),
     ]
 
 

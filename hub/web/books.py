@@ -441,7 +441,7 @@ CauseSort = Literal["at_risk", "-at_risk", "cdrs", "-cdrs", "held", "-held", "si
 
 
 class CdrFilters(Filters):
-    """Which CDRs are wanted; `token` is the uid of a token, `cdr_id` the beginning of an id.
+    """Which CDRs are wanted; `also` is a second cause of the same CDRs, `token` the uid of a token, `cdr_id` the beginning of an id.
 
     They came at `received_from` or later, and before `received_before`; their charges ended (they came, where they state no end) at
     `ended_from` or later, and before `ended_before`. `unbilled`: it settles, and its period is to be billed still. `difference` in `sort`
@@ -461,6 +461,7 @@ class CdrFilters(Filters):
     ended_before: DateTime | None = None
     kind: Text | None = None
     cause: Text | None = None
+    also: Text | None = None
     token: Text | None = None
     session_id: Text | None = None
     cdr_id: Text | None = None
@@ -484,6 +485,7 @@ class CdrFilters(Filters):
             ended_before=self.ended_before,
             kind=self.kind,
             cause=self.cause,
+            also=self.also,
             token=_folded(self.token),
             session=_folded(self.session_id),
             cdr=_folded(self.cdr_id),
