@@ -131,10 +131,19 @@ class View:
         query = to_query({**self.chosen, **changes})
         return f"{self.path}?{query}" if query else self.path
 
+    def without(self, name: str) -> str:
+        """The address of the same view with one filter less."""
+        return self.link(**{name: None})
+
     @property
     def next_link(self) -> str | None:
         """The address of the page behind this one."""
         return None if self.next is None else self.link(after=self.next, limit=self.limit)
+
+    def beside(self, listing: Listing[Any, Any]) -> list[tuple[str, str]]:
+        """What is chosen that the form of the table has no field for, by name."""
+        shown = {one.name for one in listing.filters} | ({"sort"} if listing.orders else set())
+        return [(name, value) for name, value in self.chosen.items() if name not in shown]
 
     def sort_link(self, name: str) -> str:
         """The address with another order: descending first, then ascending."""

@@ -233,3 +233,27 @@ async def test_cdrs_that_wait_are_a_list_and_those_that_came_after_the_cut_off_a
         assert [row["failures"] for row in await vera.rows("/console/waiting?failed=true")] == ["2"]
         assert len(await vera.rows("/console/waiting")) == 3
         await vera.get("/console/waiting?after=nonsense", 400)
+
+
+async def test_what_a_link_chose_is_told_and_goes_on_when_the_form_is_sent(desk: Clearing) -> None:
+    await desk.bill(dear(1))
+    ines = await visitor(desk.world, "ines", Role.CLERK)
+    page = await ines.get(
+        "/console/cdrs?cause=G03%7CPRICE_MISMATCH%7CDE/ABC%7CEUR%7Ctariff%7CT-DC&ended_before=2026-10-12T08:00:00Z&kind=X"
+    )
+    words = said(page)
+    assert "cause: Price mismatch · DE/ABC · EUR · tariff · T-DC ×" in words
+    assert "ended before: 2026-10-12 10:00 CEST ×" in words
+    hidden = re.findall(
+        r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.partition('aria-label="Filters"')[2]
+    )
+    assert ("ended_before", "2026-10-12T08:00:00Z") in hidden
+    assert "kind" not in dict(hidden), "it has a field of its own"
+    assert "?ended_before=2026-10-12T08%3A00%3A00Z&amp;kind=X" in page, "without the cause"
+
+
+async def test_a_table_without_filters_leaves_as_a_file_too(desk: Clearing) -> None:
+    await desk.bill(dear(1))
+    page = await (await visitor(desk.world, "vera", Role.VIEWER)).get("/console/periods")
+    assert 'href="/console/periods?format=xlsx"' in page
+    assert " Filter<" not in page
