@@ -534,7 +534,7 @@ class Hub:
             disputes=DisputeDesks(disputes, proof, links),
             guests=Guests(links, self.disputes, proof),
             agreements=agreements,
-            pairs=PairDesks(Scorecards(direct), agreements, self.board),
+            pairs=PairDesks(Cockpit(direct), Scorecards(direct), agreements, self.board),
             corrections=disputes.corrections,
             searches=Searches(direct),
             network=self._network_desks(url),

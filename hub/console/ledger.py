@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 from hub.console.cdrs import cdr_path
 from hub.console.disputes import DISPUTES_PATH
 from hub.console.listing import Column, FilterField, Listing, add_listing
+from hub.console.netting import net_path
 from hub.console.rendering import to_query
 from hub.console.routes import Console
 from hub.console.statements import STATEMENTS_PATH
@@ -56,6 +57,8 @@ def reference_path(event: str, reference: str) -> str | None:
         return f"{STATEMENTS_PATH}/{quote(reference, safe='')}"
     if event in {Event.DISPUTED, Event.RESOLVED}:
         return f"{DISPUTES_PATH}/{reference}"
+    if event == Event.NETTED:
+        return net_path(reference.partition(":")[0])
     return _correction_path(reference) if event in {Event.ADJUSTED, Event.WRITTEN_OFF} else None
 
 
@@ -87,7 +90,7 @@ def _journal(desk: BooksDesk) -> Listing[PostingShown, JournalFilters]:
                 label="About",
                 value=lambda row: row.entry.reference,
                 kind="code",
-                link=lambda row: reference_path(row.entry.event, row.entry.reference),
+                link=_about_link,
             ),
             Column(key="account", label="Account", value=lambda row: row.posting.account),
             Column(
@@ -103,6 +106,7 @@ def _journal(desk: BooksDesk) -> Listing[PostingShown, JournalFilters]:
                 value=lambda row: row.posting.excl_vat,
                 unit=lambda row: row.posting.currency,
                 kind="money",
+                link=_about_link,
             ),
             Column(
                 key="incl_vat",
@@ -110,6 +114,7 @@ def _journal(desk: BooksDesk) -> Listing[PostingShown, JournalFilters]:
                 value=lambda row: row.posting.incl_vat,
                 unit=lambda row: row.posting.currency,
                 kind="money",
+                link=_about_link,
             ),
             Column(
                 key="period",
@@ -127,6 +132,10 @@ def _journal(desk: BooksDesk) -> Listing[PostingShown, JournalFilters]:
         read=read,
         empty="Nothing was posted yet: an entry is made when a CDR is accepted.",
     )
+
+
+def _about_link(row: PostingShown) -> str | None:
+    return reference_path(row.entry.event, row.entry.reference)
 
 
 def _entry_link(row: PostingShown) -> str:
@@ -188,7 +197,7 @@ def _balances(desk: BooksDesk) -> Listing[BalanceShown, BalanceFilters]:
 def summed_path(row: BalanceShown) -> str | None:
     """What the balance of an account sums, as a list."""
     if row.account == AccountClass.NET:
-        return f"/console/periods/{row.period}/net"
+        return net_path(row.period, row.party.replace("/", "-", 1))
     creditor, debtor = _seats(row)
     base = to_query({"period": row.period, "creditor": creditor, "debtor": debtor})
     return {

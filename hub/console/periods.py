@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from pydantic import ConfigDict
 
 from hub.console.accounts import Permission
@@ -14,19 +15,22 @@ from hub.console.checklist import WAITING_PATH, linked
 from hub.console.exports import attachment
 from hub.console.kept import Kept
 from hub.console.listing import Column, Listing, add_listing
+from hub.console.netting import about, net_file, net_path, party_of, summed_path
+from hub.console.pairs import PairFilters, pair_columns, pairs_page
 from hub.console.routes import Console, done, look_again
 from hub.console.stepping import Steps
 from hub.settlement.engine.closing import Closing, PeriodCounts, PeriodHead
 from hub.settlement.periods import ORDER, State
 from hub.store.closingrows import ClosingRows
 from hub.store.cockpit import Cockpit
-from hub.web.listing import Filters, Page
+from hub.web.listing import FILTER_MAX_CHARACTERS, Filters, Page
 from hub.web.periods import PeriodsDesk, PeriodShown
 from hub.web.told import told
 from ocpi_modules.errors import ClientFault, UnknownPath
 
 PERIODS_PATH = "/console/periods"
 COUNTED_EVERY_SECONDS = 5.0
+PAIRS_SHOWN = 50
 UNDER_WAY = "It is under way; this page follows it."
 
 
@@ -122,9 +126,13 @@ class PeriodDesks:
     async def _count(self, place: Place) -> PeriodCounts:
         return await self.closing.counts(await self.periods.head(place[0]))
 
-    async def _net(self, place: Place) -> Mapping[str, Any]:
+    async def net(self, period: str) -> Mapping[str, Any]:
+        """The netting of a period. Raises UnknownPath (404)."""
         with told():
-            return await self.closing.net_of(place[0])
+            return await self.closing.net_of(period)
+
+    async def _net(self, place: Place) -> Mapping[str, Any]:
+        return await self.net(place[0])
 
 
 def _place(head: PeriodHead) -> Place:
@@ -178,7 +186,8 @@ def _add_period(router: APIRouter, console: Console, desks: PeriodDesks) -> None
         values = {
             **await _now_values(desks, head),
             "period": period,
-            "pairs": await desks.books.cockpit.pairs(period_id),
+            "pairs": await pairs_page(desks.books.cockpit, PairFilters(period=period_id, limit=PAIRS_SHOWN)),
+            "columns": pair_columns(),
             "stages": [*ORDER],
             "place": ORDER.index(period.state),
             "steps": [step for step in STEPS if person.may(step.needs) and is_next(step, period.state)],
@@ -186,10 +195,27 @@ def _add_period(router: APIRouter, console: Console, desks: PeriodDesks) -> None
         return await console.page(request, "period.html", values)
 
     @router.get("/periods/{period_id}/net")
-    async def net(request: Request, period_id: str) -> Response:
+    async def net(
+        request: Request,
+        period_id: str,
+        party: Annotated[str, Query(max_length=FILTER_MAX_CHARACTERS)] = "",
+        table: Literal["net", "bilateral", "transfers"] = "bilateral",
+        format: Literal["csv", "xlsx"] | None = None,
+    ) -> Response:
         console.person(request)
-        counted = await desks.nets.of(_place(await desks.periods.head(period_id)))
-        values = {"period_id": period_id, "counted": counted, **({} if counted is None else counted.value)}
+        head = await desks.periods.head(period_id)
+        if format is not None:
+            return await net_file(period_id, about(await desks.net(period_id), party), table, format)
+        counted = await desks.nets.of(_place(head))
+        values = {
+            "period_id": period_id,
+            "counted": counted,
+            "party": party,
+            "net_path": net_path,
+            "party_of": party_of,
+            "summed_path": partial(summed_path, period_id, head.period.state),
+            **({} if counted is None else about(counted.value, party)),
+        }
         answer = await console.page(request, "net.html", values)
         return look_again(answer) if counted is None else answer
 

@@ -62,6 +62,7 @@ def statements_router(console: Console, desk: StatementsDesk) -> APIRouter:
             "line_count": begins.line_count,
             "kept_out": begins.kept_out,
             "cdr_path": cdr_path,
+            "cdrs_path": _cdrs(shown),
         }
         answer = await console.page(request, "statement.html", values)
         return answer if values["changes"] else look_again(answer)

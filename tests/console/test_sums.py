@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 from hub.console.accounts import Role
+from hub.console.ledger import reference_path
 from hub.console.pairs import AgedRow, Ages
 from hub.store.database import Database
 from ocpi_modules.types import format_datetime
 from tests.console.test_books import advise
 from tests.console.test_pages import MONTH
 from tests.console.visitors import Visitor, said, visitor
-from tests.settlement.cases import Content, session_of
+from tests.settlement.cases import Content, cdr, session_of
 from tests.web.clearing import Clearing, clearing_hub, dear
 
 AGED = re.compile(
@@ -257,3 +258,48 @@ async def test_a_table_without_filters_leaves_as_a_file_too(desk: Clearing) -> N
     page = await (await visitor(desk.world, "vera", Role.VIEWER)).get("/console/periods")
     assert 'href="/console/periods?format=xlsx"' in page
     assert " Filter<" not in page
+
+
+async def test_the_pairs_of_a_period_are_sorted_filtered_and_leave_as_a_file(desk: Clearing) -> None:
+    await desk.bill(dear(1), dear(2), dear(3, "28"), cdr())
+    (period,) = (await desk.get("periods"))["items"]
+    ines = await visitor(desk.world, "ines", Role.APPROVER)
+    page = f"/console/pairs?period={period['id']}"
+    listed = await ines.get(page)
+    for href, count in COUNT.findall(listed.partition("<tbody")[2]):
+        assert len(await ines.rows(unescape(href))) == int(count), href
+    by_cdrs = [row["debtor"] for row in await ines.rows(f"{page}&sort=-cdrs")]
+    assert by_cdrs[0] == "BE/EMO"
+    assert [row["debtor"] for row in await ines.rows(f"{page}&sort=cdrs")] == by_cdrs[::-1]
+    assert {row["debtor"] for row in await ines.rows(f"{page}&debtor=BE/EMO")} == {"BE/EMO"}
+    assert len({tuple(row.values()) for row in await ines.rows(f"{page}&limit=1")}) == 2, "a file holds all pages"
+    assert "All, sorted or as a file" in said(await ines.get(f"/console/periods/{period['id']}"))
+    assert "Choose a period" in said(await ines.get("/console/pairs"))
+    await ines.get(f"{page}&after=nonsense", 400)
+
+
+async def test_positions_lead_to_the_pairs_that_they_sum_and_those_to_cdrs_and_statements(desk: Clearing) -> None:
+    await desk.bill(dear(1, "28"), dear(2, "28"))
+    ines = await visitor(desk.world, "ines", Role.APPROVER)
+    (period,) = (await desk.get("periods"))["items"]
+    net = f"/console/periods/{period['id']}/net"
+    amount = '<a href="([^"]+)"><span class="amount" title="56(?:[.]0+)? EUR">'
+    (cdrs,) = re.findall(amount, await ines.get(net))
+    assert await amounts(ines, unescape(cdrs), "claimed") == (2, Decimal(56))
+    await advise(desk, ines)
+    page = await ines.get(net)
+    (statements,) = re.findall(amount, page)
+    assert await amounts(ines, unescape(statements), "excl_vat") == (1, Decimal(56))
+    assert f'href="{net}?party=DE-ABC"' in page
+    assert "DE-ABC is owed" not in said(await ines.get(f"{net}?party=DE-ABC"))
+    assert "NL-MSP is owed nothing in this period, and owes nothing" in said(await ines.get(f"{net}?party=NL-MSP"))
+    for table, rows in (("net", 2), ("bilateral", 1), ("transfers", 1)):
+        assert len(await ines.rows(f"{net}?table={table}")) == rows, table
+    await ines.get(f"{net}?table=nothing", 400)
+
+
+async def test_amounts_of_the_journal_lead_to_what_they_are_about(desk: Clearing) -> None:
+    await desk.bill(dear(1, "28"))
+    page = await (await visitor(desk.world, "vera", Role.VIEWER)).get("/console/journal")
+    assert re.search('<a href="/console/cdrs/DE/ABC/CDR-DEAR-1"><span class="amount" title="28(?:[.]0+)? EUR">', page)
+    assert reference_path("netted", "2026-10:multilateral") == "/console/periods/2026-10/net"
