@@ -107,6 +107,7 @@ from hub.store.defects import Defects
 from hub.store.direct import Direct
 from hub.store.disputelinks import DisputeLinks
 from hub.store.disputes import DisputeBook
+from hub.store.dues import DueReader
 from hub.store.exchanges import Exchanges
 from hub.store.feeds import Feeds
 from hub.store.forgetting import Forgetting
@@ -543,6 +544,7 @@ class Hub:
             glance=Glance(direct),
             messages=self._messages_desk(),
             lanes=self._lanes_desk(),
+            dues=DueReader(direct),
             quality=QualityDesk(PublicPlaces(direct)),
             doorkeeper=self._doorkeeper(settings),
             sites=self._site_desks(),

@@ -21,6 +21,7 @@ from hub.console.checklist import checklist_router
 from hub.console.corrections import corrections_router
 from hub.console.decisions import decisions_router
 from hub.console.disputes import DisputeDesks, disputes_router
+from hub.console.due import due_router
 from hub.console.findings import findings_router
 from hub.console.guests import Guests, links_router, room_router
 from hub.console.health import health_routers
@@ -53,6 +54,7 @@ from hub.console.stations import stations_router
 from hub.navigation.doorkeeper import Doorkeeper
 from hub.settlement.engine.corrections import CorrectionDesk
 from hub.settlement.engine.proof import ProofRoom
+from hub.store.dues import DueReader
 from hub.store.glance import Glance
 from hub.store.searches import Searches
 from hub.web.agreements import AgreementsDesk
@@ -92,6 +94,7 @@ class Desks:
     glance: Glance
     messages: MessagesDesk
     lanes: LanesDesk
+    dues: DueReader
     quality: QualityDesk
     doorkeeper: Doorkeeper
     sites: SiteDesks
@@ -139,6 +142,7 @@ def console_routers(
         readers_router(console, desks.doorkeeper),
         messages_router(console, desks.messages),
         lanes_router(console, desks.lanes),
+        due_router(console, desks.dues),
         stations_router(console, desks.sites.chargers),
         sites_router(console, desks.sites),
         charges_router(console, desks.charges, desks.sites.party),

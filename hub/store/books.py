@@ -59,7 +59,8 @@ Line = TypeVar("Line", bound="CdrLine | FindingLine | CauseLine | BalanceLine")
 class CdrsAsked:
     """Which verdicts are wanted, None for all; `token`, `session` and `cdr` (the beginning of an id) are folded.
 
-    `also` is another cause than `cause`.
+    `also` is another cause than `cause`; `found_in` is the period of what was found of `cause`, `lines_of` a statement, or a draft of one,
+    that has lines for CDRs which are no credits.
 
     `is_kept_out`: on hold or dropped; `is_unbilled`: it settles, and its period is to be billed still. CDRs came at `received_from` or
     later, and before `received_before`; their charges ended (came, where no end is stated) at `ended_from` or later, and before
@@ -79,11 +80,13 @@ class CdrsAsked:
     ended_before: datetime | None = None
     kind: str | None = None
     cause: str | None = None
+    found_in: str | None = None
     also: str | None = None
     token: str | None = None
     session: str | None = None
     cdr: str | None = None
     statement: str | None = None
+    lines_of: str | None = None
     order: Order = CDRS_BY_NAME
     after: Place | None = None
 
@@ -392,7 +395,7 @@ def _chooses_few(asked: CdrsAsked) -> bool:
     Those with a finding may all be of one currency, or all dear: whoever looked for them along the order would pass by all others first.
     Those that do not settle have an index of their own for each order.
     """
-    told = (asked.kind, asked.cause, asked.token, asked.session, asked.cdr, asked.statement)
+    told = (asked.kind, asked.cause, asked.token, asked.session, asked.cdr, asked.statement, asked.lines_of)
     return bool(asked.order.name) and any(one is not None for one in told)
 
 
@@ -414,9 +417,17 @@ def _cdr_clauses(asked: CdrsAsked) -> list[Clause]:
         ("starts_with(v.cdr_key, ?)", asked.cdr),
         ("right(v.token, length(?) + 1) = '|' || ?", None if asked.token is None else (asked.token, asked.token)),
         (_HAS.format("f.kind = ?"), asked.kind),
-        (_HAS.format("f.cause = ?"), asked.cause),
+        (_IS_LINED, asked.lines_of),
+        _of_cause(asked),
         (_HAS.format("f.cause = ?"), asked.also),
     ]
+
+
+def _of_cause(asked: CdrsAsked) -> Clause:
+    """CDRs of a cause, or of what of it was found in a period."""
+    if asked.cause is None or asked.found_in is None:
+        return (_HAS.format("f.cause = ?"), asked.cause)
+    return (_HAS.format("f.cause = ? and f.period = ?"), (asked.cause, asked.found_in))
 
 
 def _of_disposition(name: str | None) -> Clause:
@@ -485,6 +496,11 @@ IS_ACCEPTED = (
 _HAS = (
     "exists (select 1 from finding_cdr c join finding f on f.key = c.finding where c.creditor = v.creditor and c.cdr_key = v.cdr_key "
     "and f.cleared_at is null and {})"
+)
+
+_IS_LINED = (
+    "exists (select 1 from statement_line l where l.cdr_creditor = v.creditor and l.cdr_key = v.cdr_key and l.kind = 'cdr' "
+    "and l.statement = ?)"
 )
 
 _CDR = (

@@ -443,6 +443,9 @@ CauseSort = Literal["at_risk", "-at_risk", "cdrs", "-cdrs", "held", "-held", "si
 class CdrFilters(Filters):
     """Which CDRs are wanted; `also` is a second cause of the same CDRs, `token` the uid of a token, `cdr_id` the beginning of an id.
 
+    `found_in` is the period of what was found of `cause`. `statement` bills them; `lines_of` is a statement, or a draft,
+    with lines for them.
+
     They came at `received_from` or later, and before `received_before`; their charges ended (they came, where they state no end) at
     `ended_from` or later, and before `ended_before`. `unbilled`: it settles, and its period is to be billed still. `difference` in `sort`
     is what is claimed minus what is priced.
@@ -461,11 +464,13 @@ class CdrFilters(Filters):
     ended_before: DateTime | None = None
     kind: Text | None = None
     cause: Text | None = None
+    found_in: Text | None = None
     also: Text | None = None
     token: Text | None = None
     session_id: Text | None = None
     cdr_id: Text | None = None
     statement: Text | None = None
+    lines_of: Text | None = None
     sort: CdrSort | None = None
 
     def asked(self) -> CdrsAsked:
@@ -485,11 +490,13 @@ class CdrFilters(Filters):
             ended_before=self.ended_before,
             kind=self.kind,
             cause=self.cause,
+            found_in=self.found_in,
             also=self.also,
             token=_folded(self.token),
             session=_folded(self.session_id),
             cdr=_folded(self.cdr_id),
             statement=self.statement,
+            lines_of=self.lines_of,
             order=order,
             after=after,
         )

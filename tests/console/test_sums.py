@@ -16,13 +16,14 @@ import pytest
 from hub.console.accounts import Role
 from hub.console.ledger import reference_path
 from hub.console.pairs import AgedRow, Ages
+from hub.demo.faults import Fault
 from hub.store.database import Database
 from ocpi_modules.types import format_datetime
 from tests.console.test_books import advise
 from tests.console.test_pages import MONTH
 from tests.console.visitors import Visitor, said, visitor
-from tests.settlement.cases import Content, cdr, session_of
-from tests.web.clearing import Clearing, clearing_hub, dear
+from tests.settlement.cases import Content, cdr, credit_of, session_of
+from tests.web.clearing import Clearing, clearing_hub, dear, until
 
 AGED = re.compile(
     r'<a href="([^"]+)"><span class="amount" title="([0-9.]+) [^"]*">[^<]*</span> <span[^>]*>\((\d+)\)</span></a>'
@@ -303,3 +304,62 @@ async def test_amounts_of_the_journal_lead_to_what_they_are_about(desk: Clearing
     page = await (await visitor(desk.world, "vera", Role.VIEWER)).get("/console/journal")
     assert re.search('<a href="/console/cdrs/DE/ABC/CDR-DEAR-1"><span class="amount" title="28(?:[.]0+)? EUR">', page)
     assert reference_path("netted", "2026-10:multilateral") == "/console/periods/2026-10/net"
+
+
+async def test_cdrs_that_a_payer_does_not_take_are_a_list_with_what_it_answered(desk: Clearing) -> None:
+    desk.other.faults.append(Fault(module_id="cdrs", method="POST", status_code=2001, message="Unknown tariff"))
+    await desk.bill(dear(1, "28"), dear(2), cdr())
+    otto = await visitor(desk.world, "otto", Role.OPERATOR)
+
+    async def is_refused() -> bool:
+        return len(await otto.rows("/console/due?refused=true")) == 2
+
+    await until(is_refused)
+    assert "Unknown tariff" in said(await otto.get("/console/due?payer=BE/EMO"))
+    assert {row["payer"] for row in await otto.rows("/console/due")} == {"BE/EMO"}, "the other eMSP has its CDR"
+    assert [row["claimed"] for row in await otto.rows("/console/due?sort=-claimed")] == ["38.0", "28.0"]
+    lanes = await otto.get("/console/lanes")
+    links = [(unescape(href), int(count)) for href, count in COUNT.findall(lanes) if "/console/due?" in href]
+    assert [count for _, count in links] == [2], "what is none leads nowhere"
+    assert len(await otto.rows(links[0][0])) == 2
+    assert '<a href="/console/due?payer=BE/EMO">2</a>' in await otto.get("/console/health")
+    assert "No row is like that" in said(await otto.get("/console/due?payer=NL/MSP"))
+    await otto.get("/console/due?partner=x", 400)
+
+
+async def test_a_draft_leads_to_the_cdrs_that_it_has_lines_for_whatever_became_of_them(desk: Clearing) -> None:
+    original = dear(4, "28")
+    await desk.bill(dear(1, "28"), dear(2, "28"), original, credit_of(original, last_updated="2026-10-13T10:00:00Z"))
+    ines = await visitor(desk.world, "ines", Role.APPROVER)
+    (period,) = (await desk.get("periods"))["items"]
+    path = f"/console/periods/{period['id']}"
+    for step, fields in MONTH[:2]:
+        await ines.post(f"{path}/{step}", page=path, **fields)
+    await desk.decide("cdr", "DE/ABC/CDR-DEAR-1", "drop")
+    await desk.settled()
+    await ines.post(f"{path}/draft", page=path)
+    found = {
+        path: int(count) for path, count in COUNT.findall(await ines.get("/console/statements")) if "cdrs?" in path
+    }
+    assert sorted(found.values()) == [2, 3], (
+        "the draft that is superseded, and the one in its place; the credit is no CDR of theirs"
+    )
+    for link, count in found.items():
+        assert len(await ines.rows(unescape(link))) == count, link
+
+
+async def test_a_cause_in_a_period_leads_to_what_was_found_there(desk: Clearing) -> None:
+    await desk.bill(dear(1), dear(2), dear(3))
+    (period,) = (await desk.get("periods"))["items"]
+    elsewhere = (
+        "update finding set period = '2026-09' where key = (select finding from finding_cdr join finding f on f.key = finding "
+        "where cdr_key = 'CDR-DEAR-2' and f.kind = 'PRICE_MISMATCH') returning 1"
+    )
+    await execute(desk, elsewhere)
+    vera = await visitor(desk.world, "vera", Role.VIEWER)
+    for chosen, expected in ((f"period={period['id']}", [2, 2]), ("period=2026-09", [1, 1]), ("", [3, 3])):
+        page = await vera.get(f"/console/causes?kind=PRICE_MISMATCH&{chosen}")
+        found = [(unescape(path), int(count)) for path, count in COUNT.findall(page) if "/console/cdrs?" in path]
+        assert [count for _, count in found] == expected, chosen
+        for path, count in found:
+            assert len(await vera.rows(path)) == count, path
