@@ -204,6 +204,7 @@ def _odd_lines(rows: ClosingRows) -> Listing[OddLine, OddLineFilters]:
         asked=OddLineFilters,
         read=read,
         empty="Choose a period. Its lines are made when its statements are drafted, on its page.",
+        unlike="There is none: nothing of that kind stands in the way of this period.",
     )
 
 
@@ -226,6 +227,7 @@ def _odd_sums(rows: ClosingRows) -> Listing[OddSum, OddSumFilters]:
         asked=OddSumFilters,
         read=read,
         empty="Choose a period. Statements are posted when they are advised, on its page.",
+        unlike="There is none: every advised statement of this period has the sums of its entries.",
     )
 
 

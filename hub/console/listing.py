@@ -89,7 +89,10 @@ class FilterField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing(Generic[Row, Asked]):
-    """A table: where it is, what it shows, and how a page of it is read. `empty` says what to do where there is nothing."""
+    """A table: where it is, what it shows, and how a page of it is read.
+
+    `empty` says what to do where there is nothing, `unlike` where nothing is as it was chosen.
+    """
 
     title: str
     path: str
@@ -98,6 +101,7 @@ class Listing(Generic[Row, Asked]):
     asked: type[Asked]
     read: Callable[[Asked], Awaitable[Page[Row]]]
     empty: str
+    unlike: str = "No row is like that. Take a filter away."
     intro: str = ""
     needs: Permission = Permission.READ
     template: str = "list.html"
