@@ -38,7 +38,7 @@ from hub.console.guests import Guests
 from hub.console.locations import PlaceDesks
 from hub.console.network import NetworkDesks
 from hub.console.pairs import PairDesks
-from hub.console.periods import PeriodDesks
+from hub.console.periods import PeriodBooks, PeriodDesks
 from hub.console.rendering import STATIC_PATH, Pages, asset
 from hub.console.routes import Console
 from hub.console.sign_on import SignOn
@@ -99,6 +99,7 @@ from hub.store.books import BookReader
 from hub.store.callbacks import Callbacks
 from hub.store.chases import Chases, MissingAsked
 from hub.store.closing import ClosingBook
+from hub.store.closingrows import ClosingRows
 from hub.store.cockpit import Cockpit
 from hub.store.copies import Copies
 from hub.store.corrections import Corrections
@@ -107,6 +108,7 @@ from hub.store.defects import Defects
 from hub.store.direct import Direct
 from hub.store.disputelinks import DisputeLinks
 from hub.store.disputes import DisputeBook
+from hub.store.dues import DueReader
 from hub.store.exchanges import Exchanges
 from hub.store.feeds import Feeds
 from hub.store.forgetting import Forgetting
@@ -527,13 +529,15 @@ class Hub:
             books=books,
             decisions=decisions,
             proof=proof,
-            periods=PeriodDesks(console, self._periods_desk(), Cockpit(direct), self.period_steps),
+            periods=PeriodDesks(
+                console, self._periods_desk(), PeriodBooks(Cockpit(direct), ClosingRows(direct)), self.period_steps
+            ),
             statements=StatementsDesk(self.closing, Statements(self.database.direct)),
             missing=self._missing_desk(),
             disputes=DisputeDesks(disputes, proof, links),
             guests=Guests(links, self.disputes, proof),
             agreements=agreements,
-            pairs=PairDesks(Scorecards(direct), agreements, self.board),
+            pairs=PairDesks(Cockpit(direct), Scorecards(direct), agreements, self.board),
             corrections=disputes.corrections,
             searches=Searches(direct),
             network=self._network_desks(url),
@@ -542,6 +546,7 @@ class Hub:
             glance=Glance(direct),
             messages=self._messages_desk(),
             lanes=self._lanes_desk(),
+            dues=DueReader(direct),
             quality=QualityDesk(PublicPlaces(direct)),
             doorkeeper=self._doorkeeper(settings),
             sites=self._site_desks(),

@@ -14,6 +14,7 @@ from hub.console.accounts import Permission
 from hub.console.cdrs import DISPOSITION_CHOICES, cdr_columns
 from hub.console.listing import Column, FilterField, Listing, add_listing
 from hub.console.reasons import REASON_WORDS, likely_reason
+from hub.console.rendering import to_query
 from hub.console.routes import Console, done
 from hub.settlement.decisions import Action, Scope
 from hub.settlement.engine.foretelling import Foreteller
@@ -26,6 +27,7 @@ from ocpi_modules.errors import InvalidParameters
 from ocpi_modules.types import INT_MAX
 
 CAUSES_PATH = "/console/causes"
+HOLDERS_SHOWN_MAX = 10
 
 
 def cause_path(cause: str) -> str:
@@ -58,8 +60,9 @@ def _add_cause(router: APIRouter, console: Console, desks: CauseDesks) -> None:
     ) -> Response:
         console.person(request)
         foretold = None if preview is None else await desks.foreteller.foretell(cause, preview)
+        seen = {"foretold": foretold, "holders_max": HOLDERS_SHOWN_MAX}
         if foretold is not None and "hx-request" in request.headers:
-            return await console.page(request, "preview.html", {"foretold": foretold})
+            return await console.page(request, "preview.html", seen)
         place = read_parts(read_cursor(after, 2), CDRS_BY_NAME.read)
         detail = await desks.books.cause(cause, place, 50)
         weight = await desks.foreteller.weight(cause)
@@ -70,7 +73,7 @@ def _add_cause(router: APIRouter, console: Console, desks: CauseDesks) -> None:
             "likely": likely_reason(detail.cause.check, detail.cause.kind),
             "words": ACTION_WORDS,
             "chosen": preview or Action.ACCEPT,
-            "foretold": foretold,
+            **seen,
             "undone": None if weight is None or weight.billed else undoable(detail),
             "is_first": after is None,
         }
@@ -131,9 +134,21 @@ def _read(cause: str, action: str, reason: str, note: str, actor: str) -> Decisi
         raise InvalidParameters(exc.errors()[0]["msg"], http_status=400) from exc
 
 
-def _causes(desk: BooksDesk) -> Listing[CauseShown, CauseFilters]:
-    async def read(asked: CauseFilters) -> Page[CauseShown]:
-        return await desk.causes(asked.asked(), asked.limit)
+class ListedCause(CauseShown):
+    """A cause as far as it was found in a period, or all of it: then that is empty."""
+
+    found_in: str
+
+    def cdrs_path(self, **chosen: str) -> str:
+        """The list of its CDRs."""
+        return f"/console/cdrs?{to_query({'cause': self.cause, 'found_in': self.found_in, **chosen})}"
+
+
+def _causes(desk: BooksDesk) -> Listing[ListedCause, CauseFilters]:
+    async def read(asked: CauseFilters) -> Page[ListedCause]:
+        page = await desk.causes(asked.asked(), asked.limit)
+        items = [ListedCause(**dict(one), found_in=asked.period or "") for one in page.items]
+        return Page.model_construct(items=items, next=page.next)
 
     return Listing(
         is_summed=True,
@@ -164,7 +179,7 @@ def _causes(desk: BooksDesk) -> Listing[CauseShown, CauseFilters]:
                 label="CDRs",
                 value=lambda row: row.cdrs,
                 kind="number",
-                link=lambda row: f"/console/cdrs?cause={quote(row.cause, safe='')}",
+                link=lambda row: row.cdrs_path(),
                 sort="cdrs",
             ),
             Column(
@@ -172,7 +187,7 @@ def _causes(desk: BooksDesk) -> Listing[CauseShown, CauseFilters]:
                 label="Kept out",
                 value=lambda row: row.held,
                 kind="number",
-                link=lambda row: f"/console/cdrs?cause={quote(row.cause, safe='')}&kept_out=true",
+                link=lambda row: row.cdrs_path(kept_out="true"),
                 sort="held",
             ),
             Column(key="disposition", label="Verdict", value=lambda row: row.disposition, kind="tag"),

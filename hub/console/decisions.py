@@ -115,6 +115,7 @@ def _decisions(desk: DecisionsDesk) -> Listing[DecisionShown, DecisionFilters]:
                 label="State",
                 choices=(
                     ("waiting", "waits for a second person"),
+                    ("proposed", "was never confirmed"),
                     ("exceeded", "more came than it covers"),
                     ("standing", "stands"),
                     ("revoked", "taken back"),

@@ -182,6 +182,9 @@ def _disputes(desk: DisputesDesk) -> Listing[DisputeShown, DisputeFilters]:
         ),
         filters=(
             FilterField(name="state", label="Stage", choices=tuple((one.value, one.value) for one in Stage)),
+            FilterField(
+                name="phase", label="Which", choices=(("open", "that go on"), ("raised", "all that were raised"))
+            ),
             FilterField(name="period", label="Period", placeholder="2026-10"),
             FilterField(name="creditor", label="Creditor", placeholder="DE/ABC"),
             FilterField(name="debtor", label="Debtor", placeholder="NL/MSP"),

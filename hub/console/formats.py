@@ -41,6 +41,12 @@ def many(count: int, one: str, several: str) -> str:
     return f"{number(count)} {one if count == 1 else several}"
 
 
+def cause(key: str) -> str:
+    """The key of a cause in words: ``Price mismatch · DE/ABC · EUR · tariff · T-DC``."""
+    _, kind, *about = [*key.split("|"), ""]
+    return " · ".join(filter(None, (kind.replace("_", " ").capitalize(), *about))) or key
+
+
 def exact(amount: Decimal | str, currency: str) -> str:
     """All digits of an amount."""
     return f"{amount_text(Decimal(amount))} {currency}"

@@ -113,7 +113,7 @@ def _of_work(vitals: Vitals) -> list[Concern]:
         found.append(Concern(True, sentence, "/console/partners?presence=OFFLINE"))
     oldest = vitals.backlog.oldest_at
     if oldest is not None and vitals.now - oldest > EXAMINED_LATE_AFTER:
-        found.append(Concern(False, f"{vitals.backlog.cdrs} CDRs wait to be examined.", "/console/periods"))
+        found.append(Concern(False, f"{vitals.backlog.cdrs} CDRs wait to be examined.", "/console/waiting"))
     return found
 
 

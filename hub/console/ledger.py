@@ -12,12 +12,13 @@ from pydantic import ConfigDict
 from hub.console.cdrs import cdr_path
 from hub.console.disputes import DISPUTES_PATH
 from hub.console.listing import Column, FilterField, Listing, add_listing
+from hub.console.netting import net_path
 from hub.console.rendering import to_query
 from hub.console.routes import Console
 from hub.console.statements import STATEMENTS_PATH
 from hub.settlement.journal import AccountClass, Event
-from hub.web.books import BalanceShown, BooksDesk, EntryShown
-from hub.web.listing import Filters, Page, PartyText, Text
+from hub.web.books import BalanceFilters, BalanceShown, BooksDesk, EntryShown
+from hub.web.listing import Filters, Page, Text
 
 JOURNAL_PATH, BALANCES_PATH = "/console/journal", "/console/balances"
 
@@ -47,15 +48,6 @@ class JournalFilters(Filters):
     reference: Text | None = None
 
 
-class BalanceFilters(Filters):
-    """Which accounts are wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    period: Text | None = None
-    party: PartyText | None = None
-
-
 def reference_path(event: str, reference: str) -> str | None:
     """The page of what an entry is about."""
     if event in {Event.ACCEPTED, Event.WITHDRAWN}:
@@ -65,6 +57,8 @@ def reference_path(event: str, reference: str) -> str | None:
         return f"{STATEMENTS_PATH}/{quote(reference, safe='')}"
     if event in {Event.DISPUTED, Event.RESOLVED}:
         return f"{DISPUTES_PATH}/{reference}"
+    if event == Event.NETTED:
+        return net_path(reference.partition(":")[0])
     return _correction_path(reference) if event in {Event.ADJUSTED, Event.WRITTEN_OFF} else None
 
 
@@ -96,7 +90,7 @@ def _journal(desk: BooksDesk) -> Listing[PostingShown, JournalFilters]:
                 label="About",
                 value=lambda row: row.entry.reference,
                 kind="code",
-                link=lambda row: reference_path(row.entry.event, row.entry.reference),
+                link=_about_link,
             ),
             Column(key="account", label="Account", value=lambda row: row.posting.account),
             Column(
@@ -112,6 +106,7 @@ def _journal(desk: BooksDesk) -> Listing[PostingShown, JournalFilters]:
                 value=lambda row: row.posting.excl_vat,
                 unit=lambda row: row.posting.currency,
                 kind="money",
+                link=_about_link,
             ),
             Column(
                 key="incl_vat",
@@ -119,6 +114,7 @@ def _journal(desk: BooksDesk) -> Listing[PostingShown, JournalFilters]:
                 value=lambda row: row.posting.incl_vat,
                 unit=lambda row: row.posting.currency,
                 kind="money",
+                link=_about_link,
             ),
             Column(
                 key="period",
@@ -138,13 +134,17 @@ def _journal(desk: BooksDesk) -> Listing[PostingShown, JournalFilters]:
     )
 
 
+def _about_link(row: PostingShown) -> str | None:
+    return reference_path(row.entry.event, row.entry.reference)
+
+
 def _entry_link(row: PostingShown) -> str:
     return f"{JOURNAL_PATH}?{to_query({'reference': row.entry.reference})}"
 
 
 def _balances(desk: BooksDesk) -> Listing[BalanceShown, BalanceFilters]:
     async def read(asked: BalanceFilters) -> Page[BalanceShown]:
-        return await desk.balances(asked.period, asked.party, asked.after, asked.limit)
+        return await desk.balances(asked.asked(), asked.limit)
 
     return Listing(
         title="Balances",
@@ -183,8 +183,10 @@ def _balances(desk: BooksDesk) -> Listing[BalanceShown, BalanceFilters]:
             ),
         ),
         filters=(
+            FilterField(name="account", label="Account", choices=tuple((one.value, one.value) for one in AccountClass)),
             FilterField(name="period", label="Period", placeholder="2026-10"),
             FilterField(name="party", label="Party", placeholder="DE/ABC"),
+            FilterField(name="counterparty", label="Towards", placeholder="NL/MSP"),
         ),
         asked=BalanceFilters,
         read=read,
@@ -195,13 +197,13 @@ def _balances(desk: BooksDesk) -> Listing[BalanceShown, BalanceFilters]:
 def summed_path(row: BalanceShown) -> str | None:
     """What the balance of an account sums, as a list."""
     if row.account == AccountClass.NET:
-        return f"/console/periods/{row.period}/net"
+        return net_path(row.period, row.party.replace("/", "-", 1))
     creditor, debtor = _seats(row)
     base = to_query({"period": row.period, "creditor": creditor, "debtor": debtor})
     return {
         AccountClass.UNBILLED.value: f"/console/cdrs?{base}&currency={row.currency}&disposition=SETTLE",
         AccountClass.BILLED.value: f"{STATEMENTS_PATH}?{base}&currency={row.currency}",
-        AccountClass.DISPUTED.value: f"{DISPUTES_PATH}?{base}",
+        AccountClass.DISPUTED.value: f"{DISPUTES_PATH}?{base}&currency={row.currency}&phase=open",
         AccountClass.WRITTEN_OFF.value: f"/console/adjustments?{base}&kind=write_off",
     }.get(row.account)
 

@@ -89,7 +89,10 @@ class FilterField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing(Generic[Row, Asked]):
-    """A table: where it is, what it shows, and how a page of it is read. `empty` says what to do where there is nothing."""
+    """A table: where it is, what it shows, and how a page of it is read.
+
+    `empty` says what to do where there is nothing, `unlike` where nothing is as it was chosen.
+    """
 
     title: str
     path: str
@@ -98,6 +101,7 @@ class Listing(Generic[Row, Asked]):
     asked: type[Asked]
     read: Callable[[Asked], Awaitable[Page[Row]]]
     empty: str
+    unlike: str = "No row is like that. Take a filter away."
     intro: str = ""
     needs: Permission = Permission.READ
     template: str = "list.html"
@@ -131,10 +135,19 @@ class View:
         query = to_query({**self.chosen, **changes})
         return f"{self.path}?{query}" if query else self.path
 
+    def without(self, name: str) -> str:
+        """The address of the same view with one filter less."""
+        return self.link(**{name: None})
+
     @property
     def next_link(self) -> str | None:
         """The address of the page behind this one."""
         return None if self.next is None else self.link(after=self.next, limit=self.limit)
+
+    def beside(self, listing: Listing[Any, Any]) -> list[tuple[str, str]]:
+        """What is chosen that the form of the table has no field for, by name."""
+        shown = {one.name for one in listing.filters} | ({"sort"} if listing.orders else set())
+        return [(name, value) for name, value in self.chosen.items() if name not in shown]
 
     def sort_link(self, name: str) -> str:
         """The address with another order: descending first, then ascending."""

@@ -220,7 +220,7 @@ def stage_path(line: MonthLine) -> str:
         query = {"period": line.period, "currency": line.currency, "disposition": line.kind}
         return f"/console/cdrs?{to_query(query)}"
     if line.kind == "disputed":
-        return f"/console/disputes?{to_query({'period': line.period})}"
+        return f"/console/disputes?{to_query({'period': line.period, 'currency': line.currency, 'phase': 'open'})}"
     return f"/console/statements?{to_query({'period': line.period, 'currency': line.currency, 'state': line.kind})}"
 
 

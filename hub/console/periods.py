@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from pydantic import ConfigDict
 
 from hub.console.accounts import Permission
+from hub.console.checklist import WAITING_PATH, linked
 from hub.console.exports import attachment
 from hub.console.kept import Kept
 from hub.console.listing import Column, Listing, add_listing
+from hub.console.netting import about, net_file, net_path, party_of, summed_path
+from hub.console.pairs import PairFilters, pair_columns, pairs_page
 from hub.console.routes import Console, done, look_again
 from hub.console.stepping import Steps
-from hub.settlement.engine.closing import Closing, PeriodHead
+from hub.settlement.engine.closing import Closing, PeriodCounts, PeriodHead
 from hub.settlement.periods import ORDER, State
+from hub.store.closingrows import ClosingRows
 from hub.store.cockpit import Cockpit
-from hub.web.listing import Filters, Page
-from hub.web.periods import CountsShown, PeriodsDesk, PeriodShown, show_counts
+from hub.web.listing import FILTER_MAX_CHARACTERS, Filters, Page
+from hub.web.periods import PeriodsDesk, PeriodShown
 from hub.web.told import told
 from ocpi_modules.errors import ClientFault, UnknownPath
 
 PERIODS_PATH = "/console/periods"
 COUNTED_EVERY_SECONDS = 5.0
+PAIRS_SHOWN = 50
 UNDER_WAY = "It is under way; this page follows it."
 
 
@@ -96,12 +102,20 @@ Place = tuple[str, State, str, int]
 """A period, its state, who closed it and how many steps were taken: what was counted before another step says nothing of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class PeriodBooks:
+    """What the books say of a period: at a glance, and row by row."""
+
+    cockpit: Cockpit
+    rows: ClosingRows
+
+
 class PeriodDesks:
     """What the pages of periods work with; `counts` and `nets` are added up out of all rows of a month."""
 
-    def __init__(self, console: Console, periods: PeriodsDesk, cockpit: Cockpit, steps: Steps) -> None:
-        self.periods, self.cockpit, self.steps = periods, cockpit, steps
-        self.counts: Kept[Place, CountsShown] = console.keep(self._count)
+    def __init__(self, console: Console, periods: PeriodsDesk, books: PeriodBooks, steps: Steps) -> None:
+        self.periods, self.books, self.steps = periods, books, steps
+        self.counts: Kept[Place, PeriodCounts] = console.keep(self._count)
         self.nets: Kept[Place, Mapping[str, Any]] = console.keep(self._net)
 
     @property
@@ -109,12 +123,16 @@ class PeriodDesks:
         """What takes the steps."""
         return self.periods.closing
 
-    async def _count(self, place: Place) -> CountsShown:
-        return show_counts(await self.closing.counts(await self.periods.head(place[0])))
+    async def _count(self, place: Place) -> PeriodCounts:
+        return await self.closing.counts(await self.periods.head(place[0]))
+
+    async def net(self, period: str) -> Mapping[str, Any]:
+        """The netting of a period. Raises UnknownPath (404)."""
+        with told():
+            return await self.closing.net_of(period)
 
     async def _net(self, place: Place) -> Mapping[str, Any]:
-        with told():
-            return await self.closing.net_of(place[0])
+        return await self.net(place[0])
 
 
 def _place(head: PeriodHead) -> Place:
@@ -139,18 +157,24 @@ def live_periods_router(console: Console, desks: PeriodDesks) -> APIRouter:
     async def counts(request: Request, period_id: str) -> Response:
         async def make() -> str:
             head = await desks.periods.head(period_id)
-            values = {
-                "period": desks.periods.show(head),
-                "counted": await desks.counts.of(_place(head)),
-                "underway": await desks.steps.of(period_id),
-                "holding_up": await desks.closing.holding_up(head.period),
-            }
+            values = {"period": desks.periods.show(head), **await _now_values(desks, head)}
             return console.part(request, "period_now.html", values)
 
         await desks.periods.head(period_id)  # a period that there is not has nothing to follow
         return console.stream(request, make, COUNTED_EVERY_SECONDS)
 
     return router
+
+
+async def _now_values(desks: PeriodDesks, head: PeriodHead) -> Mapping[str, Any]:
+    """What changes while CDRs come in and steps are taken."""
+    return {
+        "counted": await desks.counts.of(_place(head)),
+        "underway": await desks.steps.of(head.period.id),
+        "holding_up": await desks.closing.holding_up(head.period),
+        "linked": linked,
+        "waiting_path": WAITING_PATH,
+    }
 
 
 def _add_period(router: APIRouter, console: Console, desks: PeriodDesks) -> None:
@@ -160,11 +184,10 @@ def _add_period(router: APIRouter, console: Console, desks: PeriodDesks) -> None
         head = await desks.periods.head(period_id)
         period = desks.periods.show(head)
         values = {
+            **await _now_values(desks, head),
             "period": period,
-            "counted": await desks.counts.of(_place(head)),
-            "underway": await desks.steps.of(period_id),
-            "holding_up": await desks.closing.holding_up(head.period),
-            "pairs": await desks.cockpit.pairs(period_id),
+            "pairs": await pairs_page(desks.books.cockpit, PairFilters(period=period_id, limit=PAIRS_SHOWN)),
+            "columns": pair_columns(),
             "stages": [*ORDER],
             "place": ORDER.index(period.state),
             "steps": [step for step in STEPS if person.may(step.needs) and is_next(step, period.state)],
@@ -172,10 +195,27 @@ def _add_period(router: APIRouter, console: Console, desks: PeriodDesks) -> None
         return await console.page(request, "period.html", values)
 
     @router.get("/periods/{period_id}/net")
-    async def net(request: Request, period_id: str) -> Response:
+    async def net(
+        request: Request,
+        period_id: str,
+        party: Annotated[str, Query(max_length=FILTER_MAX_CHARACTERS)] = "",
+        table: Literal["net", "bilateral", "transfers"] = "bilateral",
+        format: Literal["csv", "xlsx"] | None = None,
+    ) -> Response:
         console.person(request)
-        counted = await desks.nets.of(_place(await desks.periods.head(period_id)))
-        values = {"period_id": period_id, "counted": counted, **({} if counted is None else counted.value)}
+        head = await desks.periods.head(period_id)
+        if format is not None:
+            return await net_file(period_id, about(await desks.net(period_id), party), table, format)
+        counted = await desks.nets.of(_place(head))
+        values = {
+            "period_id": period_id,
+            "counted": counted,
+            "party": party,
+            "net_path": net_path,
+            "party_of": party_of,
+            "summed_path": partial(summed_path, period_id, head.period.state),
+            **({} if counted is None else about(counted.value, party)),
+        }
         answer = await console.page(request, "net.html", values)
         return look_again(answer) if counted is None else answer
 

@@ -24,7 +24,7 @@ from hub.console.accounts import Permission, Person
 from hub.console.gate import COOKIE, csrf_token
 from hub.console.navigation import NAVIGATION
 from hub.store.alerts import OpenCount
-from ocpi_modules.types import encode_decoded, parse_datetime
+from ocpi_modules.types import encode_decoded, format_datetime, parse_datetime
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -130,6 +130,7 @@ def environment() -> Environment:
     made.filters |= {
         "money": formats.money,
         "exact": formats.exact,
+        "cause": formats.cause,
         "number": formats.number,
         "percent": formats.percent,
         "moment": pass_context(_moment),
@@ -140,6 +141,7 @@ def environment() -> Environment:
         "segment": partial(quote, safe=""),
         "query": to_query,
         "as_moment": parse_datetime,
+        "ocpi": format_datetime,
         "as_decimal": Decimal,
         "as_json": lambda value: indented(encode_decoded(value).decode()),
         "indented": indented,

@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from hub.console.cdrs import cdr_path
 from hub.console.exports import attachment
 from hub.console.listing import Column, FilterField, Listing, add_listing
+from hub.console.rendering import to_query
 from hub.console.routes import Console, look_again
 from hub.settlement.engine.closing import WholeStatement
 from hub.web.listing import Page
@@ -62,6 +63,7 @@ def statements_router(console: Console, desk: StatementsDesk) -> APIRouter:
             "line_count": begins.line_count,
             "kept_out": begins.kept_out,
             "cdr_path": cdr_path,
+            "cdrs_path": _cdrs(shown),
         }
         answer = await console.page(request, "statement.html", values)
         return answer if values["changes"] else look_again(answer)
@@ -150,7 +152,4 @@ def _own_path(row: StatementShown) -> str:
 
 
 def _cdrs(row: StatementShown) -> str:
-    if row.state == "advised":
-        return f"/console/cdrs?statement={row.id}"
-    query = f"period={row.period}&creditor={row.creditor}&debtor={row.debtor}&currency={row.currency}"
-    return f"/console/cdrs?{query}&disposition=SETTLE"
+    return f"/console/cdrs?{to_query({'lines_of': row.id})}"

@@ -17,9 +17,11 @@ from hub.console.alertwatch import AlertsDesk
 from hub.console.causes import CauseDesks, causes_router
 from hub.console.cdrs import cdrs_router
 from hub.console.charges import charges_router
+from hub.console.checklist import checklist_router
 from hub.console.corrections import corrections_router
 from hub.console.decisions import decisions_router
 from hub.console.disputes import DisputeDesks, disputes_router
+from hub.console.due import due_router
 from hub.console.findings import findings_router
 from hub.console.guests import Guests, links_router, room_router
 from hub.console.health import health_routers
@@ -52,6 +54,7 @@ from hub.console.stations import stations_router
 from hub.navigation.doorkeeper import Doorkeeper
 from hub.settlement.engine.corrections import CorrectionDesk
 from hub.settlement.engine.proof import ProofRoom
+from hub.store.dues import DueReader
 from hub.store.glance import Glance
 from hub.store.searches import Searches
 from hub.web.agreements import AgreementsDesk
@@ -91,6 +94,7 @@ class Desks:
     glance: Glance
     messages: MessagesDesk
     lanes: LanesDesk
+    dues: DueReader
     quality: QualityDesk
     doorkeeper: Doorkeeper
     sites: SiteDesks
@@ -112,6 +116,7 @@ def console_routers(
         cdrs_router(console, desks.books, desks.proof),
         periods_router(console, desks.periods),
         live_periods_router(console, desks.periods),
+        checklist_router(console, desks.periods.books.rows),
         statements_router(console, desks.statements),
         decisions_router(console, desks.decisions),
         missing_router(console, desks.missing),
@@ -137,6 +142,7 @@ def console_routers(
         readers_router(console, desks.doorkeeper),
         messages_router(console, desks.messages),
         lanes_router(console, desks.lanes),
+        due_router(console, desks.dues),
         stations_router(console, desks.sites.chargers),
         sites_router(console, desks.sites),
         charges_router(console, desks.charges, desks.sites.party),

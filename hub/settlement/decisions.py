@@ -79,6 +79,12 @@ def decided(disposition: Disposition, findings: Iterable[Raised], decisions: Col
     return max((_after(one, decisions) for one in (itself, *findings)), key=lambda found: STRICTNESS[found])
 
 
+def keeping_out(findings: Iterable[Raised], decisions: Collection[Decision]) -> list[Raised]:
+    """The findings that keep a CDR from settling whatever was decided."""
+    settles = STRICTNESS[Disposition.SETTLE]
+    return [one for one in findings if STRICTNESS[_after(one, decisions)] > settles]
+
+
 def _after(finding: Raised, decisions: Iterable[Decision]) -> Disposition:
     """What a finding makes of its CDR after what was decided."""
     bearing = [decision for decision in decisions if _bears_on(decision, finding)]

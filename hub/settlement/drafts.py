@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from hub.settlement.amounts import EXACT
 from hub.settlement.bundle import party_text
 from hub.settlement.netting import Amount, Pair
 from hub.settlement.outputs import WRITTEN_OUT_MAX_DIGITS, Content, amount_content, amount_text
@@ -28,8 +29,10 @@ from ocpi_modules.types import format_datetime
 Row = Mapping[str, Any]
 
 CHANGES_SHOWN_MAX = 1_000
+MOVERS_SHOWN_MAX = 20
 MILLISECOND = 1_000  # in microseconds
 
+_ZERO = Decimal(0)
 _IN_LINES = ("kind", "cdr_creditor", "cdr_key", "excl_vat", "incl_vat")
 
 
@@ -229,6 +232,34 @@ def changes(before: Iterable[Row], after: Iterable[Row]) -> Changes:
     return Changes(
         added=[*_only(new, now - was)], removed=[*_only(old, was - now)], amount=_total_of(new) + -_total_of(old)
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mover:
+    """A CDR whose lines changed: their sums without VAT before and after, None where there was, or is, none."""
+
+    cdr_id: str
+    before: Decimal | None
+    after: Decimal | None
+
+    @property
+    def moved(self) -> Decimal:
+        """By how much."""
+        return EXACT.subtract(self.after or _ZERO, self.before or _ZERO)
+
+
+def movers(found: Changes, most: int = MOVERS_SHOWN_MAX) -> list[Mover]:
+    """The CDRs that moved the total the most, those first; one whose lines only changed places, or VAT, moved nothing."""
+    before, after = _sums(found.removed), _sums(found.added)
+    moved = (Mover(cdr_id=one, before=before.get(one), after=after.get(one)) for one in {**before, **after})
+    return sorted((one for one in moved if one.moved), key=lambda one: (-abs(one.moved), one.cdr_id))[:most]
+
+
+def _sums(rows: Iterable[Row]) -> dict[str, Decimal]:
+    sums: dict[str, Decimal] = {}
+    for row in rows:
+        sums[row["cdr_id"]] = EXACT.add(sums.get(row["cdr_id"], _ZERO), row["excl_vat"])
+    return sums
 
 
 def _total_of(rows: Iterable[Row]) -> Amount:

@@ -6,13 +6,14 @@ credit waits, and is dropped, with its original.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 
 from hub.settlement.amounts import EXACT
-from hub.settlement.decisions import Decision, Raised, Scope, decided
+from hub.settlement.decisions import Decision, Raised, Scope, decided, keeping_out
 from hub.settlement.findings import STRICTNESS, Disposition
 
 _ZERO = Decimal(0)
@@ -62,13 +63,27 @@ class Change:
     excl_vat: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Another cause, and how many of the CDRs that stay kept out it keeps out; a CDR may have several."""
+
+    cause: str
+    cdrs: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foresight:
-    """What a decision would change. `billed` CDRs stay as they are; `is_estimate`: alike CDRs were counted, none looked at."""
+    """What a decision would change. `billed` CDRs stay as they are; `is_estimate`: alike CDRs were counted, none looked at.
+
+    `holders` are the other causes of those that stay kept out, the one of most CDRs first; `otherwise` is how many stay kept out without
+    one: a check of the cause drops them, a decision is about them alone, or they wait for what they credit.
+    """
 
     changes: tuple[Change, ...]
     billed: int
     is_estimate: bool = False
+    holders: tuple[Holder, ...] = ()
+    otherwise: int = 0
 
     @property
     def settles(self) -> int:
@@ -112,16 +127,48 @@ def foreseen(prospects: Sequence[Prospect], standing: Iterable[Decision], new: D
         if one.is_asked or after[one.name] is not one.disposition
     ]
     billed = sum(one.is_billed and one.is_asked for one in prospects)
-    return Foresight(changes=_counted(moved), billed=billed)
+    out = [_others(one, decisions) for one in open_ones if _stays_out(one, after[one.name])]
+    return Foresight(
+        changes=_counted(moved),
+        billed=billed,
+        holders=_holders(Counter(chain(*out))),
+        otherwise=sum(not one for one in out),
+    )
 
 
-def estimated(groups: Iterable[Group], new: Decision) -> Foresight:
-    """The same by counting: no other decision, and no credit, is looked at."""
+def _stays_out(one: Prospect, after: Disposition) -> bool:
+    is_shown = one.is_asked or after is not one.disposition
+    return is_shown and one.disposition is not Disposition.SETTLE is not after
+
+
+def _others(one: Prospect, decisions: Sequence[Decision]) -> set[str]:
+    """The causes that keep a CDR out beside the one that is decided about last."""
+    return {found.cause for found in keeping_out(one.raised, _bearing(one, decisions))} - {decisions[-1].target}
+
+
+def _holders(counts: Mapping[str, int]) -> tuple[Holder, ...]:
+    return tuple(Holder(cause, cdrs) for cause, cdrs in sorted(counts.items(), key=lambda one: (-one[1], one[0])))
+
+
+def estimated(groups: Iterable[Group], holders: Mapping[str, int], new: Decision) -> Foresight:
+    """The same by counting: no other decision, and no credit, is looked at.
+
+    `holders` are other causes with findings that keep CDRs of this one out, and how many of those that are not billed.
+    """
     groups = [*groups]
     moved = [
         (one.currency, one.disposition, _after(one, new), one.cdrs, one.excl_vat) for one in groups if not one.is_billed
     ]
-    return Foresight(changes=_counted(moved), billed=sum(one.cdrs for one in groups if one.is_billed), is_estimate=True)
+    billed = sum(one.cdrs for one in groups if one.is_billed)
+    alone = sum(one.cdrs for one in groups if not one.is_billed and _stays_out_alone(one, new))
+    return Foresight(
+        changes=_counted(moved), billed=billed, is_estimate=True, holders=_holders(holders), otherwise=alone
+    )
+
+
+def _stays_out_alone(group: Group, new: Decision) -> bool:
+    is_held_by_others = group.other is not None and STRICTNESS[group.other] > STRICTNESS[Disposition.SETTLE]
+    return not is_held_by_others and group.disposition is not Disposition.SETTLE is not _after(group, new)
 
 
 def _after(group: Group, new: Decision) -> Disposition:

@@ -59,8 +59,12 @@ Line = TypeVar("Line", bound="CdrLine | FindingLine | CauseLine | BalanceLine")
 class CdrsAsked:
     """Which verdicts are wanted, None for all; `token`, `session` and `cdr` (the beginning of an id) are folded.
 
-    `is_kept_out`: on hold or dropped. CDRs came at `received_from` or later, and before `received_before` (UTC). `after` is a place in
-    their order.
+    `also` is another cause than `cause`; `found_in` is the period of what was found of `cause`, `lines_of` a statement, or a draft of one,
+    that has lines for CDRs which are no credits.
+
+    `is_kept_out`: on hold or dropped; `is_unbilled`: it settles, and its period is to be billed still. CDRs came at `received_from` or
+    later, and before `received_before`; their charges ended (came, where no end is stated) at `ended_from` or later, and before
+    `ended_before` (UTC). `after` is a place in their order.
     """
 
     period: str | None = None
@@ -69,14 +73,20 @@ class CdrsAsked:
     currency: str | None = None
     disposition: str | None = None
     is_kept_out: bool | None = None
+    is_unbilled: bool | None = None
     received_from: datetime | None = None
     received_before: datetime | None = None
+    ended_from: datetime | None = None
+    ended_before: datetime | None = None
     kind: str | None = None
     cause: str | None = None
+    found_in: str | None = None
+    also: str | None = None
     token: str | None = None
     session: str | None = None
     cdr: str | None = None
     statement: str | None = None
+    lines_of: str | None = None
     order: Order = CDRS_BY_NAME
     after: Place | None = None
 
@@ -113,7 +123,8 @@ class CdrLine:
 class FindingsAsked:
     """Which findings are wanted, None for all; `party` is whose CDRs they are about, `cdr` one of these by creditor and folded id.
 
-    `is_cleared` False: those that are so now. `after` is a place in their order.
+    `is_cleared` False: those that are so now; `is_accepted`: a decision that stands accepts the finding, or its cause. `after` is a place
+    in their order.
     """
 
     period: str | None = None
@@ -128,6 +139,7 @@ class FindingsAsked:
     cdr: tuple[str, str] | None = None
     source: str | None = None
     is_cleared: bool | None = False
+    is_accepted: bool | None = None
     order: Order = FINDINGS_BY_MONEY
     after: Place | None = None
 
@@ -215,6 +227,18 @@ class RefusedLine:
     times: int
     finding: str | None
     text: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalancesAsked:
+    """Which accounts are wanted, None for all; `after` is kind, party, counterparty, period and currency of the one before the page."""
+
+    period: str | None = None
+    kind: str | None = None
+    party: str | None = None
+    counterparty: str | None = None
+    currency: str | None = None
+    after: tuple[str, str, str, str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,13 +341,12 @@ class BookReader:
         rows = await self._direct.fetch(f"{_REFUSED} where caller = $1 and digest = $2", caller, digest)
         return _refused(rows[0]) if rows else None
 
-    async def balances(
-        self, period: str | None, party: str | None, after: tuple[str, str, str, str, str] | None, most: int
-    ) -> list[BalanceLine]:
+    async def balances(self, asked: BalancesAsked, most: int) -> list[BalanceLine]:
         """What accounts hold, in the order of accounts; those that hold nothing are left out."""
-        accounts = "(kind, party, counterparty, period, currency) > (?, ?, ?, ?, ?)"
-        holds = "(excl_vat <> 0 or incl_vat <> 0) = ?"
-        condition, values = where([(holds, True), ("period = ?", period), ("party = ?", party), (accounts, after)])
+        names = ("period", "kind", "party", "counterparty", "currency")
+        chosen: list[Clause] = [(f"{name} = ?", getattr(asked, name)) for name in names]
+        place: Clause = ("(kind, party, counterparty, period, currency) > (?, ?, ?, ?, ?)", asked.after)
+        condition, values = where([("(excl_vat <> 0 or incl_vat <> 0) = ?", True), *chosen, place])
         statement = f"{_BALANCES.format(condition=condition)} limit {_bounded(most)}"
         return [_line(BalanceLine, row) for row in await self._direct.fetch(statement, *values)]
 
@@ -372,7 +395,7 @@ def _chooses_few(asked: CdrsAsked) -> bool:
     Those with a finding may all be of one currency, or all dear: whoever looked for them along the order would pass by all others first.
     Those that do not settle have an index of their own for each order.
     """
-    told = (asked.kind, asked.cause, asked.token, asked.session, asked.cdr, asked.statement)
+    told = (asked.kind, asked.cause, asked.token, asked.session, asked.cdr, asked.statement, asked.lines_of)
     return bool(asked.order.name) and any(one is not None for one in told)
 
 
@@ -384,20 +407,37 @@ def _cdr_clauses(asked: CdrsAsked) -> list[Clause]:
         ("v.currency = ?", asked.currency),
         _of_disposition(asked.disposition),
         ("(v.disposition in ('HOLD', 'DROP')) = ?", asked.is_kept_out),
+        *_either(_IS_UNBILLED, asked.is_unbilled),
         ("v.received_at >= ?", asked.received_from),
         ("v.received_at < ?", asked.received_before),
+        (f"{ENDED_AT} >= ?", asked.ended_from),
+        (f"{ENDED_AT} < ?", asked.ended_before),
         ("v.session_key = ?", asked.session),
         ("v.statement = ?", asked.statement),
         ("starts_with(v.cdr_key, ?)", asked.cdr),
         ("right(v.token, length(?) + 1) = '|' || ?", None if asked.token is None else (asked.token, asked.token)),
         (_HAS.format("f.kind = ?"), asked.kind),
-        (_HAS.format("f.cause = ?"), asked.cause),
+        (_IS_LINED, asked.lines_of),
+        _of_cause(asked),
+        (_HAS.format("f.cause = ?"), asked.also),
     ]
+
+
+def _of_cause(asked: CdrsAsked) -> Clause:
+    """CDRs of a cause, or of what of it was found in a period."""
+    if asked.cause is None or asked.found_in is None:
+        return (_HAS.format("f.cause = ?"), asked.cause)
+    return (_HAS.format("f.cause = ? and f.period = ?"), (asked.cause, asked.found_in))
 
 
 def _of_disposition(name: str | None) -> Clause:
     """Written out, so that the indexes of what does not settle are found whatever the value is."""
     return (f"v.disposition = '{name}' and ?", True) if name in _DISPOSITIONS else ("v.disposition = ?", name)
+
+
+def _either(condition: str, is_so: bool | None) -> list[Clause]:
+    """Whether a condition is so, written out either way, so that indexes are found whatever is asked for."""
+    return [(f"{condition} and ?", is_so or None), (f"not ({condition}) and ?", is_so is False or None)]
 
 
 def _finding_clauses(asked: FindingsAsked) -> list[Clause]:
@@ -412,8 +452,8 @@ def _finding_clauses(asked: FindingsAsked) -> list[Clause]:
         ("f.counterparty = ?", asked.counterparty),
         ("f.currency = ?", asked.currency),
         ("f.source = ?", asked.source),
-        ("f.cleared_at is null and ?", None if asked.is_cleared is not False else True),
-        ("f.cleared_at is not null and ?", None if asked.is_cleared is not True else True),
+        *_either("f.cleared_at is not null", asked.is_cleared),
+        *_either(IS_ACCEPTED, asked.is_accepted),
         ("f.key in (select finding from finding_cdr where creditor = ? and cdr_key = ?)", asked.cdr),
         asked.order.behind(asked.after),
     ]
@@ -439,9 +479,28 @@ def _cause_order(asked: CausesAsked) -> tuple[str, Clause]:
 
 _DISPOSITIONS = frozenset({"SETTLE", "HOLD", "DROP", "DEFER"})
 
+ENDED_AT = "coalesce(v.ends_at, v.received_at)"
+"""When the charge of a CDR ended (when the CDR came, where it does not say)."""
+
+_IS_UNBILLED = (
+    "(v.disposition = 'SETTLE' and v.statement is null "
+    "and v.period in (select p.id from period p where p.state in ('open', 'cut_off')))"
+)
+
+IS_ACCEPTED = (
+    "exists (select 1 from decision d where d.action = 'accept' and d.stands_since is not null and d.revoked_at is null "
+    "and (d.scope, d.target) in (('cause', f.cause), ('finding', f.key)))"
+)
+"""Whether a decision that stands accepts a finding (`f`), or its cause."""
+
 _HAS = (
     "exists (select 1 from finding_cdr c join finding f on f.key = c.finding where c.creditor = v.creditor and c.cdr_key = v.cdr_key "
     "and f.cleared_at is null and {})"
+)
+
+_IS_LINED = (
+    "exists (select 1 from statement_line l where l.cdr_creditor = v.creditor and l.cdr_key = v.cdr_key and l.kind = 'cdr' "
+    "and l.statement = ?)"
 )
 
 _CDR = (

@@ -82,13 +82,13 @@ class Chases:
         """Sessions without a CDR, the oldest or the newest first (D05)."""
         condition, values = where(_clauses(asked))
         by = _NEWEST_FIRST if asked.is_newest_first else _PLACE
-        statement = f"{_MISSING} {condition} and {_IS_MISSED} order by {by} limit {int(most)}"
+        statement = f"{_MISSING} {condition} and {IS_MISSED} order by {by} limit {int(most)}"
         return [MissingCdr(*row.values()) for row in await self._direct.fetch(statement, *values)]
 
     async def by_creditor(self, asked: MissingAsked) -> list[MissingOf]:
         """How many sessions of each CPO have no CDR, the most first."""
         condition, values = where(_clauses(asked))
-        statement = f"{_BY_CREDITOR} {condition} and {_IS_MISSED} group by s.creditor order by 2 desc, 1"
+        statement = f"{_BY_CREDITOR} {condition} and {IS_MISSED} group by s.creditor order by 2 desc, 1"
         return [MissingOf(*row.values()) for row in await self._direct.fetch(statement, *values)]
 
     async def wish(self, creditor: str, actor: str, now: datetime) -> Chase:
@@ -152,7 +152,8 @@ _HAS_NONE = (
     "and not exists (select 1 from verdict v where v.creditor = s.creditor and v.cdr_key = s.session_key and v.session_key is null)"
 )
 
-_IS_MISSED = f"not s.has_cdr and {_HAS_NONE}"
+IS_MISSED = f"not s.has_cdr and {_HAS_NONE}"
+"""Whether a completed session (`s`) has no CDR."""
 
 # what has its CDR stands in the way of what has none: noted, it is not looked at again
 _NOTE = (

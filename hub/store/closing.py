@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import asyncpg
 
+from hub.store.books import IS_ACCEPTED
 from hub.store.direct import Connection, Direct, Record, take_time
 from hub.store.drafting import Drafting
 from hub.store.journal import EntryLines, write_entries
@@ -308,8 +309,8 @@ async def read_figures(connection: Connection, period: str) -> KeptFigures:
         came_in=await connection.fetch(_CAME_IN, period),
         dispositions=await connection.fetch(_DISPOSITIONS, period),
         returned=await connection.fetch(_RETURNED, period),
-        advised=[PairSum(*row.values()) for row in await connection.fetch(_ADVISED, period)],
-        billed=[PairSum(*row.values()) for row in await connection.fetch(_BILLED, period)],
+        advised=[PairSum(*row.values()) for row in await connection.fetch(ADVISED, period)],
+        billed=[PairSum(*row.values()) for row in await connection.fetch(BILLED, period)],
         trial_balance=_of_kind(accounts, None),
         unbilled_accounts=_how_many(accounts, "claim:unbilled"),
         billed_accounts=_how_many(accounts, "claim:billed"),
@@ -369,14 +370,16 @@ _DIRECTED = (
     "from posting p join journal_entry e on e.id = p.entry where p.period = $1 and p.kind = '{kind}' and e.event {events}) p "
     "where p.place % 2 = 1 group by 1, 2, 3 order by 1, 2, 3"
 )
-_BILLED = _DIRECTED.format(kind="claim:billed", events="= 'billed'")
+BILLED = _DIRECTED.format(kind="claim:billed", events="= 'billed'")
+"""What entries bill within the pairs of a period."""
 _OWED = _DIRECTED.format(kind="claim:billed", events="in ('billed', 'disputed', 'resolved', 'written_off')")
 _CLAIMED = _DIRECTED.format(kind="claim:unbilled", events="<> 'netted'")
 
-_ADVISED = (
+ADVISED = (
     "select creditor, debtor, currency, excl_vat, incl_vat from settlement_statement where period = $1 and state = 'advised' "
     "order by 1, 2, 3"
 )
+"""What advised statements of a period bill within pairs."""
 
 _CAME_IN = (
     "select c.currency, count(*) as cdrs, sum(c.excl_vat) as excl_vat from claim c join verdict v using (creditor, cdr_key) "
@@ -392,14 +395,16 @@ _RETURNED = (
     "where source = 'refused' and period = $1 and cleared_at is null group by 1 order by 1"
 )
 
+WAITS_BEFORE = (
+    "coalesce((select max(made_at) from period_step where period = {} and step = 'cut_off'), 'infinity'::timestamptz)"
+)
+"""Before when a CDR came that a period waits for: before its cut-off, or whenever it was not cut off yet."""
+
 _COUNTS = (
-    "select (select count(*) from claim where examined_at is null and accepted_at < coalesce("
-    "(select max(made_at) from period_step where period = $1 and step = 'cut_off'), 'infinity')) as waiting, "
+    f"select (select count(*) from claim where examined_at is null and accepted_at < {WAITS_BEFORE.format('$1')}) as waiting, "
     "(select count(*) from decision where stands_since is null and revoked_at is null) as proposed, "
     "(select count(*) from finding f where f.period = $1 and f.check_id = 'M03' and f.disposition = 'HOLD' "
-    "and f.cleared_at is null and not exists ("
-    "select 1 from decision d where d.action = 'accept' and d.stands_since is not null and d.revoked_at is null "
-    "and (d.scope, d.target) in (('cause', f.cause), ('finding', f.key)))) as wrong_fees"
+    f"and f.cleared_at is null and not {IS_ACCEPTED}) as wrong_fees"
 )
 
 # postings are added up once, by account; `accounts` is how many of them hold anything
@@ -411,18 +416,29 @@ _ACCOUNTS = (
     "group by grouping sets ((kind, currency), (currency)) order by kind nulls first, currency"
 )
 
-# every live line beside the settled CDR that it is for, and every settled CDR beside its line, in one join
+LINES = (
+    "select s.state, s.currency, l.statement, l.line, l.cdr_creditor, l.cdr_key, l.excl_vat, l.incl_vat from settlement_statement s "
+    "join statement_line l on l.statement = s.id where s.period = $1 and s.state <> 'superseded' and l.kind in ('cdr', 'credit')"
+)
+"""The lines for CDRs of the live statements of a period."""
+
+LINED_UP = (
+    "(select creditor, cdr_key, currency, excl_vat, incl_vat, statement from verdict where period = $1 and disposition = 'SETTLE') v "
+    f"full join ({LINES}) l on l.cdr_creditor = v.creditor and l.cdr_key = v.cdr_key"
+)
+"""Every live line beside the settled CDR that it is for, and every settled CDR beside its line, in one join."""
+
+IS_ASTRAY = (
+    "l.cdr_key is not null and (v.cdr_key is null or v.excl_vat <> l.excl_vat or v.incl_vat is distinct from l.incl_vat "
+    "or v.statement is distinct from case when l.state = 'advised' then l.statement end)"
+)
+"""Whether a line bills what is not settled, or not so."""
+
 _LINED = (
     "select count(*) filter (where v.cdr_key is not null and l.cdr_key is not null) as matched, "
     "count(*) filter (where l.cdr_key is null) as missing, "
-    "count(*) filter (where l.cdr_key is not null and (v.cdr_key is null or v.excl_vat <> l.excl_vat "
-    "or v.incl_vat is distinct from l.incl_vat "
-    "or v.statement is distinct from case when l.state = 'advised' then l.statement end)) as astray, "
-    "(select count(*) from verdict where period = $1 and disposition = 'SETTLE') as settled from "
-    "(select creditor, cdr_key, excl_vat, incl_vat, statement from verdict where period = $1 and disposition = 'SETTLE') v "
-    "full join (select s.state, l.statement, l.cdr_creditor, l.cdr_key, l.excl_vat, l.incl_vat from settlement_statement s "
-    "join statement_line l on l.statement = s.id where s.period = $1 and s.state <> 'superseded' and l.kind in ('cdr', 'credit')) l "
-    "on l.cdr_creditor = v.creditor and l.cdr_key = v.cdr_key"
+    f"count(*) filter (where {IS_ASTRAY}) as astray, "
+    f"(select count(*) from verdict where period = $1 and disposition = 'SETTLE') as settled from {LINED_UP}"
 )
 
 # accounts of which drafts and journal say different things

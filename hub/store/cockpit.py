@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from hub.store.direct import Direct
+from hub.store.direct import Direct, Record
+from hub.store.disputes import IS_OPEN
+from hub.store.ordering import Order, Part, Parts, Place, Placed, placed
+from hub.store.where import where
 
-PAIRS_MAX = 100_000
+_PAIR_NAME = (Part("r.creditor"), Part("r.debtor"), Part("r.currency"))
+_CURRENCY = Part("r.currency", is_coarse=True)
+
+PAIRS_BY_MONEY = Order(
+    (Part("r.currency"), Part("-(r.settled + r.held)", "numeric"), Part("r.creditor"), Part("r.debtor"))
+)
+"""Those with the most money first, one currency after the other."""
+PAIR_SORTS: Mapping[str, Parts] = {
+    "cdrs": (Part("r.cdrs", "bigint"), *_PAIR_NAME),
+    "settled": (_CURRENCY, Part("r.settled", "numeric"), *_PAIR_NAME),
+    "held_cdrs": (Part("r.held_cdrs", "bigint"), *_PAIR_NAME),
+    "held": (_CURRENCY, Part("r.held", "numeric"), *_PAIR_NAME),
+    "disputed": (Part("r.disputed", "bigint"), *_PAIR_NAME),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairsAsked:
+    """Which pairs of a period are wanted, None for all; `state` is how far the statement is. `after` is a place in their order."""
+
+    period: str
+    creditor: str | None = None
+    debtor: str | None = None
+    currency: str | None = None
+    state: str | None = None
+    order: Order = PAIRS_BY_MONEY
+    after: Place | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairLine:
     """A creditor, a debtor and a currency in a period; amounts without VAT. `statement` is the live one, empty without any."""
 
+    period: str
     creditor: str
     debtor: str
     currency: str
@@ -32,9 +63,19 @@ class Cockpit:
     def __init__(self, direct: Direct) -> None:
         self._direct = direct
 
-    async def pairs(self, period: str) -> list[PairLine]:
-        """The pairs of a period, those with the most money first, one currency after the other."""
-        return [PairLine(**row) for row in await self._direct.fetch(_PAIRS, period)]
+    async def pairs(self, asked: PairsAsked, most: int) -> list[Placed[PairLine]]:
+        """The pairs of a period in their order."""
+        names = ("creditor", "debtor", "currency", "state")
+        chosen = [(f"r.{name} = ?", getattr(asked, name)) for name in names]
+        condition, values = where([*chosen, asked.order.behind(asked.after)], asked.period)
+        statement = (
+            f"select r.*, {asked.order.place} from ({_PAIRS}) r {condition} order by {asked.order.by} limit {int(most)}"
+        )
+        return placed(await self._direct.fetch(statement, *values), _pair)
+
+
+def _pair(row: Record) -> PairLine:
+    return PairLine(**{name: row[name] for name in PairLine.__dataclass_fields__})
 
 
 _PAIRS = (
@@ -44,11 +85,9 @@ _PAIRS = (
     "coalesce(sum(excl_vat) filter (where disposition in ('HOLD', 'DROP')), 0) as held "
     "from verdict_total where period = $1 and cdrs > 0 group by 1, 2, 3), "
     "s as (select creditor, debtor, currency, id, state from settlement_statement where period = $1 and state <> 'superseded') "
-    "select creditor, debtor, currency, coalesce(v.cdrs, 0)::bigint as cdrs, coalesce(v.settled, 0) as settled, "
+    "select $1::text as period, creditor, debtor, currency, coalesce(v.cdrs, 0)::bigint as cdrs, coalesce(v.settled, 0) as settled, "
     "coalesce(v.held_cdrs, 0)::bigint as held_cdrs, coalesce(v.held, 0) as held, coalesce(s.id, '') as statement, "
     "coalesce(s.state, 'open') as state, "
-    "(select count(*) from dispute d where d.statement = s.id "
-    "and d.state in ('raised', 'countered', 'insisted', 'arbitration')) as disputed "
-    "from v full join s using (creditor, debtor, currency) "
-    f"order by currency, settled + held desc, creditor, debtor limit {PAIRS_MAX}"
+    f"(select count(*) from dispute d where d.statement = s.id and d.{IS_OPEN}) as disputed "
+    "from v full join s using (creditor, debtor, currency)"
 )

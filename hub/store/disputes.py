@@ -105,13 +105,22 @@ DISPUTE_SORTS: Mapping[str, Parts] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeQuery:
-    """Which disputes; None is any. Those that wait for nobody are due after all others; `after` is a place in their order."""
+    """Which disputes; None is any. Those that wait for nobody are due after all others; `after` is a place in their order.
+
+    `phase` is `open` (it goes on) or `raised` (all but drafts and what came too late). They began at `opened_from` or later, and before
+    `opened_before` (UTC).
+    """
 
     creditor: str | None = None
     debtor: str | None = None
+    currency: str | None = None
     state: str | None = None
+    phase: str | None = None
     period: str | None = None
+    statement: str | None = None
     cdr_key: str | None = None
+    opened_from: datetime | None = None
+    opened_before: datetime | None = None
     order: Order = DISPUTES_BY_NUMBER
     after: Place | None = None
     most: int = 100
@@ -160,9 +169,7 @@ class DisputeBook:
 
     async def page(self, query: DisputeQuery) -> list[Placed[KeptDispute]]:
         """Disputes in their order."""
-        names = ("creditor", "debtor", "state", "period", "cdr_key")
-        clauses: list[Clause] = [(f"{name} = ?", getattr(query, name)) for name in names]
-        condition, values = where([*clauses, query.order.behind(query.after)])
+        condition, values = where([*_clauses(query), query.order.behind(query.after)])
         statement = (
             f"select {', '.join(_COLUMNS)}, {query.order.place} from dispute {condition} "
             f"order by {query.order.by} limit {int(query.most)}"
@@ -183,6 +190,16 @@ class DisputeBook:
         return [KeptStep(**dict(row)) for row in rows]
 
 
+def _clauses(query: DisputeQuery) -> list[Clause]:
+    names = ("creditor", "debtor", "currency", "state", "period", "statement", "cdr_key")
+    return [
+        *((f"{name} = ?", getattr(query, name)) for name in names),
+        ("opened_at >= ?", query.opened_from),
+        ("opened_at < ?", query.opened_before),
+        *((f"{condition} and ?", query.phase == name or None) for name, condition in _PHASES.items()),
+    ]
+
+
 async def _keep_move(connection: Connection, move: DisputeMove) -> None:
     step = move.step
     await connection.execute(_ADD_STEP, move.kept.id, step.state, step.actor, step.note, step.made_at)
@@ -197,6 +214,14 @@ async def _is_in(connection: Connection, move: DisputeMove) -> bool:
     rows = await connection.fetch(_STATES, sorted(wanted))
     return {row["id"]: row["state"] for row in rows} == wanted
 
+
+IS_OPEN = "state in ('raised', 'countered', 'insisted', 'arbitration')"
+"""Whether a dispute goes on."""
+
+IS_RAISED = "state not in ('draft', 'refused')"
+"""Whether a dispute was raised, and in time."""
+
+_PHASES: Mapping[str, str] = {"open": IS_OPEN, "raised": IS_RAISED}
 
 _STATES = "select id, state from period where id = any($1::text[]) order by id for share"
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from hub.store.direct import Direct
+from hub.store.disputes import IS_OPEN
 
 MONTHS_MAX = 6
 MONTH_LINES_MAX = 1000
@@ -61,7 +62,7 @@ _MONTHS = (
     "union all select period, currency, state, count(*), sum(excl_vat) from settlement_statement "
     "where period in (select id from m) and state <> 'superseded' group by 1, 2, 3 "
     "union all select period, currency, 'disputed', count(*), sum(excl_vat) from dispute where period in (select id from m) "
-    "and state in ('raised', 'countered', 'insisted', 'arbitration') group by 1, 2) "
+    f"and {IS_OPEN} group by 1, 2) "
     "select m.id as period, m.state, m.closes_at, coalesce(k.currency, '') as currency, coalesce(k.kind, '') as kind, "
     "coalesce(k.count, 0)::bigint as count, coalesce(k.excl_vat, 0) as excl_vat from m left join k on k.period = m.id "
     f"order by m.starts_at, k.currency, k.kind limit {MONTH_LINES_MAX}"

@@ -72,6 +72,10 @@ class Prospects:
         """The CDRs of a cause, counted."""
         return [GroupLine(**row) for row in await self._direct.fetch(_GROUPS, cause)]
 
+    async def holders(self, cause: str) -> dict[str, int]:
+        """Other causes whose findings keep CDRs of this one out that no statement bills, and how many of them, by cause."""
+        return {row["cause"]: row["cdrs"] for row in await self._direct.fetch(_HOLDERS, cause)}
+
 
 _OF_CAUSE = (
     "select distinct c.creditor, c.cdr_key from finding f join finding_cdr c on c.finding = f.key "
@@ -105,4 +109,11 @@ _GROUPS = (
     "join finding f on f.key = c.finding and f.cleared_at is null group by v.creditor, v.cdr_key) "
     f"select currency, disposition, {_NAMED.format('own')} as own, {_NAMED.format('other')} as other, is_billed, "
     "count(*) as cdrs, sum(excl_vat) as excl_vat from w group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5"
+)
+
+_HOLDERS = (
+    f"with k as ({_OF_CAUSE}) select f.cause, count(distinct (c.creditor, c.cdr_key)) as cdrs from k "
+    "join verdict v using (creditor, cdr_key) join finding_cdr c using (creditor, cdr_key) join finding f on f.key = c.finding "
+    "where f.cause <> $1 and f.cleared_at is null and f.disposition in ('DEFER', 'HOLD', 'DROP') and v.statement is null "
+    "and v.disposition <> 'SETTLE' group by f.cause"
 )

@@ -26,6 +26,7 @@ from hub.store.books import (
     FINDING_SORTS,
     FINDINGS_BY_MONEY,
     BalanceLine,
+    BalancesAsked,
     BookReader,
     CauseLine,
     CausesAsked,
@@ -327,12 +328,9 @@ class BooksDesk:
             raise UnknownPath("no such CDR was refused")
         return show_refused(found)
 
-    async def balances(
-        self, period: str | None, party: str | None, after: str | None, limit: int
-    ) -> Page[BalanceShown]:
-        """A page of balances. Raises InvalidParameters for a cursor that is none."""
-        place = read_parts(read_cursor(after, 5), lambda parts: (parts[0], parts[1], parts[2], parts[3], parts[4]))
-        found = await self.reader.balances(period, party, place, limit + 1)
+    async def balances(self, asked: BalancesAsked, limit: int) -> Page[BalanceShown]:
+        """A page of balances."""
+        found = await self.reader.balances(asked, limit + 1)
         return page_of(
             found, limit, show_balance, lambda one: (one.kind, one.party, one.counterparty, one.period, one.currency)
         )
@@ -411,11 +409,9 @@ def _add_findings(router: APIRouter, desk: BooksDesk) -> None:
 
 def _add_journal(router: APIRouter, desk: BooksDesk) -> None:
     @router.get("/balances")
-    async def list_balances(
-        period: Text | None = None, party: PartyText | None = None, after: After = None, limit: Limit = PAGE_ROWS
-    ) -> Page[BalanceShown]:
+    async def list_balances(filters: Annotated[BalanceFilters, Query()]) -> Page[BalanceShown]:
         """What the accounts hold, of one period (`2026-10`) or of all; those that hold nothing are left out."""
-        return await desk.balances(period, party, after, limit)
+        return await desk.balances(filters.asked(), filters.limit)
 
     @router.get("/entries")
     async def list_entries(
@@ -445,9 +441,14 @@ CauseSort = Literal["at_risk", "-at_risk", "cdrs", "-cdrs", "held", "-held", "si
 
 
 class CdrFilters(Filters):
-    """Which CDRs are wanted; `token` is the uid of a token, `cdr_id` the beginning of an id.
+    """Which CDRs are wanted; `also` is a second cause of the same CDRs, `token` the uid of a token, `cdr_id` the beginning of an id.
 
-    They came at `received_from` or later, and before `received_before`. `difference` in `sort` is what is claimed minus what is priced.
+    `found_in` is the period of what was found of `cause`. `statement` bills them; `lines_of` is a statement, or a draft,
+    with lines for them.
+
+    They came at `received_from` or later, and before `received_before`; their charges ended (they came, where they state no end) at
+    `ended_from` or later, and before `ended_before`. `unbilled`: it settles, and its period is to be billed still. `difference` in `sort`
+    is what is claimed minus what is priced.
     """
 
     period: Text | None = None
@@ -456,14 +457,20 @@ class CdrFilters(Filters):
     currency: Text | None = None
     disposition: Disposition | None = None
     kept_out: bool | None = None
+    unbilled: bool | None = None
     received_from: DateTime | None = None
     received_before: DateTime | None = None
+    ended_from: DateTime | None = None
+    ended_before: DateTime | None = None
     kind: Text | None = None
     cause: Text | None = None
+    found_in: Text | None = None
+    also: Text | None = None
     token: Text | None = None
     session_id: Text | None = None
     cdr_id: Text | None = None
     statement: Text | None = None
+    lines_of: Text | None = None
     sort: CdrSort | None = None
 
     def asked(self) -> CdrsAsked:
@@ -476,14 +483,20 @@ class CdrFilters(Filters):
             currency=_folded(self.currency),
             disposition=self.disposition,
             is_kept_out=self.kept_out,
+            is_unbilled=self.unbilled,
             received_from=self.received_from,
             received_before=self.received_before,
+            ended_from=self.ended_from,
+            ended_before=self.ended_before,
             kind=self.kind,
             cause=self.cause,
+            found_in=self.found_in,
+            also=self.also,
             token=_folded(self.token),
             session=_folded(self.session_id),
             cdr=_folded(self.cdr_id),
             statement=self.statement,
+            lines_of=self.lines_of,
             order=order,
             after=after,
         )
@@ -496,7 +509,8 @@ _SOURCES: Mapping[Source, str] = {"cdr": "", "refused": "refused", "period": "pe
 class FindingFilters(Filters):
     """Which findings are wanted; `party` is whose CDRs they are about, `counterparty` who is to pay these.
 
-    `source` is what was looked at: CDRs, those that were refused at the door, or a whole period.
+    `source` is what was looked at: CDRs, those that were refused at the door, or a whole period. `accepted`: a decision that stands
+    accepts the finding, or its cause.
     """
 
     period: Text | None = None
@@ -510,6 +524,7 @@ class FindingFilters(Filters):
     currency: Text | None = None
     source: Source | None = None
     cleared: bool = False
+    accepted: bool | None = None
     sort: FindingSort | None = None
 
     def asked(self) -> FindingsAsked:
@@ -527,8 +542,31 @@ class FindingFilters(Filters):
             currency=_folded(self.currency),
             source=None if self.source is None else _SOURCES[self.source],
             is_cleared=self.cleared,
+            is_accepted=self.accepted,
             order=order,
             after=after,
+        )
+
+
+class BalanceFilters(Filters):
+    """Which accounts are wanted: what they hold (`claim:unbilled`), of which period, and whose they are towards whom."""
+
+    account: Text | None = None
+    period: Text | None = None
+    party: PartyText | None = None
+    counterparty: PartyText | None = None
+    currency: Text | None = None
+
+    def asked(self) -> BalancesAsked:
+        """The same for the store. Raises InvalidParameters for a cursor that is none."""
+        place = read_parts(read_cursor(self.after, 5), lambda parts: (parts[0], parts[1], parts[2], parts[3], parts[4]))
+        return BalancesAsked(
+            kind=self.account,
+            period=self.period,
+            party=self.party,
+            counterparty=self.counterparty,
+            currency=_folded(self.currency),
+            after=place,
         )
 
 

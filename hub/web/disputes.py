@@ -204,13 +204,21 @@ DisputeSort = Literal["due", "-due", "amount", "-amount", "opened", "-opened"]
 
 
 class DisputeFilters(Filters):
-    """Which disputes are wanted."""
+    """Which disputes are wanted; `phase`: those that go on, or all that were raised in time.
+
+    They began at `opened_from` or later, and before `opened_before`.
+    """
 
     creditor: PartyText | None = None
     debtor: PartyText | None = None
+    currency: Text | None = None
     state: Stage | None = None
+    phase: Literal["open", "raised"] | None = None
     period: Text | None = None
+    statement: Text | None = None
     cdr_id: Text | None = None
+    opened_from: DateTime | None = None
+    opened_before: DateTime | None = None
     sort: DisputeSort | None = None
 
     def query(self) -> DisputeQuery:
@@ -219,8 +227,13 @@ class DisputeFilters(Filters):
         return DisputeQuery(
             creditor=self.creditor,
             debtor=self.debtor,
+            currency=fold(self.currency) if self.currency else None,
             state=self.state,
+            phase=self.phase,
             period=self.period,
+            statement=self.statement,
+            opened_from=self.opened_from,
+            opened_before=self.opened_before,
             cdr_key=fold(self.cdr_id) if self.cdr_id else None,
             order=order,
             after=after,

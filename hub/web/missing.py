@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -92,10 +92,12 @@ MissingSort = Literal["age", "-age", "estimated", "-estimated"]
 
 
 class MissingFilters(Filters):
-    """Whose sessions are wanted; without `sort` the oldest come first."""
+    """Whose sessions are wanted, complete at `completed_from` or later, and before `completed_before`; without `sort` the oldest first."""
 
     creditor: PartyText | None = None
     debtor: PartyText | None = None
+    completed_from: DateTime | None = None
+    completed_before: DateTime | None = None
     sort: MissingSort | None = None
 
 
@@ -130,13 +132,7 @@ class MissingDesk:
 
     async def _by_age(self, asked: MissingFilters) -> Page[MissingShown]:
         place = read_parts(read_cursor(asked.after, 3), lambda parts: (read_moment(parts[0]), parts[1], parts[2]))
-        wanted = MissingAsked(
-            before=self.board.before,
-            creditor=asked.creditor,
-            debtor=asked.debtor,
-            is_newest_first=asked.sort == "age",
-            after=place,
-        )
+        wanted = replace(self._wanted(asked), is_newest_first=asked.sort == "age", after=place)
         now = self.clock.now()
         found = await self.board.page(wanted, asked.limit + 1)
         return page_of(found, asked.limit, lambda one: show_missing(one, now), _place)
@@ -144,8 +140,7 @@ class MissingDesk:
     async def _by_estimate(self, asked: MissingFilters) -> Page[MissingShown]:
         """What a session says of its total is in its text, which is read to sort by it."""
         place = read_parts(read_cursor(asked.after, 4), _read_worth)
-        wanted = MissingAsked(before=self.board.before, creditor=asked.creditor, debtor=asked.debtor)
-        found = await self.board.page(wanted, ESTIMATES_MAX_SESSIONS + 1)
+        found = await self.board.page(self._wanted(asked), ESTIMATES_MAX_SESSIONS + 1)
         if len(found) > ESTIMATES_MAX_SESSIONS:
             raise InvalidParameters(
                 f"sort: of at most {ESTIMATES_MAX_SESSIONS} sessions; choose a creditor or a debtor"
@@ -153,6 +148,15 @@ class MissingDesk:
         now = self.clock.now()
         behind = by_estimate(found, place, is_descending=asked.sort == "-estimated")
         return page_of(behind[: asked.limit + 1], asked.limit, lambda one: show_missing(one, now), _written_worth)
+
+    def _wanted(self, asked: MissingFilters) -> MissingAsked:
+        before = self.board.before
+        return MissingAsked(
+            before=before if asked.completed_before is None else min(before, asked.completed_before),
+            since=asked.completed_from,
+            creditor=asked.creditor,
+            debtor=asked.debtor,
+        )
 
     async def chase(self, asked: ChaseAsked) -> list[ChaseShown]:
         """Have CPOs asked."""

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from hub.settlement.drafts import CHANGES_SHOWN_MAX, Changes, line_content
+from hub.settlement.drafts import CHANGES_SHOWN_MAX, Changes, line_content, movers
 from hub.settlement.engine.closing import Closing, StatementBeginning, WholeStatement
 from hub.settlement.outputs import Content, members
 from hub.store.statements import STATEMENT_SORTS, STATEMENTS_BY_ID, KeptStatement, Statements, StatementsAsked
@@ -67,10 +67,20 @@ class LineShown(BaseModel):
     incl_vat: str | None
 
 
+class MoverShown(BaseModel):
+    """A CDR whose lines changed: what they bill without VAT before and after (null: nothing), and the difference."""
+
+    cdr_id: str
+    before: Money | None
+    after: Money | None
+    moved: Money
+
+
 class ChangesShown(BaseModel):
     """How a statement differs from the draft before it (`before`, null for the first one, then everything is added).
 
-    At most 1000 lines of each are shown, `added_count` and `removed_count` are of all. A line whose amount changed is in both.
+    At most 1000 lines of each are shown, `added_count` and `removed_count` are of all. A line whose amount changed is in both. `movers`
+    are the CDRs that changed the total the most, at most 20.
     """
 
     before: str | None
@@ -80,6 +90,7 @@ class ChangesShown(BaseModel):
     incl_vat: Money
     added: list[LineShown]
     removed: list[LineShown]
+    movers: list[MoverShown]
 
 
 StatementSort = Literal[
@@ -265,6 +276,7 @@ def show_changes(before: KeptStatement | None, found: Changes) -> ChangesShown:
         incl_vat=found.amount.incl_vat,
         added=_shown_lines(found.added),
         removed=_shown_lines(found.removed),
+        movers=[MoverShown.model_validate(one, from_attributes=True) for one in movers(found)],
     )
 
 

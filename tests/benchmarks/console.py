@@ -57,6 +57,13 @@ FILTERED = (
     "/console/cdrs?sort=-claimed",
     f"/console/cdrs?sort=-claimed&after={DEEP}",
     f"/console/cdrs?period={PERIOD}&disposition=SETTLE",
+    f"/console/cdrs?period={PERIOD}&unbilled=true&ended_before=2026-10-15T00:00:00Z",
+    f"/console/causes?period={PERIOD}",
+    f"/console/pairs?period={PERIOD}&sort=-held",
+    f"/console/odd-lines?period={PERIOD}&what=unlined",
+    f"/console/odd-sums?period={PERIOD}",
+    "/console/waiting",
+    "/console/due",
     "/console/findings?severity=ERROR",
     f"/console/periods/{PERIOD}",
     f"/console/periods/{PERIOD}/net",
@@ -66,6 +73,7 @@ LED_TO = (
     ("/console/causes", r'href="(/console/causes/[^"?]+)"'),
     ("/console/cdrs", r'href="(/console/cdrs/[^"?]+)"'),
     ("/console/statements", r'href="(/console/statements/[^"?]+)"'),
+    ("/console/statements", r'href="(/console/cdrs\?lines_of=[^"]+)"'),
     (f"/console/periods/{PERIOD}", r'href="(/console/pairs/[^"?]+)"'),
 )
 """Where pages are found that others lead to: the first of each kind."""

@@ -23,7 +23,26 @@ AXE = (Path(__file__).parents[1] / "vendored" / "axe.min.js").read_text()
 SERIOUS = {"serious", "critical"}
 THEMES = ("light", "dark")
 SIDE_BAR = {item.label: item.path for group in NAVIGATION for item in group.items}
-DETAILS = ("Cause", "CDR", "Period", "Netting", "Statement", "Dispute", "Decision", "Session", "Account", "Refusal")
+DETAILS = (
+    "Cause",
+    "Preview",
+    "CDR",
+    "CDRs of a cause",
+    "CDRs that wait",
+    "CDRs due",
+    "Period",
+    "Odd lines",
+    "Odd sums",
+    "Netting",
+    "Pairs",
+    "Pair",
+    "Statement",
+    "Dispute",
+    "Decision",
+    "Session",
+    "Account",
+    "Refusal",
+)
 FIRST_VIEW_SECONDS = 1.5
 FIRST_VIEWS = 3
 COUNTED_TRIES = 15
@@ -57,10 +76,19 @@ async def themes(browser: Browser, month: Month, watch: Watch) -> AsyncIterator[
 async def details(month: Month) -> dict[str, str]:
     """Where the pages behind the lists are."""
     cause = (await month.desk.get("causes", disposition="HOLD"))["items"][0]["cause"]
+    of_cause = quote(cause, safe="")
     decision = (await month.desk.decide("cause", cause, "hold")).json()["id"]
     await month.desk.settled()
     return {
-        "Cause": f"/console/causes/{quote(cause, safe='')}",
+        "Cause": f"/console/causes/{of_cause}",
+        "Preview": f"/console/causes/{of_cause}?preview=accept",
+        "CDRs of a cause": f"/console/cdrs?cause={of_cause}&kept_out=true&received_from=2026-10-01T00:00:00Z",
+        "CDRs that wait": "/console/waiting",
+        "CDRs due": "/console/due",
+        "Odd lines": f"/console/odd-lines?period={month.period}",
+        "Odd sums": f"/console/odd-sums?period={month.period}",
+        "Pairs": f"/console/pairs?period={month.period}",
+        "Pair": "/console/pairs/DE/ABC/BE/EMO",
         "CDR": f"/console/cdrs/DE/ABC/{dear(4)['id']}",
         "Period": f"/console/periods/{month.period}",
         "Netting": f"/console/periods/{month.period}/net",

@@ -208,10 +208,10 @@ def test_an_entry_leads_to_what_it_is_about(event: str, reference: str, path: st
         pytest.param(
             "claim:disputed",
             "-5",
-            "/console/disputes?period=2026-10&creditor=DE%2FABC&debtor=NL%2FMSP",
+            "/console/disputes?period=2026-10&creditor=DE%2FABC&debtor=NL%2FMSP&currency=EUR&phase=open",
             id="minus: it is owed",
         ),
-        pytest.param("claim:net", "5", "/console/periods/2026-10/net", id="a position of the netting"),
+        pytest.param("claim:net", "5", "/console/periods/2026-10/net?party=DE-ABC", id="a position of the netting"),
         pytest.param("settled", "5", None, id="nothing that is listed"),
     ],
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from html import unescape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,7 +23,7 @@ from hub.store.decisions import Decisions
 from hub.store.prospects import Prospects
 from tests.console.test_pages import MONTH
 from tests.console.visitors import said, visitor
-from tests.settlement.cases import credit_of
+from tests.settlement.cases import Content, credit_of
 from tests.web.clearing import Clearing, clearing_hub, dear
 
 
@@ -29,6 +31,11 @@ from tests.web.clearing import Clearing, clearing_hub, dear
 async def desk(database_url: str, tmp_path: Path) -> AsyncIterator[Clearing]:
     async with clearing_hub(database_url, tmp_path) as made:
         yield made
+
+
+def stranger(content: Content) -> Content:
+    """The same charge by a token that nobody told the hub of, which holds it too."""
+    return {**content, "cdr_token": {**content["cdr_token"], "uid": "STRANGER"}}
 
 
 async def held_cause(desk: Clearing) -> str:
@@ -74,13 +81,35 @@ async def test_what_is_foretold_comes_true(desk: Clearing, action: Action) -> No
 
 
 async def test_counting_many_agrees_with_looking_at_each(desk: Clearing, monkeypatch: pytest.MonkeyPatch) -> None:
-    await desk.bill(dear(1), dear(2), dear(3))
+    await desk.bill(dear(1), dear(2), dear(3), stranger(dear(4)))
     cause = await held_cause(desk)
     looked = (await foretold(desk, cause, Action.ACCEPT)).foresight
     monkeypatch.setattr(foretelling, "LOOKED_AT_MAX_CDRS", 2)
     counted = (await foretold(desk, cause, Action.ACCEPT)).foresight
     assert (looked.is_estimate, counted.is_estimate) == (False, True)
     assert looked.changes == counted.changes
+    assert (looked.holders, looked.otherwise) == (counted.holders, counted.otherwise)
+    assert [one.cdrs for one in looked.holders] == [1]
+
+
+async def test_the_preview_names_the_other_causes_that_keep_its_cdrs_out(desk: Clearing) -> None:
+    await desk.bill(dear(1), dear(2), stranger(dear(3)), stranger(dear(4)))
+    ines = await visitor(desk.world, "ines", Role.APPROVER)
+    path = f"/console/causes/{quote(await held_cause(desk), safe='')}"
+    page = await ines.get(f"{path}?preview=accept")
+    words = said(page)
+    assert "2 CDRs, kept out now, settle" in words
+    assert "2 CDRs stay kept out: deciding this cause alone does not free them 2 CDRs also for" in words
+    links = [
+        unescape(one) for one in re.findall(r'href="(/console/(?:cdrs\?cause=[^"]*&amp;also=|causes/)[^"]+)"', page)
+    ]
+    both, other = links[:2]
+    assert sorted(row["cdr_id"] for row in await ines.rows(both)) == ["CDR-DEAR-3", "CDR-DEAR-4"]
+    assert "Its CDRs" in said(await ines.get(other))
+    assert "does not free" not in said(await ines.get(f"{path}?preview=hold"))
+    await ines.post(other, page=other, action="accept", reason="TOKEN")
+    await desk.settled()
+    assert "4 CDRs, kept out now, settle" in said(await ines.get(f"{path}?preview=accept"))
 
 
 async def test_the_page_shows_it_with_and_without_scripts_and_undoes_it(desk: Clearing) -> None:

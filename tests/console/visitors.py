@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from dataclasses import dataclass
 from html import unescape
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
@@ -32,6 +35,12 @@ class Visitor:
         answer = await self.http.get(path, follow_redirects=True)
         assert answer.status_code == status, f"{path}: {answer.status_code} {said(answer.text)}"
         return answer.text
+
+    async def rows(self, path: str) -> list[dict[str, str]]:
+        """All rows of the table at an address, out of its file."""
+        answer = await self.http.get(path, params={**dict(parse_qsl(urlsplit(path).query)), "format": "csv"})
+        assert answer.status_code == 200, f"{path}: {answer.status_code} {said(answer.text)}"
+        return [*csv.DictReader(io.StringIO(answer.text))]
 
     async def post(self, path: str, status: int = 303, page: str = "/console/me", **fields: object) -> httpx.Response:
         """Send a form with the token of a page."""

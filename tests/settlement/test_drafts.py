@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.settlement.drafts import line_content, line_leaves
+from hub.settlement.drafts import changes, line_content, line_leaves, movers
 from hub.settlement.seal import leaf_hash
 from hub.store.database import Database
 
@@ -41,6 +41,43 @@ def test_lines_are_hashed_as_canonical_json_says_them(first: int, lines: list[di
     rows = [[_stored(line[name]) for name in COLUMNS] for line in lines]
     expected = [leaf_hash(line_content(number, _read(line))) for number, line in enumerate(lines, first)]
     assert line_leaves(first, rows) == expected
+
+
+def _line(cdr_id: str, amount: str, kind: str = "cdr") -> dict[str, Any]:
+    vat = Decimal(amount) * 2
+    return {
+        "kind": kind,
+        "cdr_creditor": "DE/ABC",
+        "cdr_key": cdr_id,
+        "cdr_id": cdr_id,
+        "excl_vat": Decimal(amount),
+        "incl_vat": vat,
+    }
+
+
+def test_the_cdrs_that_moved_a_total_the_most_come_first() -> None:
+    """A fee of a CDR counts with it; what stayed as it was moved nothing."""
+    before = [
+        _line("SAME", "7"),
+        _line("GONE", "5"),
+        _line("DEARER", "9"),
+        _line("SWAPPED", "3"),
+        _line("SWAPPED", "-1", "fee"),
+    ]
+    after = [
+        _line("SAME", "7"),
+        _line("DEARER", "29"),
+        _line("NEW", "-6"),
+        _line("SWAPPED", "2"),
+        _line("DEARER", "1", "fee"),
+    ]
+    found = movers(changes(before, after))
+    assert [(one.cdr_id, one.before, one.after, one.moved) for one in found] == [
+        ("DEARER", Decimal(9), Decimal(30), Decimal(21)),
+        ("NEW", None, Decimal(-6), Decimal(-6)),
+        ("GONE", Decimal(5), None, Decimal(-5)),
+    ]
+    assert [one.cdr_id for one in movers(changes(before, after), most=1)] == ["DEARER"]
 
 
 def _stored(value: Any) -> Any:

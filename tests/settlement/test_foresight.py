@@ -11,7 +11,7 @@ import pytest
 
 from hub.settlement.decisions import Action, Decision, Raised, Scope
 from hub.settlement.findings import Disposition
-from hub.settlement.foresight import Foresight, Group, Prospect, estimated, foreseen
+from hub.settlement.foresight import Foresight, Group, Holder, Prospect, estimated, foreseen
 
 NOW = datetime(2026, 10, 20, tzinfo=UTC)
 PRICE, TOKEN = "G03|PRICE", "F01|TOKEN"
@@ -107,6 +107,28 @@ def test_what_hangs_on_a_finding_may_be_more_than_one_person_waives() -> None:
     assert told(foreseen([prospect()], [], decision(Action.ACCEPT, most=Decimal("10")))) == (1, 0, 0, 0)
 
 
+def test_other_causes_that_keep_cdrs_out_are_told_with_how_many() -> None:
+    """Those that a decision lifts, those that only tell, and CDRs that are billed or settle anyway are not among them."""
+    plug = "F05|PLUG"
+    both, three = (raised(), raised(TOKEN)), (raised(), raised(TOKEN), raised(plug))
+    seen = foreseen(
+        [
+            prospect("DE/ABC/C1"),
+            prospect("DE/ABC/C2", *both),
+            prospect("DE/ABC/C3", *three),
+            prospect("DE/ABC/C4", raised(), raised(plug, REPORT)),
+            prospect("DE/ABC/C5", *both, is_billed=True, disposition=SETTLE),
+            prospect("DE/ABC/C6", raised(PRICE, DROP), disposition=DROP),
+            prospect("DE/ABC/C7", raised(), raised("G01|LIFTED")),
+        ],
+        [decision(Action.ACCEPT, "G01|LIFTED", id=1), decision(Action.HOLD, id=2)],
+        decision(Action.ACCEPT),
+    )
+    assert (seen.settles, seen.stays) == (3, 3)
+    assert seen.holders == (Holder(TOKEN, 2), Holder(plug, 1))
+    assert seen.otherwise == 1, "a check of the cause itself drops it"
+
+
 def credit(**changes: Any) -> Prospect:
     """The credit of C1, with which nothing is wrong, and which is not of the cause."""
     one = prospect("DE/ABC/C1-C", is_credit=True, credit_of="DE/ABC/C1", is_asked=False, **changes)
@@ -169,6 +191,12 @@ def group(other: Disposition | None = None, **changes: Any) -> Group:
 def test_many_cdrs_are_counted_and_the_answer_says_so(
     groups: list[Group], action: Action, expected: tuple[int, ...]
 ) -> None:
-    seen = estimated(groups, decision(action))
+    seen = estimated(groups, {TOKEN: 7, "F05|PLUG": 9}, decision(action))
     assert told(seen) == expected
     assert seen.is_estimate
+    assert [one.cause for one in seen.holders] == ["F05|PLUG", TOKEN], "the one of most CDRs first"
+
+
+def test_what_stays_out_without_another_cause_is_counted_too() -> None:
+    seen = estimated([group(), group(HOLD), group(own=DROP), group(REPORT, own=DROP)], {}, decision(Action.ACCEPT))
+    assert (seen.stays, seen.otherwise) == (18_000, 12_000)

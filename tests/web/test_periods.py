@@ -133,6 +133,8 @@ async def test_how_a_draft_differs_from_the_one_before(office: Office) -> None:
         "credit",
         "-9.00",
     )
+    (mover,) = changes["movers"]
+    assert (mover["before"], mover["after"], mover["moved"]) == (None, "-9.00", "-9.00")
     first = await office.get(f"/statements/{NAME}_1/changes")
     assert (first["before"], first["added_count"]) == (None, 1)
 

@@ -22,8 +22,9 @@ LOOKED_AT_MAX_CDRS = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foretold:
-    """What a decision would change; `waits`: not before a second person confirms it."""
+    """What a decision about a cause would change; `waits`: not before a second person confirms it."""
 
+    cause: str
     action: Action
     foresight: Foresight
     waits: bool
@@ -46,12 +47,13 @@ class Foreteller:
             return None
         waits = needs_second(action, weight.at_risk, self._limit)
         new = self._decision(cause, action, most=None if waits or action is not Action.ACCEPT else self._limit)
-        return Foretold(action=action, foresight=await self._foresight(new), waits=waits)
+        return Foretold(cause=cause, action=action, foresight=await self._foresight(new), waits=waits)
 
     async def _foresight(self, new: Decision) -> Foresight:
         lines = await self._prospects.cdrs(new.target, LOOKED_AT_MAX_CDRS)
         if lines is None:
-            return estimated([*map(_group, await self._prospects.groups(new.target))], new)
+            groups = [*map(_group, await self._prospects.groups(new.target))]
+            return estimated(groups, await self._prospects.holders(new.target), new)
         findings = await self._prospects.findings([(line.creditor, line.cdr_key) for line in lines])
         standing = [read_decision(kept) for kept in await self._decisions.standing(_targets(lines, findings))]
         raised = _by_cdr(findings)
