@@ -488,7 +488,7 @@ def _text() -> Column[str]:
 class PeriodRow(SQLModel, table=True):
     """A settlement period ([starts_at, ends_at), UTC) and how far it is: open, cut_off, advised, netted, closed, sealed.
 
-    `closed_by` names who closed it, once one and once two have.
+    `closed_by` names who closed it, once one and once two have. `fees_seen` is the mark of the last look at the fees on its statements.
     """
 
     __tablename__ = "period"
@@ -500,6 +500,7 @@ class PeriodRow(SQLModel, table=True):
     state: str
     changed_at: datetime = Field(sa_column=_moment())
     closed_by: str = ""
+    fees_seen: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
 
 
 class PeriodStepRow(SQLModel, table=True):
@@ -1002,19 +1003,22 @@ class EmspViewRow(SQLModel, table=True):
 class AdjustmentRow(SQLModel, table=True):
     """An amount by which what was billed for a CDR is corrected: proposed by one, agreed to by another, then in the journal.
 
-    `kind`: adjustment (both parties; `excl_vat` and `incl_vat` are what the debtor owes more) or write_off (two approvals; what is given
-    up). `state`: proposed, agreed, refused. `dispute` is the one that it comes out of, `statement` the advised one that it stands on,
-    `reverses` the one that it takes back because a credit came in its place.
+    `kind`: adjustment (both parties; `excl_vat` and `incl_vat` are what the debtor owes more), fee (the same of what is paid beside the
+    claim) or write_off (two approvals; what is given up). `owner` is whose CDR it is: the creditor, but for fees. `state`: proposed,
+    agreed, refused. `dispute` is the one that it comes out of, `statement` the advised one that it stands on, `reverses` the one that it
+    takes back because a credit came in its place.
     """
 
     __tablename__ = "adjustment"
     __table_args__ = (
         Index("ix_adjustment_cdr", "creditor", "cdr_key"),
         Index("ix_adjustment_period", "period", "creditor", "debtor", "currency"),
+        Index("ix_adjustment_fee", "owner", "cdr_key", postgresql_where=text("kind = 'fee'")),
     )
 
     id: int | None = Field(default=None, sa_column=_id())
     kind: str
+    owner: str
     creditor: str
     debtor: str
     cdr_key: str
