@@ -98,12 +98,12 @@ class FeeBook:
         """A look came to its end: clear what was found about CDRs that do not settle any more."""
         async with self._direct.transaction() as connection:
             await connection.execute(_CLEAR_GONE, period, now)
-            await connection.execute("update period set fees_seen = $2 where id = $1", period, mark)
+            await connection.execute(_SEEN, period, mark)
 
 
 _DRAFTED = (
-    "select p.id, coalesce((select max(s.id) from period_step s where s.period = p.id and s.step = 'drafted'), 0) as step, p.fees_seen "
-    "from period p "
+    "select p.id, coalesce((select max(s.id) from period_step s where s.period = p.id and s.step = 'drafted'), 0) as step, "
+    "coalesce((select l.mark from fee_look l where l.period = p.id), '') as fees_seen from period p "
     "where p.state not in ('closed', 'sealed') and exists ("
     "select 1 from settlement_statement t where t.period = p.id and t.state <> 'superseded') order by p.id"
 )
@@ -135,6 +135,8 @@ _FEES = (
     "select owner, cdr_key, creditor, debtor, currency, sum(excl_vat), sum(incl_vat) "
     f"from ({_BILLED_FEES} union all {_CORRECTED_FEES}) f group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5"
 )
+
+_SEEN = "insert into fee_look (period, mark) values ($1, $2) on conflict (period) do update set mark = excluded.mark"
 
 _OF_FEES = f"cleared_at is null and source = '{SOURCE}' and check_id = '{FEE_CHECK}'"
 

@@ -488,7 +488,7 @@ def _text() -> Column[str]:
 class PeriodRow(SQLModel, table=True):
     """A settlement period ([starts_at, ends_at), UTC) and how far it is: open, cut_off, advised, netted, closed, sealed.
 
-    `closed_by` names who closed it, once one and once two have. `fees_seen` is the mark of the last look at the fees on its statements.
+    `closed_by` names who closed it, once one and once two have.
     """
 
     __tablename__ = "period"
@@ -500,7 +500,15 @@ class PeriodRow(SQLModel, table=True):
     state: str
     changed_at: datetime = Field(sa_column=_moment())
     closed_by: str = ""
-    fees_seen: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+
+
+class FeeLookRow(SQLModel, table=True):
+    """The last look at the fees on the statements of a period that came to its end: `mark` tells which drafts and agreements it saw."""
+
+    __tablename__ = "fee_look"
+
+    period: str = Field(primary_key=True, foreign_key="period.id")
+    mark: str
 
 
 class PeriodStepRow(SQLModel, table=True):

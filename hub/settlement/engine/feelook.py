@@ -108,7 +108,8 @@ class FeeLook:
         """Whether the fees of a period were looked at as they are now; does that itself where it is not much."""
         agreements = await self.agreements()
         unseen = [one for one in await self._unseen(agreements) if one.period == period]
-        return not unseen or await self._sees(await self._begun(unseen[0], agreements))
+        scan = await self._begun(unseen[0], agreements) if unseen else None
+        return scan is None or not scan.left or await self._sees(scan)
 
     async def _sees(self, scan: _Scan) -> bool:
         """Whether a look came to its end."""

@@ -14,10 +14,14 @@ def upgrade() -> None:
     op.execute("update adjustment set owner = creditor")
     op.alter_column("adjustment", "owner", nullable=False)
     op.create_index("ix_adjustment_fee", "adjustment", ["owner", "cdr_key"], postgresql_where=sa.text("kind = 'fee'"))
-    op.add_column("period", sa.Column("fees_seen", sa.Text(), nullable=False, server_default=""))
+    op.create_table(
+        "fee_look",
+        sa.Column("period", sa.String(), sa.ForeignKey("period.id"), primary_key=True),
+        sa.Column("mark", sa.String(), nullable=False),
+    )
 
 
 def downgrade() -> None:
-    op.drop_column("period", "fees_seen")
+    op.drop_table("fee_look")
     op.drop_index("ix_adjustment_fee", "adjustment")
     op.drop_column("adjustment", "owner")
