@@ -76,7 +76,7 @@ from hub.routing.pulling import Looked, Puller, PullPorts, Window
 from hub.routing.router import Router
 from hub.settings import Settings
 from hub.settlement.agreements import Agreements
-from hub.settlement.engine import Settler, open_books, open_closing
+from hub.settlement.engine import Settler, open_books, open_closing, open_fee_check
 from hub.settlement.engine.chasing import Chasing, MissingBoard, Terms, look_seconds
 from hub.settlement.engine.clearing import Clearing
 from hub.settlement.engine.corrections import CorrectionDesk
@@ -94,7 +94,6 @@ from hub.settlement.engine.retention import Retention
 from hub.settlement.engine.views import ViewShelf
 from hub.store.accounts import Accounts
 from hub.store.alerts import AlertBook
-from hub.store.billedfees import FeeBook
 from hub.store.books import BookReader
 from hub.store.callbacks import Callbacks
 from hub.store.chases import Chases, MissingAsked
@@ -271,7 +270,8 @@ class Hub:
         self.roster.listen(self.puller.on_change)
         self.books = open_books(self.database.direct, clock)
         self.disputes = DisputeRoom(self.books, DisputeBook(self.database.direct), clock)
-        self.corrections = CorrectionDesk(self.disputes, Corrections(self.database.direct), clock)
+        fee_check = open_fee_check(self.database.direct, clock, self._agreements_now)
+        self.corrections = CorrectionDesk(self.disputes, Corrections(self.database.direct), fee_check)
         hub = Party(settings.country_code, settings.party_id)
         self.agreements = Agreements(hub=hub)
         settler = Settler(self.books, clock, self.agreements)
@@ -286,12 +286,7 @@ class Hub:
             self._agreements_now,
             settings.settle_seconds * PERIOD_LOOK_ROUNDS,
         )
-        fee_look = FeeLook(
-            (FeeBook(self.database.direct), self.books.verdicts),
-            clock,
-            self._agreements_now,
-            settings.settle_seconds * FEE_LOOK_ROUNDS,
-        )
+        fee_look = FeeLook(fee_check, settings.settle_seconds * FEE_LOOK_ROUNDS)
         failures = StepFailures(self.database.direct)
         rounds = (
             self.disputes.expire_due,

@@ -99,7 +99,10 @@ class ChargingPeriod(OcpiObject):
 
 
 class CdrLocation(OcpiObject):
-    """Where it was, as it stood at the start (CD-11, X-34).
+    """Where it was, as it stood at the start (CD-11).
+
+    It is a copy of a Location, whose `address` has up to 255 characters and `state` up to 45 (mod_locations, "Location Object"). Here OCPI
+    still says 45 and 20 (mod_cdrs, "CdrLocation class"): who copies what it published is not to be refused for it (X-34).
 
     ``#NA`` stands for EVSE and Connector when a reservation never became a session (Y-11).
     """

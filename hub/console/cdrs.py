@@ -14,6 +14,7 @@ from hub.console.listing import Column, FilterField, Listing, add_listing
 from hub.console.reasons import REASON_WORDS, likely_reason
 from hub.console.routes import Console
 from hub.console.sessions import session_path
+from hub.settlement.catalogue import FEE_MISMATCH
 from hub.settlement.disputes import Reason
 from hub.settlement.engine.proof import ProofRoom
 from hub.settlement.findings import Disposition
@@ -133,6 +134,7 @@ def _values(content: Any) -> dict[str, Any]:
         "explanation": content["price"].get("explanation"),
         "reasons": REASON_WORDS,
         "likely": _likely(content["findings"]),
+        "FEE_CHECK": FEE_MISMATCH.id,
     }
 
 

@@ -16,6 +16,7 @@ from hub.console.reasons import REASON_WORDS
 from hub.console.routes import Console, done
 from hub.settlement.disputes import Reason
 from hub.settlement.engine.corrections import Answer, CorrectionAsked, CorrectionDesk, Kind
+from hub.settlement.engine.feecorrections import FeeCorrectionAsked
 from hub.store.corrections import AdjustmentQuery, CorrectionQuery
 from hub.web.disputes import (
     AdjustmentShown,
@@ -45,6 +46,7 @@ def corrections_router(console: Console, desk: CorrectionDesk) -> APIRouter:
     add_listing(router, console, _chains(desk))
     add_listing(router, console, _adjustments(desk))
     _add_proposing(router, console, desk)
+    _add_correcting_fees(router, console, desk)
     _add_answering(router, console, desk)
     return router
 
@@ -86,6 +88,32 @@ def _add_proposing(router: APIRouter, console: Console, desk: CorrectionDesk) ->
         return done(f"{ADJUSTMENTS_PATH}/{kept.id}", f"Proposed; it counts once {who}.")
 
 
+def _add_correcting_fees(router: APIRouter, console: Console, desk: CorrectionDesk) -> None:
+    @router.post("/fee-corrections")
+    async def propose(
+        request: Request,
+        finding: Annotated[str, Form(pattern="^[0-9a-f]{64}$")],
+        payee: Annotated[str, Form(max_length=20)],
+        payer: Annotated[str, Form(max_length=20)],
+        party: Annotated[str, Form(max_length=20)],
+    ) -> Response:
+        person = console.person(request, Permission.CLEAR)
+        asked = FeeCorrectionAsked(
+            finding=finding,
+            payee=read_party(payee, "payee"),
+            payer=read_party(payer, "payer"),
+            party=read_party(party, "party"),
+            note="",
+            actor=person.name,
+        )
+        with told():
+            kept = await desk.propose_fee(asked)
+        await console.gate.note(
+            request, person, "fee_proposed", f"{kept.owner}/{kept.cdr_key}", adjustment=kept.id, finding=finding
+        )
+        return done(f"{ADJUSTMENTS_PATH}/{kept.id}", "Proposed; it counts once the other party consents.")
+
+
 def _add_answering(router: APIRouter, console: Console, desk: CorrectionDesk) -> None:
     @router.get("/adjustments/{adjustment_id}")
     async def show_one(request: Request, adjustment_id: Number) -> Response:
@@ -94,7 +122,7 @@ def _add_answering(router: APIRouter, console: Console, desk: CorrectionDesk) ->
             shown = show_adjustment(await desk.one(adjustment_id))
         values = {
             "one": shown,
-            "cdr_path": cdr_path(shown.creditor, shown.cdr_id),
+            "cdr_path": cdr_path(shown.owner, shown.cdr_id),
             "other": other_party(shown),
             "needs": needed(shown.kind, Answer.AGREED),
         }
@@ -110,7 +138,7 @@ def _add_answering(router: APIRouter, console: Console, desk: CorrectionDesk) ->
         with told():
             await desk.answer(adjustment_id, answer, person.name, None if other is None else Party.parse(other))
         await console.gate.note(
-            request, person, f"{shown.kind}_{answer}", f"{shown.creditor}/{shown.cdr_id}", adjustment=adjustment_id
+            request, person, f"{shown.kind}_{answer}", f"{shown.owner}/{shown.cdr_id}", adjustment=adjustment_id
         )
         sentence = "It is posted." if answer is Answer.AGREED else "It is refused: nothing is posted."
         return done(f"{ADJUSTMENTS_PATH}/{adjustment_id}", sentence)
@@ -239,7 +267,7 @@ def _adjustments(desk: CorrectionDesk) -> Listing[AdjustmentShown, AdjustmentFil
 
     return Listing(
         title="Adjustments",
-        intro="What is billed is corrected by adding: adjustments take both parties, write-offs two approvals.",
+        intro="What is billed is corrected by adding: adjustments, also of fees, take both parties, write-offs two approvals.",
         path=ADJUSTMENTS_PATH,
         template="adjustments.html",
         columns=(
@@ -253,7 +281,7 @@ def _adjustments(desk: CorrectionDesk) -> Listing[AdjustmentShown, AdjustmentFil
                 label="CDR",
                 value=lambda row: row.cdr_id,
                 kind="code",
-                link=lambda row: cdr_path(row.creditor, row.cdr_id),
+                link=lambda row: cdr_path(row.owner, row.cdr_id),
             ),
             Column(
                 key="excl_vat",

@@ -116,9 +116,22 @@ class Scale:
         exponent = None if self.policy.rounding_exponent == "iso_4217" else int(self.policy.rounding_exponent)
         return Fraction(rounded(amount, self.currency, self.policy.rounding_mode, exponent))
 
+    def is_far(self, claimed: Decimal | Fraction, computed: Decimal | Fraction) -> bool:
+        """Whether two amounts differ by more than any rounding and the tolerance together: told without rounding anything."""
+        over, under = claimed.as_integer_ratio()
+        other_over, other_under = computed.as_integer_ratio()
+        most, of = self._far
+        return abs(over * other_under - other_over * under) * of > most * under * other_under
+
+    @property
+    def _far(self) -> tuple[int, int]:
+        """Twice the tolerance, which is a minor unit at least: rounding changes an amount by less than one."""
+        most, of = self.tolerance.as_integer_ratio()
+        return 2 * most, of
+
     def is_near(self, claimed: Fraction, computed: Fraction) -> bool:
         """Whether a claim differs from what was computed by no more than rounding explains."""
-        return abs(claimed - self.settled(computed)) <= self.tolerance
+        return not self.is_far(claimed, computed) and abs(claimed - self.settled(computed)) <= self.tolerance
 
 
 @lru_cache(maxsize=SCALES_KEPT_MAX)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from fractions import Fraction
+from typing import NamedTuple
 
 from msgspec import structs
 
@@ -21,6 +22,7 @@ from hub.pricing.other_tariffs import mixed_tariffs, other_tariffs, other_versio
 from hub.pricing.policy import settings
 from hub.pricing.pricer import Priced, price, zone_of
 from hub.pricing.readings import EQUAL_IF, rounding_words, times_words
+from hub.pricing.relevance import Plain
 from hub.pricing.result import Line, Unpriceable, Warning
 from hub.pricing.rounding import currency_exponent
 from hub.pricing.tariff import CompiledTariff, Component
@@ -140,37 +142,43 @@ def _in_words(amount: Fraction, scale: Scale) -> str:
 
 def guesses(case: Case, plain: Priced) -> Iterator[Guess]:
     """Every assumption under which there is a price, the most telling first."""
+    about = _About(case, Plain(plain))
     yield from unit_guesses(case, plain)
     yield from other_versions(case, plain)
     yield from other_tariffs(case, plain)
-    yield from _other_clocks(case)
-    yield from _by_policy(case, "STEP_SIZE_NOT_APPLIED", "step_size", "none")
-    yield from _by_policy(case, "STEP_SIZE_APPLIED_PER_PERIOD", "step_size", "period")
-    yield from _no_limits(case, plain)
-    yield from _limits_without_vat(case, plain)
+    yield from _other_clocks(about)
+    yield from _by_policy(about, "STEP_SIZE_NOT_APPLIED", ("step_size", "none"))
+    yield from _by_policy(about, "STEP_SIZE_APPLIED_PER_PERIOD", ("step_size", "period"))
+    yield from _no_limits(about)
+    yield from _limits_without_vat(about)
     yield from _other_vat(case, plain)
     yield from _other_flats(case, plain)
     yield from mixed_tariffs(case, plain)  # there are so many of them that whatever is simpler goes first
     yield from _totals_instead_of_periods(case)
-    yield from _other_readings(case)
+    yield from _other_readings(about)
     yield from _other_roundings(case, plain)
     yield from _shifted_clocks(case)
     yield from _other_sign(plain)
 
 
+class _About(NamedTuple):
+    """A case, and its price."""
+
+    case: Case
+    plain: Plain
+
+
 # --- clocks ----------------------------------------------------------------------------------
 
 
-def _other_clocks(case: Case) -> Iterator[Guess]:
+def _other_clocks(about: _About) -> Iterator[Guess]:
     """Windows in UTC, or without daylight saving (E3)."""
-    yield from guess(
-        replace(case, zone=UTC), "WRONG_TIMEZONE", "windows_in_utc", "times of the tariff are taken in UTC"
-    )
+    (case, plain), kind = about, "WRONG_TIMEZONE"
+    yield Guess(kind, "windows_in_utc", "times of the tariff are taken in UTC", plain.in_zone(UTC))
     zone = case.zone or zone_of(case.charge)
     for offset in _offsets(case.charge.start, zone):
         equal_if = f"times of the tariff are taken at a fixed {_signed(offset)} from UTC"
-        fixed = replace(case, zone=timezone(offset))
-        yield from guess(fixed, "WRONG_TIMEZONE", f"fixed_offset:{_signed(offset)}", equal_if)
+        yield Guess(kind, f"fixed_offset:{_signed(offset)}", equal_if, plain.in_zone(timezone(offset)))
 
 
 def _offsets(start: datetime | None, zone: tzinfo | None) -> list[timedelta]:
@@ -214,26 +222,28 @@ def _later(moment: datetime | None, by: timedelta) -> datetime | None:
 # --- steps, limits, VAT, FLATs ---------------------------------------------------------------
 
 
-def _by_policy(case: Case, kind: str, name: str, value: str, equal_if: str | None = None) -> Iterator[Guess]:
-    if getattr(case.policy, name) != value:
-        yield from guess(
-            replace(case, policy=case.policy.changed(name, value)),
-            kind,
-            f"{name}:{value}",
-            equal_if or EQUAL_IF[name][value],
-        )
+def _by_policy(about: _About, kind: str, setting: tuple[str, str], equal_if: str | None = None) -> Iterator[Guess]:
+    (case, plain), (name, value) = about, setting
+    if getattr(case.policy, name) == value:
+        return
+    said, words = f"{name}:{value}", equal_if or EQUAL_IF[name][value]
+    amount = plain.under_setting(name, value, case.zone)
+    if amount is not None:
+        yield Guess(kind, said, words, amount)
+    else:
+        yield from guess(replace(case, policy=case.policy.changed(name, value)), kind, said, words)
 
 
-def _no_limits(case: Case, plain: Priced) -> Iterator[Guess]:
-    for limit in plain.total.limits[:1]:
+def _no_limits(about: _About) -> Iterator[Guess]:
+    for limit in about.plain.priced.total.limits[:1]:
         kind = f"{limit.limit.upper()}_NOT_APPLIED"
-        yield from _by_policy(case, kind, "limits", "ignored", f"{limit.limit} is not applied")
+        yield from _by_policy(about, kind, ("limits", "ignored"), f"{limit.limit} is not applied")
 
 
-def _limits_without_vat(case: Case, plain: Priced) -> Iterator[Guess]:
+def _limits_without_vat(about: _About) -> Iterator[Guess]:
     """What a limit that is stated without VAT does to the amount with VAT (M2)."""
-    for value in EQUAL_IF["limit_without_incl"] if plain.total.limits else ():
-        yield from _by_policy(case, "VAT_MISMATCH", "limit_without_incl", value)
+    for value in EQUAL_IF["limit_without_incl"] if about.plain.priced.total.limits else ():
+        yield from _by_policy(about, "VAT_MISMATCH", ("limit_without_incl", value))
 
 
 def _other_vat(case: Case, plain: Priced) -> Iterator[Guess]:
@@ -320,12 +330,12 @@ _TOLD = frozenset({"limits", "limit_without_incl"})
 _READINGS = {"flat": "FLAT_COUNT_MISMATCH", "time_quantity": "TIME_SUM_MISMATCH"}
 
 
-def _other_readings(case: Case) -> Iterator[Guess]:
+def _other_readings(about: _About) -> Iterator[Guess]:
     """The specification read otherwise, one setting after the other."""
     for setting in settings():
         for value in EQUAL_IF.get(setting.name, ()) if setting.name not in _TOLD else ():
             kind = _READINGS.get(setting.name, "PRICE_MISMATCH")
-            yield from _by_policy(case, kind, setting.name, value)
+            yield from _by_policy(about, kind, (setting.name, value))
 
 
 # --- rounding --------------------------------------------------------------------------------

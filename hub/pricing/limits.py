@@ -32,7 +32,7 @@ def bounded(charge: Charge, tariffs: Tariffs, lines: Lines, policy: Policy) -> B
             return total
         return _within(total, first, _apart(lines, policy), _Case(charge, tariffs, policy))
     used = [tariff for tariff in dict.fromkeys(tariffs) if tariff is not None]
-    if policy.limits == "ignored" or not any(tariff.has_limits for tariff in used):
+    if not any(tariff.has_limits for tariff in used) or policy.limits == "ignored":
         return total
     return _within_each(used, lines, _Case(charge, tariffs, policy))
 
@@ -73,19 +73,18 @@ def _within(total: Bounded, tariff: CompiledTariff, apart: Bounded | None, case:
 
 def _binds_min(tariff: CompiledTariff, case: _Case) -> bool:
     """Whether min_price counts: it binds a charging session, so not a reservation that nobody used (M4)."""
-    if case.policy.unused_reservation_min == "applied":
-        return True
     for period, under in zip(case.charge.periods, case.tariffs, strict=True):
         if under is tariff and not (period.reservation is not None and period.is_reservation):
             return True
-    return False
+    return case.policy.unused_reservation_min == "applied"
 
 
 def _apart(lines: Iterable[Line], policy: Policy) -> Bounded | None:
     """What max_price does not limit (M4)."""
-    if policy.max_price_reservation == "included":
+    of_reservation = [line for line in lines if line.component.part == RESERVATION]
+    if not of_reservation or policy.max_price_reservation == "included":
         return None
-    return total_of([line for line in lines if line.component.part == RESERVATION])
+    return total_of(of_reservation)
 
 
 def _limited(total: Bounded, limit: Limit, name: tuple[str, str], policy: Policy) -> Bounded:
@@ -102,7 +101,7 @@ def _limited(total: Bounded, limit: Limit, name: tuple[str, str], policy: Policy
 
 
 def _scaled(total: Bounded, excl: Exact, policy: Policy) -> Exact:
-    if policy.limit_without_incl == "unlimited" or excl == total.excl:
+    if excl == total.excl or policy.limit_without_incl == "unlimited":
         return total.incl
     if total.excl == 0:
         return excl * PER_ONE

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from msgspec import structs
 
+from hub.pricing.bounds import Bounds
 from hub.pricing.charge import Charge, Period
+from hub.pricing.comparison import Amount, amount_of
 from hub.pricing.guess import Case, Guess, guess
-from hub.pricing.pricer import Priced
+from hub.pricing.pricer import Priced, price_under
 from hub.pricing.tariff import CompiledTariff, NotATariff, compile_tariff
 
 OTHER_TARIFFS_MAX = 200
@@ -39,39 +41,71 @@ def other_versions(case: Case, plain: Priced) -> Iterator[Guess]:
 def other_tariffs(case: Case, plain: Priced) -> Iterator[Guess]:
     """One tariff for everything, one that the CDR names among them where it names several."""
     used = _used(plain)
-    for text, tariff in _known(case):
+    for _, tariff in _known(case):
         if tariff.key not in used or len(used) > 1:
             where = "" if tariff.key not in used else " in every period"
-            yield from guess(
-                _under(case, text, [tariff.key] * len(case.charge.periods)),
-                "WRONG_TARIFF",
-                f"tariff:{tariff.id}",
-                f"the tariff {tariff.id} is used{where}",
-            )
+            amount = _amount(case, plain, [tariff] * len(case.charge.periods))
+            yield Guess("WRONG_TARIFF", f"tariff:{tariff.id}", f"the tariff {tariff.id} is used{where}", amount)
 
 
 def mixed_tariffs(case: Case, plain: Priced) -> Iterator[Guess]:
     """Each tariff in place of another one, then each in one period."""
-    yield from islice(_mixtures(case, plain), MIXTURES_MAX)
+    for one in islice(_mixtures(case, plain), MIXTURES_MAX):
+        if one is not None:
+            yield one
 
 
-def _mixtures(case: Case, plain: Priced) -> Iterator[Guess]:
+def _mixtures(case: Case, plain: Priced) -> Iterator[Guess | None]:
+    """None for those that cannot be what is claimed, which nobody computes."""
     names = [None if tariff is None else tariff.key for tariff in plain.working.tariffs]
     if len(names) == 1:
         return
     used, known = _used(plain), _likely(case, plain)
+    bounds = Bounds(plain, case.claim.total.excl_vat, case.policy, case.zone) if _are_named(plain) else None
     for old in used.values() if len(used) > 1 else ():
         for text, new in known:
             if new.key != old.key:
                 mixed = [new.key if name == old.key else name for name in names]
                 words = f"the tariff {new.id} is used in place of {old.id}"
-                yield from guess(_under(case, text, mixed), "WRONG_TARIFF", f"tariff:{new.id}:for:{old.id}", words)
+                yield from _mixture((case, plain, bounds), (text, new), mixed, (f"tariff:{new.id}:for:{old.id}", words))
     for index, name in enumerate(names):
         for text, new in known:
             if new.key != name:
                 mixed = [*names[:index], new.key, *names[index + 1 :]]
                 words = f"the tariff {new.id} is used in period {index + 1}"
-                yield from guess(_under(case, text, mixed), "WRONG_TARIFF", f"tariff:{new.id}:period:{index}", words)
+                yield from _mixture(
+                    (case, plain, bounds), (text, new), mixed, (f"tariff:{new.id}:period:{index}", words)
+                )
+
+
+Names = Sequence[str | None]
+"""What each period is priced by: the keys of tariffs."""
+
+
+def _are_named(plain: Priced) -> bool:
+    """Whether each period names the tariff that prices it: then another one for some periods changes nothing for the others."""
+    return all(period.tariff_id is not None for period in plain.charge.periods)
+
+
+def _amount(case: Case, plain: Priced, tariffs: Sequence[CompiledTariff | None]) -> Amount:
+    """The price where it is known which tariff prices each period."""
+    return amount_of(price_under(plain, tariffs, case.policy, case.zone).total_cost)
+
+
+def _mixture(
+    about: tuple[Case, Priced, Bounds | None], known: Known, names: Names, said: tuple[str, str]
+) -> Iterator[Guess | None]:
+    """The price with a tariff among others; where there are bounds, it is known which tariff prices each period."""
+    (case, plain, bounds), (text, new) = about, known
+    if bounds is None:
+        yield from guess(_under(case, text, names), "WRONG_TARIFF", *said)
+        return
+    used = zip(names, plain.working.tariffs, strict=True)
+    tariffs = [new if name == new.key or old is None else old for name, old in used]
+    if bounds.may_be_claimed(tariffs):
+        yield Guess("WRONG_TARIFF", *said, _amount(case, plain, tariffs))
+    else:
+        yield None
 
 
 def _likely(case: Case, plain: Priced) -> list[Known]:
@@ -83,7 +117,7 @@ def _likely(case: Case, plain: Priced) -> list[Known]:
     return list(known.values())
 
 
-def _under(case: Case, text: bytes, names: list[str | None]) -> Case:
+def _under(case: Case, text: bytes, names: Names) -> Case:
     """The case with the tariff of this text known, and each period under the tariff that is named for it."""
     periods = [_named(period, name) for period, name in zip(case.charge.periods, names, strict=True)]
     tariff = compile_tariff(text, case.policy)

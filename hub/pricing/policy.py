@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from operator import attrgetter
-from typing import Literal, NamedTuple, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
 
 Value = TypeVar("Value")
 
@@ -35,6 +35,24 @@ class TariffPolicy(NamedTuple):
     electrical_evidence: str
     expired_flat: str
     flat_part: str
+
+
+class NotedTariffPolicy(TariffPolicy):
+    """The same settings, with a note of those that were `read`."""
+
+    read: set[str]
+
+    @classmethod
+    def over(cls, policy: TariffPolicy) -> NotedTariffPolicy:
+        """Settings of which none was read."""
+        made = cls._make(policy)
+        made.read = set()
+        return made
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in TariffPolicy._fields:
+            self.read.add(name)
+        return super().__getattribute__(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from hub.pricing.moments import by_timestamps, moments_of
 from hub.pricing.policy import DEFAULT, Policy
 from hub.pricing.restrictions import Moment
 from hub.pricing.result import Line, Lines, Money, Unpriceable, Warning
-from hub.pricing.selection import Missing, TariffBook, select
+from hub.pricing.selection import Missing, Selected, TariffBook, select
 from hub.pricing.steps import add_surpluses
 from hub.pricing.tariff import PARTS, CompiledTariff, Component, Components
 from hub.pricing.working import Tariffs, Working, active, flats, is_expired
@@ -59,7 +59,7 @@ class Priced:
     @property
     def has_incl_vat(self) -> bool:
         """Whether the amounts including VAT can be told."""
-        return self.policy.missing_vat == "same_amount" or not self.vat_unknown
+        return not self.vat_unknown or self.policy.missing_vat == "same_amount"
 
     @property
     def total_cost(self) -> Money:
@@ -118,9 +118,22 @@ def price(
     selected = select(charge, book, policy)
     if isinstance(selected, Missing):
         return Unpriceable(selected.kind, selected.detail, stated, policy, selected.warnings)
-    tariffs = selected.tariffs
+    return _under((stated, charge), selected, (book, policy, zone))
+
+
+def price_under(plain: Priced, tariffs: Tariffs, policy: Policy, zone: tzinfo | None) -> Priced:
+    """The price of the same charge with the tariffs of its periods told, and so not looked for.
+
+    For policies that read the charge and its tariffs as before; nothing is told that could be doubted about the tariffs.
+    """
+    return _under((plain.charge, plain.working.charge), Selected(list(tariffs), ()), (plain.book, policy, zone))
+
+
+def _under(charges: tuple[Charge, Charge], selected: Selected, by: tuple[TariffBook, Policy, tzinfo | None]) -> Priced:
+    """The price of a charge, as it was sent and as it is read, under its tariffs."""
+    (stated, charge), tariffs, (book, policy, zone) = charges, selected.tariffs, by
     if zone is None:
-        zone = _zone_if_needed(charge, tariffs)
+        zone = zone_if_needed(charge, tariffs)
     moments = moments_of(charge, tariffs, policy, zone)
     working = Working(stated, charge, policy, zone, tariffs, moments, Lines([], [], [], [], []))
     add_lines(working)
@@ -137,7 +150,8 @@ def as_read(charge: Charge, policy: Policy) -> Charge:
     return charge
 
 
-def _zone_if_needed(charge: Charge, tariffs: Tariffs) -> tzinfo | None:
+def zone_if_needed(charge: Charge, tariffs: Tariffs) -> tzinfo | None:
+    """The zone at the coordinates of the charge, where a tariff asks for it."""
     needs = any(tariff is not None and tariff.needs_local_time for tariff in tariffs)
     return zone_of(charge) if needs else None
 

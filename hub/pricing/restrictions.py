@@ -188,7 +188,7 @@ def _edges(window: Window | None) -> tuple[int, ...]:
 
 def _opens_the_day_before(window: Window | None, policy: TariffPolicy) -> int:
     """Until which minute the window of yesterday is open, where the weekday is the one on which it opened."""
-    if window is None or policy.weekday_anchor == "instant" or window[0] <= window[1]:
+    if window is None or window[0] <= window[1] or policy.weekday_anchor == "instant":
         return 0
     return window[1]
 

@@ -45,7 +45,7 @@ def _is_followed(lines: Lines, policy: Policy) -> bool:
 
 def _last(lines: list[Line], policy: Policy) -> Line | None:
     """The last relevant line, the one that decides (S3)."""
-    if policy.last_period == "stated_volume":
+    if not lines or lines[-1].quantity > 0 or policy.last_period == "stated_volume":
         return lines[-1] if lines else None
     for line in reversed(lines):
         if line.quantity > 0:

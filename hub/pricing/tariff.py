@@ -20,7 +20,7 @@ import msgspec
 
 from hub.pricing.charge import FOUR_DECIMALS, NAME_MAX_CHARACTERS
 from hub.pricing.exact import PER_ONE, Exact, Number, half_up, millionths, named_millionths, simplest
-from hub.pricing.policy import DEFAULT, Policy, TariffPolicy
+from hub.pricing.policy import DEFAULT, NotedTariffPolicy, Policy, TariffPolicy
 from hub.pricing.restrictions import Check, Restrictions, RestrictionsText, compile_restrictions
 from ocpi_modules.types import NotJsonText, decode_json, fold, lenient_datetime
 
@@ -169,6 +169,8 @@ class CompiledTariff(msgspec.Struct, gc=False, eq=False):
     """Whether nothing can be said against it when a period names it: for every session, always valid, without defects."""
     terms: str
     """What it costs, as text: equal for two versions that price alike."""
+    settings: frozenset[str]
+    """The settings that were read to compile it: under another value of any other one it is the same."""
 
 
 def compile_tariff(text: bytes, policy: Policy) -> CompiledTariff:
@@ -187,7 +189,7 @@ def _compile_by_default(text: bytes) -> CompiledTariff:
 @lru_cache(maxsize=TARIFFS_KEPT_MAX)
 def _compile(text: bytes, policy: TariffPolicy) -> CompiledTariff:
     try:
-        return _compiled(_read(text), policy)
+        return _compiled(_read(text), NotedTariffPolicy.over(policy))
     except (msgspec.ValidationError, ValueError, ArithmeticError) as exc:
         raise NotATariff(str(exc), _name_in(text)) from exc
 
@@ -226,7 +228,7 @@ def _numbers_in(item: msgspec.Struct | None, place: str) -> Iterator[tuple[str, 
             yield f"{place}.{name}", value
 
 
-def _compiled(text: TariffText, policy: TariffPolicy) -> CompiledTariff:
+def _compiled(text: TariffText, policy: NotedTariffPolicy) -> CompiledTariff:
     elements = [_element(index, text, policy) for index in range(len(text.elements))]
     components = [component for element in elements for component in element]
     normal = [component for component in components if component.restrictions.reservation is None]
@@ -269,6 +271,7 @@ def _compiled(text: TariffText, policy: TariffPolicy) -> CompiledTariff:
         and text.start_date_time is text.end_date_time is None
         and not _defects(text),
         terms=_terms(text),
+        settings=frozenset(policy.read),
     )
 
 
@@ -291,14 +294,14 @@ def _of(dimension: str, components: list[Component]) -> Components:
 
 
 def _expired_flats(expiry: Components, used: Components, policy: TariffPolicy) -> tuple[Components, ...]:
-    return (expiry, used) if policy.expired_flat == "add" else (expiry + used,)
+    return (expiry, used) if (expiry or used) and policy.expired_flat == "add" else (expiry + used,)
 
 
 def _element(index: int, text: TariffText, policy: TariffPolicy) -> list[Component]:
     element = text.elements[index]
     restrictions = compile_restrictions(element.restrictions, policy)
     kinds = {component.type for component in element.price_components}
-    is_parking = policy.flat_part == "by_element" and kinds == {"FLAT", "PARKING_TIME"}
+    is_parking = kinds == {"FLAT", "PARKING_TIME"} and policy.flat_part == "by_element"
     counted = [
         (place, component)
         for place, component in enumerate(element.price_components)
@@ -313,7 +316,7 @@ def _counts(place: int, element: ElementText, policy: TariffPolicy) -> bool:
     """Whether a component is the one of its dimension that counts in its element (E1)."""
     kind = element.price_components[place].type
     places = [at for at, component in enumerate(element.price_components) if component.type == kind]
-    return place == places[0 if policy.duplicate_component == "first" else -1]
+    return len(places) == 1 or place == places[0 if policy.duplicate_component == "first" else -1]
 
 
 def _component(
@@ -349,7 +352,8 @@ def _hundredth(number: Exact) -> Exact:
 
 def _price(price: Number, policy: TariffPolicy) -> Exact:
     exact = millionths(price)
-    return half_up(exact, FOUR_DECIMALS) if policy.number_reading == "four_decimals" else exact
+    is_fine = exact % FOUR_DECIMALS != 0
+    return half_up(exact, FOUR_DECIMALS) if is_fine and policy.number_reading == "four_decimals" else exact
 
 
 def _step(text: ComponentText) -> Exact:

@@ -43,6 +43,7 @@ from hub.settlement.facts import (
     text_of,
 )
 from hub.settlement.profiles import Profile, Profiles
+from hub.settlement.sharing import Sharing
 from ocpi_modules.parties import Party, Role
 from ocpi_modules.types import fold, lenient_datetime
 
@@ -373,10 +374,10 @@ class _Collected:
 
 def _collected(parts: Parts, parties: Container[Party]) -> _Collected:
     """Everything that the lists hold, as facts."""
-    lists = parts.lists
+    lists, sharing = parts.lists, Sharing()
     return _Collected(
-        cdrs=list(_cdrs(lists.get("cdrs", ()))),
-        sessions=[read_session(item) for item in _named(lists.get("sessions", ()), "id")],
+        cdrs=list(_cdrs(lists.get("cdrs", ()), sharing)),
+        sessions=[read_session(sharing.shared(item)) for item in _named(lists.get("sessions", ()), "id")],
         versions={
             name: [read_version(item, key_of(item[id_field])) for item in _named(lists.get(name, ()), id_field)]
             for name, id_field in (("locations", "id"), ("tariffs", "id"), ("tokens", "uid"))
@@ -385,7 +386,7 @@ def _collected(parts: Parts, parties: Container[Party]) -> _Collected:
     )
 
 
-def _cdrs(section: Section) -> Iterator[CdrFact]:
+def _cdrs(section: Section, sharing: Sharing) -> Iterator[CdrFact]:
     """Every entry of `cdrs` that can be read, under its place in the list."""
     for index, spot, item in section:
         entry = _object(item, spot)
@@ -397,7 +398,7 @@ def _cdrs(section: Section) -> Iterator[CdrFact]:
         if not isinstance(cdr, Mapping):
             spot.at("cdr").wrong("is no JSON object" if "cdr" in entry else "is missing")
         elif received_at is not None and to is not None:
-            yield read_cdr(index, received_at, to, cdr)
+            yield read_cdr(index, received_at, to, sharing.shared(cdr))
 
 
 def _addressee(entry: Mapping[str, Any], spot: Spot) -> Party | None:

@@ -41,10 +41,10 @@ def m03_fees(cdr: CdrFact, billed: Fees, agreed: Fees) -> Finding | None:
     """FEE_MISMATCH: a fee that differs from the agreed one by more than a minor unit, without VAT or with it; also one that is missing."""
     nothing = Amount()
     both = {pair: (billed.get(pair, nothing), agreed.get(pair, nothing)) for pair in sorted({*billed, *agreed})}
-    wrong = {pair: amounts for pair, amounts in both.items() if not _is_close(pair, *amounts)}
+    wrong = {pair: amounts for pair, amounts in both.items() if not is_close(pair, *amounts)}
     if not wrong:
         return None
-    sentence = f"For CDR {cdr.id} {'; '.join(_in_words(pair, *amounts) for pair, amounts in wrong.items())}."
+    sentence = f"For CDR {cdr.id} {'; '.join(fee_in_words(pair, *amounts) for pair, amounts in wrong.items())}."
     fees = [_in_detail(pair, *amounts) for pair, amounts in wrong.items()]
     return found(FEE_MISMATCH, on(cdr), sentence, fees=fees)
 
@@ -57,7 +57,8 @@ def fee_risk(billed: Fees, agreed: Fees) -> Decimal:
     return total
 
 
-def _is_close(pair: Pair, billed: Amount, agreed: Amount) -> bool:
+def is_close(pair: Pair, billed: Amount, agreed: Amount) -> bool:
+    """Whether a fee is as agreed, to the minor unit of its currency, without VAT and with it."""
     unit = Decimal(1).scaleb(-currency_exponent(pair.currency))
     return max(_off(billed.excl_vat, agreed.excl_vat), _off(billed.incl_vat, agreed.incl_vat)) <= unit
 
@@ -66,7 +67,8 @@ def _off(one: Decimal, other: Decimal) -> Decimal:
     return EXACT.subtract(one, other).copy_abs()
 
 
-def _in_words(pair: Pair, billed: Amount, agreed: Amount) -> str:
+def fee_in_words(pair: Pair, billed: Amount, agreed: Amount) -> str:
+    """What a payer is billed of the fees of a payee, and what is agreed."""
     amounts = [
         f"{written(one.excl_vat, pair.currency)} ({written(one.incl_vat, pair.currency)} with VAT)"
         for one in (billed, agreed)
@@ -76,8 +78,8 @@ def _in_words(pair: Pair, billed: Amount, agreed: Amount) -> str:
 
 def _in_detail(pair: Pair, billed: Amount, agreed: Amount) -> Mapping[str, object]:
     return {
-        "payee": pair.creditor,
-        "payer": pair.debtor,
+        "payee": str(pair.creditor),
+        "payer": str(pair.debtor),
         "currency": pair.currency,
         "billed_excl_vat": billed.excl_vat,
         "billed_incl_vat": billed.incl_vat,

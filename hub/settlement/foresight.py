@@ -14,7 +14,10 @@ from itertools import chain
 
 from hub.settlement.amounts import EXACT
 from hub.settlement.decisions import Decision, Raised, Scope, decided, keeping_out
+from hub.settlement.facts import Cost
 from hub.settlement.findings import STRICTNESS, Disposition
+from hub.settlement.relations import is_right_credit
+from ocpi_modules.parties import Party
 
 _ZERO = Decimal(0)
 _WAITING = frozenset({Disposition.DEFER, Disposition.HOLD})
@@ -24,10 +27,12 @@ _WAITING = frozenset({Disposition.DEFER, Disposition.HOLD})
 class Prospect:
     """A CDR as it stands now, and what was found about it.
 
-    `name` and `credit_of` are ``DE/ABC/its folded id``; `is_asked`: it is one of the cause, and not only related to one by a credit.
+    `name` and `credit_of` are ``DE/ABC/its folded id``, `to` is its eMSP; `is_asked`: it is one of the cause, and not only related to one
+    by a credit.
     """
 
     name: str
+    to: Party
     currency: str
     excl_vat: Decimal
     incl_vat: Decimal | None
@@ -37,6 +42,11 @@ class Prospect:
     is_credit: bool
     credit_of: str | None
     raised: tuple[Raised, ...]
+
+    @property
+    def total(self) -> Cost:
+        """Its claim."""
+        return Cost(self.excl_vat, self.incl_vat)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,18 +208,13 @@ def _with_originals(prospects: Sequence[Prospect], judged: Mapping[str, Disposit
 
 
 def _credits(prospects: Sequence[Prospect], named: Mapping[str, Prospect]) -> dict[str, str]:
-    """Originals and the first credit of exactly their amount."""
+    """Originals and the first right credit for each."""
     found: dict[str, str] = {}
     for one in prospects:
         original = named.get(one.credit_of or "")
-        if one.is_credit and original is not None and not original.is_credit and _is_exact(one, original):
+        if original is not None and is_right_credit(one, original):
             found.setdefault(original.name, one.name)
     return found
-
-
-def _is_exact(credit: Prospect, original: Prospect) -> bool:
-    negated = (original.excl_vat.copy_negate(), None if original.incl_vat is None else original.incl_vat.copy_negate())
-    return credit.currency == original.currency and (credit.excl_vat, credit.incl_vat) == negated
 
 
 def _counted(moved: Iterable[tuple[str, Disposition, Disposition, int, Decimal]]) -> tuple[Change, ...]:

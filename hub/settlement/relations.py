@@ -7,16 +7,30 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from hub.metering import Refusal, SignedReading, read_signed
 from hub.settlement.evidence import Evidence, Name
-from hub.settlement.facts import CdrFact, Plug, SessionFact, TokenKey
+from hub.settlement.facts import CdrFact, Cost, Plug, SessionFact, TokenKey
 from hub.settlement.matching import Matches, match_otherwise
 from ocpi_modules.parties import Party
 from ocpi_modules.types import UNKNOWN_TIME, means_the_same
 
 Key = TypeVar("Key", bound=Hashable)
+
+
+class Claiming(Protocol):
+    """What a CDR says of whom it charges for what, however it is known: `to` is the eMSP, `total` None where it cannot be read."""
+
+    @property
+    def to(self) -> Party: ...
+    @property
+    def is_credit(self) -> bool: ...
+    @property
+    def currency(self) -> str: ...
+    @property
+    def total(self) -> Cost | None: ...
+
 
 _IDS = ("country_code", "party_id", "id")
 
@@ -199,7 +213,17 @@ def _plain(cdr: CdrFact) -> dict[str, object]:
     return {**cdr.content, **dict(zip(_IDS, (cdr.owner.country_code, cdr.owner.party_id, cdr.key), strict=True))}
 
 
-def credits_exactly(credit: CdrFact, original: CdrFact) -> bool:
+def is_right_credit(credit: Claiming, original: Claiming) -> bool:
+    """Whether a CDR credits the one that it names: for the same eMSP, the whole amount, and no credit itself.
+
+    One of another amount credits nothing: it is held, so that its original still stands.
+    """
+    return (
+        credit.is_credit and not original.is_credit and original.to == credit.to and credits_exactly(credit, original)
+    )
+
+
+def credits_exactly(credit: Claiming, original: Claiming) -> bool:
     """Whether nothing is left of a claim and its credit, without and with VAT."""
     if credit.total is None or original.total is None or credit.currency != original.currency:
         return False
@@ -213,15 +237,11 @@ def _original_of(credit: CdrFact, first_of: Mapping[Name, CdrFact]) -> CdrFact |
 
 
 def _credits(counted: Iterable[CdrFact], first_of: Mapping[Name, CdrFact]) -> dict[int, CdrFact]:
-    """Credits, of the whole amount, of an original that is there and no credit itself; of several the first. What comes after the close
-    credits nothing in this period.
-
-    One of another amount credits nothing: it is held, so that its original still stands.
-    """
+    """Originals and the first right credit for each; what comes after the close credits nothing in this period."""
     credited: dict[int, CdrFact] = {}
     for cdr in counted:
         original = _original_of(cdr, first_of)
-        if cdr.is_credit and original is not None and not original.is_credit and credits_exactly(cdr, original):
+        if original is not None and is_right_credit(cdr, original):
             credited.setdefault(original.index, cdr)
     return credited
 

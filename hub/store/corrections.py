@@ -19,10 +19,11 @@ Fits = Callable[[Decimal, Decimal], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptAdjustment:
-    """An adjustment or write-off; the fields are those of `AdjustmentRow`. `id` is None until it is kept."""
+    """An adjustment, a corrected fee or a write-off; the fields are those of `AdjustmentRow`. `id` is None until it is kept."""
 
     id: int | None = None
     kind: str
+    owner: str
     creditor: str
     debtor: str
     cdr_key: str
@@ -46,7 +47,7 @@ class KeptAdjustment:
     @property
     def name(self) -> Name:
         """The CDR that it corrects."""
-        return (self.creditor, self.cdr_key)
+        return (self.owner, self.cdr_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,18 @@ class Corrections:
                 return None
             return (await add_adjustments(connection, [kept]))[0]
 
+    async def propose_fee(self, kept: KeptAdjustment, seen: Sequence[int]) -> int | None:
+        """Keep a proposal that corrects a fee; None where other ones than those that were `seen` correct it meanwhile."""
+        async with self._direct.transaction() as connection:
+            await _hold(connection, kept.name)
+            if _ids(await connection.fetch(_OF_FEE, *_fee_name(kept))) != [*seen]:
+                return None
+            return (await add_adjustments(connection, [kept]))[0]
+
+    async def of_fee(self, kept: KeptAdjustment) -> list[tuple[int, str]]:
+        """What corrects the same fee and was not refused: number and state, by number."""
+        return [(row["id"], row["state"]) for row in await self._direct.fetch(_OF_FEE, *_fee_name(kept))]
+
     async def answer(self, kept: KeptAdjustment, entries: Sequence[EntryLines], now: datetime) -> bool:
         """Keep what became of a proposal; False where somebody else answered it already, or its period went on meanwhile."""
         async with self._direct.transaction() as connection:
@@ -188,9 +201,21 @@ async def taken(connection: Connection, name: Name) -> tuple[Decimal, Decimal]:
 
     Until the transaction ends nobody else can take anything of it.
     """
-    await connection.execute("select 1 from verdict where creditor = $1 and cdr_key = $2 for update", *name)
+    await _hold(connection, name)
     (row,) = await connection.fetch(_TAKEN, *name)
     return row["excl_vat"], row["incl_vat"]
+
+
+async def _hold(connection: Connection, name: Name) -> None:
+    await connection.execute("select 1 from verdict where creditor = $1 and cdr_key = $2 for update", *name)
+
+
+def _fee_name(kept: KeptAdjustment) -> tuple[str, ...]:
+    return (kept.owner, kept.cdr_key, kept.creditor, kept.debtor, kept.currency)
+
+
+def _ids(rows: Sequence[Record]) -> list[int]:
+    return [row["id"] for row in rows]
 
 
 _COLUMNS = tuple(KeptAdjustment.__dataclass_fields__)
@@ -199,7 +224,7 @@ _SELECT = f"select {', '.join(_COLUMNS)} from adjustment"
 
 _ADD = f"insert into adjustment ({', '.join(_OWN)}) values ({', '.join(f'${n}' for n, _ in enumerate(_OWN, 1))}) returning id"
 # an adjustment is to stand on a statement that is not made yet, a write-off is about one that is advised and not netted
-_TAKEN_IN = {"adjustment": ("open",), "write_off": ("cut_off", "advised")}
+_TAKEN_IN = {"adjustment": ("open",), "fee": ("open",), "write_off": ("cut_off", "advised")}
 _TAKES_ENTRIES = "select 1 from period where id = $1 and state = any($2::text[]) for share"
 _ANSWER = (
     "update adjustment set state = $2, answered_by = $3, answered_at = $4, period = $5 "
@@ -214,6 +239,10 @@ _TAKEN = (
     "where creditor = $1 and cdr_key = $2 and state <> 'refused' and kind = 'write_off' "
     "union all select greatest(-excl_vat, 0), greatest(-incl_vat, 0) from adjustment "
     "where creditor = $1 and cdr_key = $2 and state <> 'refused' and kind = 'adjustment' and dispute is null and reverses is null) t"
+)
+_OF_FEE = (
+    "select id, state from adjustment where owner = $1 and cdr_key = $2 and creditor = $3 and debtor = $4 and currency = $5 "
+    "and kind = 'fee' and state <> 'refused' order by id"
 )
 _PAGE = (
     f"{_SELECT} where ($1::text is null or kind = $1) and ($2::text is null or creditor = $2) "
@@ -243,13 +272,14 @@ _CHAINS = (
 )
 
 
+# a credit gives back the fees that are agreed: what corrects the fees of its CDR stays as it is
 _SUPERSEDED = (
     "select * from (select a.*, c.credit_id, c.is_credited, "
     "(select count(*) from adjustment r where r.reverses = a.id) as turns from adjustment a cross join lateral ("
     "select (array_agg(c.cdr_id order by c.disposition <> 'SETTLE', c.received_at, c.cdr_key))[1] as credit_id, "
     "bool_or(c.disposition = 'SETTLE') as is_credited from verdict c "
     "where c.creditor = a.creditor and c.credit_of = a.cdr_key and c.is_credit) c "
-    "where a.state = 'agreed' and a.reverses is null and c.credit_id is not null) s "
+    "where a.state = 'agreed' and a.reverses is null and a.kind <> 'fee' and c.credit_id is not null) s "
     "where is_credited <> (turns % 2 = 1) order by id limit $1"
 )
 _TURNS = (

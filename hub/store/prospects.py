@@ -15,6 +15,7 @@ class ProspectLine:
     """A CDR of a cause, or one that credits one of these or is credited by it (`is_asked` is False then)."""
 
     creditor: str
+    debtor: str
     cdr_key: str
     currency: str
     excl_vat: Decimal
@@ -89,7 +90,7 @@ _CDRS = (
     "union all select v.creditor, v.cdr_key, false from o join verdict v on v.creditor = o.creditor and v.credit_of = o.cdr_key "
     "and v.credit_of is not null union all select creditor, cdr_key, true from k), "
     "a as (select creditor, cdr_key, bool_or(is_asked) as is_asked from r group by 1, 2) "
-    "select v.creditor, v.cdr_key, v.currency, v.excl_vat, v.incl_vat, v.disposition, v.statement is not null as is_billed, "
+    "select v.creditor, v.debtor, v.cdr_key, v.currency, v.excl_vat, v.incl_vat, v.disposition, v.statement is not null as is_billed, "
     "a.is_asked, v.is_credit, v.credit_of "
     "from a join verdict v using (creditor, cdr_key) order by v.received_at, v.creditor, v.cdr_key"
 )

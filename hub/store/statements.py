@@ -268,7 +268,8 @@ _BILL = (
 # what names an adjustment in the journal: `hub.settlement.engine.corrections`, and for those of disputes `hub.settlement.engine.disputes`
 _BILL_ADJUSTMENTS = (
     "update adjustment a set statement = l.statement from statement_line l "
-    "where l.statement = any($1::text[]) and l.kind = 'adjustment' and a.kind = 'adjustment' and a.state = 'agreed' and l.cdr_key = "
+    "where l.statement = any($1::text[]) and l.kind = 'adjustment' and a.kind <> 'write_off' and a.state = 'agreed' "
+    "and l.cdr_key = "
     "case when a.dispute is not null then 'dispute-' || a.dispute when a.reverses is not null then 'reversal-' || a.id "
     "else 'adjustment-' || a.id end"
 )

@@ -502,6 +502,15 @@ class PeriodRow(SQLModel, table=True):
     closed_by: str = ""
 
 
+class FeeLookRow(SQLModel, table=True):
+    """The last look at the fees on the statements of a period that came to its end: `mark` tells which drafts and agreements it saw."""
+
+    __tablename__ = "fee_look"
+
+    period: str = Field(primary_key=True, foreign_key="period.id")
+    mark: str
+
+
 class PeriodStepRow(SQLModel, table=True):
     """A step of a period: who took it, and what it came to (JSON). Only ever added to."""
 
@@ -1002,19 +1011,22 @@ class EmspViewRow(SQLModel, table=True):
 class AdjustmentRow(SQLModel, table=True):
     """An amount by which what was billed for a CDR is corrected: proposed by one, agreed to by another, then in the journal.
 
-    `kind`: adjustment (both parties; `excl_vat` and `incl_vat` are what the debtor owes more) or write_off (two approvals; what is given
-    up). `state`: proposed, agreed, refused. `dispute` is the one that it comes out of, `statement` the advised one that it stands on,
-    `reverses` the one that it takes back because a credit came in its place.
+    `kind`: adjustment (both parties; `excl_vat` and `incl_vat` are what the debtor owes more), fee (the same of what is paid beside the
+    claim) or write_off (two approvals; what is given up). `owner` is whose CDR it is: the creditor, but for fees. `state`: proposed,
+    agreed, refused. `dispute` is the one that it comes out of, `statement` the advised one that it stands on, `reverses` the one that it
+    takes back because a credit came in its place.
     """
 
     __tablename__ = "adjustment"
     __table_args__ = (
         Index("ix_adjustment_cdr", "creditor", "cdr_key"),
         Index("ix_adjustment_period", "period", "creditor", "debtor", "currency"),
+        Index("ix_adjustment_fee", "owner", "cdr_key", postgresql_where=text("kind = 'fee'")),
     )
 
     id: int | None = Field(default=None, sa_column=_id())
     kind: str
+    owner: str
     creditor: str
     debtor: str
     cdr_key: str

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, StringConstraints
 
 from hub.settlement.disputes import Reason, Stage, Step
 from hub.settlement.engine.corrections import Answer, CorrectionAsked, CorrectionDesk, Kind
 from hub.settlement.engine.disputes import DisputeAsked, DisputeRoom, Shown
 from hub.settlement.engine.disputes import read_dispute as dispute_in
+from hub.settlement.engine.feecorrections import FeeCorrectionAsked
 from hub.settlement.netting import Amount
 from hub.store.corrections import AdjustmentQuery, Correction, CorrectionQuery, KeptAdjustment
 from hub.store.disputes import DISPUTE_SORTS, DISPUTES_BY_NUMBER, DisputeQuery, KeptDispute
@@ -38,6 +39,7 @@ from ocpi_modules.parties import Party
 from ocpi_modules.types import INT_MAX, Bool, DateTime, fold
 
 Number = Annotated[int, Path(ge=1, le=INT_MAX)]
+FindingKey = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
 
 class AmountAsked(Asked):
@@ -78,6 +80,17 @@ class AdjustmentAsked(Asked):
     cdr_id: Text
     amount: AmountAsked
     reason: Reason
+    note: Note = ""
+    party: PartyText
+    actor: Actor
+
+
+class FeeCorrectionBody(Asked):
+    """The fees of `payee` that `payer` is billed, as a `finding` of M03 (its key) says; `actor` proposes for `party`, one of the two."""
+
+    finding: FindingKey
+    payee: PartyText
+    payer: PartyText
     note: Note = ""
     party: PartyText
     actor: Actor
@@ -153,13 +166,16 @@ class DisputeTold(DisputeShown):
 
 
 class AdjustmentShown(BaseModel):
-    """An adjustment pair or a write-off: proposed, agreed or refused; `period` is the one in which it counts.
+    """An adjustment pair, a corrected fee or a write-off: proposed, agreed or refused; `period` is the one in which it counts.
+
+    `owner` is whose CDR it is: the creditor, but for fees.
 
     `statement` is the advised one that it stands on; `reverses` the one that it takes back, because a credit CDR came in its place.
     """
 
     id: int
     kind: str
+    owner: str
     creditor: str
     debtor: str
     cdr_id: str
@@ -301,7 +317,7 @@ def _add_adjustments(router: APIRouter, desk: CorrectionDesk) -> None:
         after: After = None,
         limit: Limit = PAGE_ROWS,
     ) -> Page[AdjustmentShown]:
-        """Adjustments and write-offs by number."""
+        """Adjustments, corrected fees and write-offs by number."""
         query = AdjustmentQuery(
             kind=kind,
             creditor=creditor,
@@ -318,6 +334,15 @@ def _add_adjustments(router: APIRouter, desk: CorrectionDesk) -> None:
         """Propose an adjustment pair in the place of a credit CDR; it counts once the other party consents."""
         with told():
             return show_adjustment(await desk.propose(read_adjustment(asked)))
+
+    @router.post("/fee-corrections", status_code=201)
+    async def correct_fee(asked: FeeCorrectionBody) -> AdjustmentShown:
+        """Propose what is lacking of a fee on an advised statement, or too much of it; it counts once the other party consents.
+
+        404 where no such finding (M03) is so now, 409 where nothing is lacking, or somebody proposed it already.
+        """
+        with told():
+            return show_adjustment(await desk.propose_fee(read_fee_correction(asked)))
 
     @router.post("/adjustments/{adjustment_id}/consent")
     async def consent(adjustment_id: Number, asked: ConsentAsked) -> AdjustmentShown:
@@ -411,6 +436,20 @@ def read_adjustment(asked: AdjustmentAsked) -> CorrectionAsked:
         note=asked.note,
         actor=asked.actor,
         party=Party.parse(asked.party),
+    )
+
+
+def read_fee_correction(asked: FeeCorrectionBody) -> FeeCorrectionAsked:
+    """What is asked for, as a value. Raises InvalidParameters for a party that is neither of the two."""
+    if asked.party not in {asked.payee, asked.payer}:
+        raise InvalidParameters("party: is neither the payee nor the payer")
+    return FeeCorrectionAsked(
+        finding=asked.finding,
+        payee=Party.parse(asked.payee),
+        payer=Party.parse(asked.payer),
+        party=Party.parse(asked.party),
+        note=asked.note,
+        actor=asked.actor,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -106,6 +107,48 @@ async def test_an_adjustment_takes_both_parties_and_a_write_off_two_people(desk:
     listed = said(await clerk.get("/console/adjustments?state=agreed"))
     assert "2 rows" in listed
     assert "write off agreed" in said(await (await visitor(desk.world, "ada", Role.ADMIN)).get("/console/audit"))
+
+
+async def test_a_wrong_fee_is_put_right_by_a_button_at_its_finding(desk: Clearing) -> None:
+    await desk.bill(dear(1, "28"))
+    amara, bo = await visitor(desk.world, "amara", Role.APPROVER), await visitor(desk.world, "bo", Role.APPROVER)
+    period = await advise(desk, amara)
+    await agree_on_a_fee(desk)
+    page = f"/console/periods/{period}"
+    await amara.post(f"{page}/net", page=page)
+    refused = await amara.post(f"{page}/close", 409, page=page)
+    assert "1 CDR has fees that were not agreed" in said(refused.text)
+    cdr_page = "/console/cdrs/DE/ABC/CDR-DEAR-1"
+    shown = await amara.get(cdr_page)
+    assert "Propose what is lacking of the fees of NL/HUB" in said(shown)
+    fields = dict(re.findall(r'name="(finding|payee|payer)" value="([^"]+)"', shown))
+    assert fields.keys() == {"finding", "payee", "payer"}
+    one = (await amara.post("/console/fee-corrections", page=cdr_page, party="NL/HUB", **fields)).headers["location"]
+    await amara.post("/console/fee-corrections", 409, page=cdr_page, party="NL/HUB", **fields)
+    proposed = said(await amara.get(one)).replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert "The debtor owes more 0.50 EUR" in proposed
+    assert "another person consents for BE/EMO" in proposed
+    await bo.post(f"{one}/agreed", page=one)
+    assert "Propose what is lacking" not in said(await amara.get(cdr_page))
+    assert cdr_page in await amara.get("/console/adjustments?kind=fee")
+    await amara.post(f"{page}/close", page=page)
+    audited = said(await (await visitor(desk.world, "ada", Role.ADMIN)).get("/console/audit"))
+    assert "fee proposed" in audited
+    assert "fee agreed" in audited
+
+
+async def agree_on_a_fee(desk: Clearing) -> None:
+    """Half a euro for each session, also for those that are billed already."""
+    terms = {
+        "agreement": "DEABC-BEEMO",
+        "valid": {"from": "2026-10-01T00:00:00Z"},
+        "pricing": {"fees": [{"per_session": "0.50", "payer": "debtor"}]},
+    }
+    answer = await desk.world.admin.post("/settlement/agreements?actor=Ines", json=terms)
+    assert answer.status_code == 201, answer.text
+    path = "/settlement/agreements/DEABC-BEEMO/versions/1/activate"
+    answer = await desk.world.admin.post(path, json={"actor": "Bert"})
+    assert answer.status_code == 200, answer.text
 
 
 async def test_two_parties_are_seen_on_one_page(desk: Clearing) -> None:

@@ -95,8 +95,19 @@ async def listening(world: World, cursor: str = "", **query: str) -> AsyncIterat
 async def put_and_see(land: Land, location_id: str, latitude: str = "52.530644") -> None:
     content = location(id=location_id)
     content["coordinates"]["latitude"] = latitude
+    before = await place_of_newcomers(land)
     await land.put(content)
-    await land.until_seen(f"/nav/v1/locations/DE/ABC/{location_id}")
+
+    async def is_told() -> bool:
+        return await place_of_newcomers(land) > before
+
+    await land.until(is_told)
+
+
+async def place_of_newcomers(land: Land) -> int:
+    """The change after which somebody is told who begins to listen now: who reads a Location may be a moment ahead of that."""
+    async with listening(land.world) as ear:
+        return int(ear.last_id)
 
 
 def statuses(told: list[dict[str, Any]]) -> list[tuple[str, str]]:

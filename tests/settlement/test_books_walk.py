@@ -57,7 +57,7 @@ class Walk:
     def __post_init__(self) -> None:
         direct, books = self.office.database.direct, self.office.books
         self.room = DisputeRoom(books, DisputeBook(direct), self.office.clock)
-        self.desk = CorrectionDesk(self.room, Corrections(direct), self.office.clock)
+        self.desk = CorrectionDesk(self.room, Corrections(direct), self.office.fee_check)
 
     # --- what happens
 

@@ -30,7 +30,7 @@ from hub.settlement.findings import Disposition
 from hub.settlement.run import settle
 from hub.settlement.terms_file import NotAgreements, decode_terms, read_agreements
 from ocpi_modules.parties import Party, Role
-from ocpi_modules.types import decode_json
+from ocpi_modules.types import decode_json, encode_json
 from tests.settlement.cases import CPO, EMSP, Content, cdr, changed, location, session_of, tariff, token
 
 ABSENT: Any = object()
@@ -93,6 +93,16 @@ def test_everything_in_a_bundle_becomes_evidence_under_its_own_name() -> None:
     assert set(evidence.locations) == {(CPO, "LOC1")}
     assert evidence.tolerances == Tolerances()
     assert evidence.as_of == evidence.period.closes_at
+
+
+def test_what_a_session_and_its_cdrs_say_alike_is_kept_once() -> None:
+    one, session = cdr(tariffs=[tariff()]), session_of(cdr())
+    entries = [{"received_at": "2026-10-10T10:05:00Z", "to": "NL-MSP", "cdr": {**one, "id": id}} for id in ("C1", "C2")]
+    told = decode_json(encode_json(content(input__cdrs=entries, input__sessions=[session])))
+    evidence = read(told).evidence
+    first, second = (fact.content for fact in evidence.cdrs)
+    assert first["tariffs"][0] is second["tariffs"][0]
+    assert evidence.sessions[CPO, "S1"].content["cdr_token"] is first["cdr_token"] is second["cdr_token"]
 
 
 def test_lists_of_the_input_but_cdrs_may_be_left_out() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hub.settlement.agreements import Agreement, Agreements, Fee
-from hub.settlement.engine import Closing, Settler, open_closing
+from hub.settlement.engine import Closing, Settler, open_closing, open_fee_check
 from hub.settlement.engine.closing import UnknownPeriod, UnknownStatement
 from hub.settlement.engine.cuttingoff import CuttingOff
 from hub.settlement.files import differences
@@ -47,6 +47,7 @@ class Office(House):
         super().__init__(database)
         self.agreements = agreements or Agreements()
         self.settler = Settler(self.books, self.clock, self.agreements)
+        self.fee_check = open_fee_check(database.direct, self.clock, self._in_force)
         self.closing: Closing = open_closing(
             database.direct, self.clock, self._in_force, SealKey(b"a key of the tests")
         )

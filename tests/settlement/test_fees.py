@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
@@ -10,15 +11,20 @@ from typing import Any
 import pytest
 
 from hub.settlement.agreements import Agreement, Agreements, Fee, Override
-from hub.settlement.engine import Settler
+from hub.settlement.disputes import Reason
+from hub.settlement.engine import Settler, feelook
+from hub.settlement.engine.corrections import Answer, CorrectionAsked, CorrectionDesk, Kind
+from hub.settlement.engine.disputes import DisputeRoom
+from hub.settlement.engine.feecorrections import FeeCorrectionAsked
 from hub.settlement.engine.feelook import FeeLook
 from hub.settlement.fees import Fees, fees_by_pair, m03_fees
 from hub.settlement.findings import Disposition, Severity
 from hub.settlement.netting import Amount, Pair
 from hub.settlement.periods import NotNow, State
-from hub.store.billedfees import FeeBook
+from hub.store.corrections import Corrections
 from hub.store.database import Database
 from hub.store.decisions import NewDecision
+from hub.store.disputes import DisputeBook
 from ocpi_modules.parties import Party
 from tests.settlement.cases import CPO, EMSP, OTHER_EMSP, cdr, credit_of, fact_of
 from tests.settlement.test_closing import FEES, OCTOBER, Office
@@ -101,10 +107,7 @@ async def office(database: Database) -> AsyncIterator[Office]:
 async def look(office: Office) -> int:
     """Look at all fees by what holds now; returns how often."""
 
-    async def now() -> Agreements:
-        return office.agreements
-
-    looked, looks = FeeLook((FeeBook(office.database.direct), office.books.verdicts), office.clock, now, 0), 0
+    looked, looks = FeeLook(office.fee_check, 0), 0
     while await looked.run_due():
         looks += 1
     return looks
@@ -205,6 +208,108 @@ async def test_a_fee_of_a_cdr_that_settles_no_more_is_told_no_more(office: Offic
     await office.closing.draft(OCTOBER, "Ada")
     await look(office)
     assert await told(office) == []
+
+
+# --- looked at by who closes, and put right ------------------------------------------------------
+
+
+async def test_who_closes_a_month_looks_at_its_fees_first(office: Office) -> None:
+    """Nobody had looked since other fees were agreed on."""
+    await office.month()
+    await office.up_to(State.NETTED)
+    office.agreements = dearer("0.35")
+    assert await told(office) == []
+    with pytest.raises(NotNow, match="1 CDR has fees that were not agreed"):
+        await office.closing.close(OCTOBER, "Ada")
+    assert await told(office) == [("C1", Decimal("0.121"), OCTOBER)]
+
+
+async def test_a_month_of_too_many_lines_is_closed_when_the_rounds_have_seen_them(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feelook, "LINES_AT_CLOSE_MAX", 0)
+    await office.month()
+    await office.up_to(State.ADVISED)
+    await office.closing.net(OCTOBER, "Ada")
+    with pytest.raises(NotNow, match="the fees on the statements of 2026-10 are being computed again"):
+        await office.closing.close(OCTOBER, "Ada")
+    await look(office)
+    await office.closing.close(OCTOBER, "Ada")
+    await office.closing.close(OCTOBER, "Bo")
+    assert await office.state() == "closed"
+
+
+async def test_fees_that_were_seen_are_not_looked_at_again_until_others_are_agreed_on(office: Office) -> None:
+    """Also by another process, or after a restart: what was seen is kept."""
+    await office.month()
+    await office.closing.draft(OCTOBER, "Ada")
+    assert await look(office) == 2
+    assert await look(office) == 0
+    await office.up_to(State.ADVISED)
+    assert await look(office) == 0, "what is advised is what was drafted"
+    office.agreements = dearer("0.35")
+    assert await look(office) == 2
+
+
+def desk_of(office: Office) -> CorrectionDesk:
+    direct = office.database.direct
+    room = DisputeRoom(office.books, DisputeBook(direct), office.clock)
+    return CorrectionDesk(room, Corrections(direct), office.fee_check)
+
+
+async def correction_of(office: Office, per_session: str) -> FeeCorrectionAsked:
+    """What puts the fee of C1 right, once it is agreed that it was another one."""
+    await office.month()
+    await office.up_to(State.NETTED)
+    office.agreements = dearer(per_session)
+    await look(office)
+    ((key,),) = await office.rows("select key from finding where check_id = 'M03' and cleared_at is null")
+    return FeeCorrectionAsked(finding=key, payee=HUB, payer=EMSP, party=EMSP, note="", actor="Dora")
+
+
+@pytest.mark.parametrize(
+    ("per_session", "excl_vat", "incl_vat"),
+    [
+        pytest.param("0.35", "0.10", "0.121", id="too little was billed"),
+        pytest.param("0.05", "-0.20", "-0.242", id="too much was billed"),
+        pytest.param("0", "-0.25", "-0.3025", id="nothing was agreed"),
+    ],
+)
+async def test_a_correction_is_what_is_lacking(office: Office, per_session: str, excl_vat: str, incl_vat: str) -> None:
+    desk = desk_of(office)
+    kept = await desk.propose_fee(await correction_of(office, per_session))
+    assert (kept.excl_vat, kept.incl_vat) == (Decimal(excl_vat), Decimal(incl_vat))
+    assert kept.id is not None
+    await desk.answer(kept.id, Answer.AGREED, "Hugo", HUB)
+    assert await told(office) == []
+    assert await look(office) == 0
+
+
+async def test_a_proposal_that_is_no_longer_what_is_lacking_is_not_agreed_to(office: Office) -> None:
+    desk = desk_of(office)
+    kept = await desk.propose_fee(await correction_of(office, "0.35"))
+    office.agreements = dearer("0.45")
+    assert kept.id is not None
+    with pytest.raises(NotNow, match=r"0\.20 EUR without VAT is due by now, not 0\.10"):
+        await desk.answer(kept.id, Answer.AGREED, "Hugo", HUB)
+    await desk.answer(kept.id, Answer.REFUSED, "Hugo", HUB)
+    assert await office.rows("select 1 from journal_entry where event = 'adjusted'") == []
+
+
+async def test_two_who_propose_the_same_at_once_propose_it_once(office: Office) -> None:
+    desk, asked = desk_of(office), await correction_of(office, "0.35")
+    answers = await asyncio.gather(*(desk.propose_fee(asked) for _ in range(4)), return_exceptions=True)
+    assert sorted(isinstance(answer, NotNow) for answer in answers) == [False, True, True, True]
+
+
+async def test_a_fee_is_not_corrected_like_a_claim(office: Office) -> None:
+    await office.month()
+    await office.up_to(State.ADVISED)
+    asked = CorrectionAsked(
+        kind=Kind.FEE, name=(str(CPO), "c1"), amount=QUARTER, reason=Reason.PRICE, note="", actor="Ada", party=CPO
+    )
+    with pytest.raises(NotNow, match="corrected by what was found"):
+        await desk_of(office).propose(asked)
 
 
 async def test_pairs_without_fees_are_not_read(office: Office) -> None:

@@ -12,7 +12,9 @@ import pytest
 from hub.settlement.decisions import Action, Decision, Raised, Scope
 from hub.settlement.findings import Disposition
 from hub.settlement.foresight import Foresight, Group, Holder, Prospect, estimated, foreseen
+from ocpi_modules.parties import Party
 
+MSP, OTHER = Party("NL", "MSP"), Party("NL", "OTH")
 NOW = datetime(2026, 10, 20, tzinfo=UTC)
 PRICE, TOKEN = "G03|PRICE", "F01|TOKEN"
 HOLD, DROP, SETTLE, REPORT = Disposition.HOLD, Disposition.DROP, Disposition.SETTLE, Disposition.REPORT
@@ -26,6 +28,7 @@ def prospect(name: str = "DE/ABC/C1", *found: Raised, **changes: Any) -> Prospec
     """A CDR of 9.00 that one finding of the cause holds."""
     one = Prospect(
         name=name,
+        to=MSP,
         currency="EUR",
         excl_vat=Decimal("9"),
         incl_vat=Decimal("10.71"),
@@ -146,6 +149,7 @@ def credit(**changes: Any) -> Prospect:
             (1, 0, 1, 0),
             id="one of another amount goes its own way",
         ),
+        pytest.param(replace(credit(), to=OTHER), Action.HOLD, (1, 0, 1, 0), id="so does one for another eMSP"),
         pytest.param(
             credit(raised=(raised(TOKEN),)),
             Action.ACCEPT,

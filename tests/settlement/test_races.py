@@ -177,7 +177,7 @@ async def test_two_disputes_at_once_take_no_more_than_the_line(office: Office) -
 
 
 def desk_of(office: Office) -> CorrectionDesk:
-    return CorrectionDesk(room_of(office), Corrections(office.database.direct), office.clock)
+    return CorrectionDesk(room_of(office), Corrections(office.database.direct), office.fee_check)
 
 
 async def test_an_adjustment_that_is_agreed_to_while_its_month_is_cut_off_counts_in_the_next(office: Office) -> None:

@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 
+from hub.settlement.agreements import Agreements
+from hub.settlement.engine import open_fee_check
 from hub.settlement.engine.corrections import CorrectionDesk
 from hub.settlement.engine.disputes import DisputeRoom
+from hub.settlement.engine.feelook import FeeCheck
 from hub.settlement.periods import State
 from hub.store.corrections import Corrections
 from hub.store.disputes import DisputeBook
@@ -54,7 +57,11 @@ class Hall:
 
     @property
     def desk(self) -> CorrectionDesk:
-        return CorrectionDesk(self.room, Corrections(self.office.database.direct), self.clock)
+        return CorrectionDesk(self.room, Corrections(self.office.database.direct), self.fee_check)
+
+    @property
+    def fee_check(self) -> FeeCheck:
+        return open_fee_check(self.office.database.direct, self.clock, _default_terms)
 
     async def go(self, period: str, *steps: str) -> None:
         for name in steps:
@@ -83,6 +90,10 @@ class Hall:
         accounts = await self.office.accounts(EMSP)
         assert not accounts.keys() - {"claim:billed", "claim:disputed", "claim:unbilled", "claim:net", "writeoff"}
         return sum((amount for kind, amount in accounts.items() if kind != "writeoff"), Decimal(0))
+
+
+async def _default_terms() -> Agreements:
+    return Agreements()
 
 
 @pytest.fixture

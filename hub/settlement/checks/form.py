@@ -91,7 +91,8 @@ def a01_a02_right_by_ocpi(case: Case) -> Iterable[Finding]:
     """Held where a field that is billed by is missing or has no meaning; told where it is only written oddly.
 
     Coordinates with four decimals, moments with an offset or an enumeration in lower case (all of them common) change no amount, and an
-    honest CDR is paid in spite of them. A text that is too long is A02, if nothing else is wrong.
+    honest CDR is paid in spite of them. A text that is too long is A02, if nothing else is wrong; an address or a state that is as long as
+    it may be in a Location is not (X-34).
     """
     cdr = case.cdr
     if cdr.index in case.relations.copies:

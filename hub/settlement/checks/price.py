@@ -137,7 +137,7 @@ def _limits_that_explain(claim: Claim) -> Reading | None:
 def _is_claim(claim: Claim) -> Callable[[Price], bool]:
     """Whether another price is what is claimed, to the minor unit."""
     claimed, unit = claim.comparison.claimed, claim.parts.scale
-    return lambda price: is_close(claimed, price, unit)
+    return lambda price: not unit.is_far(claimed.excl_vat, price.excl_vat) and is_close(claimed, price, unit)
 
 
 def _explained(claim: Claim, check: Check, reading: Reading | None) -> Finding:

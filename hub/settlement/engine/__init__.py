@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from hub.clock import Clock, SystemClock
 from hub.settlement.agreements import Agreements
 from hub.settlement.engine.closing import Closing, Signer
+from hub.settlement.engine.feelook import FeeCheck, FeeLook
 from hub.settlement.engine.gathering import Gatherer, Seen
 from hub.settlement.engine.profiles import ProfileBook
 from hub.settlement.engine.settler import Books, Settler
@@ -14,6 +15,7 @@ from hub.settlement.engine.statements import statement_of
 from hub.settlement.engine.terms import TermsBook
 from hub.settlement.engine.views import ViewShelf
 from hub.store.agreements import AgreementBook
+from hub.store.billedfees import FeeBook
 from hub.store.closing import ClosingBook
 from hub.store.decisions import Decisions
 from hub.store.direct import Direct
@@ -28,7 +30,7 @@ from hub.store.verdicts import Verdicts
 from hub.store.versions import VersionHistory
 from hub.store.views import EmspViews
 
-__all__ = ["Books", "Closing", "Settler", "open_books", "open_closing", "statement_of"]
+__all__ = ["Books", "Closing", "Settler", "open_books", "open_closing", "open_fee_check", "statement_of"]
 
 
 def open_books(direct: Direct, clock: Clock | None = None) -> Books:
@@ -53,4 +55,10 @@ def open_closing(
     direct: Direct, clock: Clock, agreements: Callable[[], Awaitable[Agreements]], signer: Signer
 ) -> Closing:
     """Who closes periods in a database; `agreements` gives those that are in force."""
-    return Closing((ClosingBook(direct), Statements(direct)), clock, agreements, signer)
+    fees = FeeLook(open_fee_check(direct, clock, agreements), every_seconds=0)
+    return Closing((ClosingBook(direct), Statements(direct)), clock, fees, signer)
+
+
+def open_fee_check(direct: Direct, clock: Clock, agreements: Callable[[], Awaitable[Agreements]]) -> FeeCheck:
+    """What computes the fees in a database again."""
+    return FeeCheck((FeeBook(direct), Verdicts(direct)), clock, agreements)

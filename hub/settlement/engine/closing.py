@@ -7,7 +7,7 @@ already changes nothing. Whoever takes one is named; closing takes two different
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ from hub.settlement.drafts import (
     statement_id,
 )
 from hub.settlement.engine.digests import Digests, changed_statements, digests_of, unless_changed
+from hub.settlement.engine.feelook import FeeLook
 from hub.settlement.engine.records import entry_lines
 from hub.settlement.engine.settler import read_period
 from hub.settlement.findings import Disposition
@@ -133,17 +134,18 @@ class StatementBeginning:
 
 
 class Closing:
-    """Takes the steps of periods, and shows what they came to. `agreements` gives those that are in force."""
+    """Takes the steps of periods, and shows what they came to, under the agreements that `fees` are computed by."""
 
     def __init__(
         self,
         books: tuple[ClosingBook, Statements],
         clock: Clock,
-        agreements: Callable[[], Awaitable[Agreements]],
+        fees: FeeLook,
         signer: Signer,
     ) -> None:
         self._book, self._statements = books
-        self._clock, self._agreements, self.signer = clock, agreements, signer
+        self._clock, self._agreements, self.signer = clock, fees.agreements, signer
+        self._fees = fees
 
     # --- cut off
 
@@ -258,7 +260,14 @@ class Closing:
     # --- close and seal
 
     async def close(self, period_id: str, actor: str) -> Period:
-        """One of two people closes a period; the second one does. Raises NotNow while anything of the checklist is not so."""
+        """One of two people closes a period; the second one does. Raises NotNow while anything of the checklist is not so.
+
+        Fees that nobody looked at since they were drafted, or since other ones were agreed on, are computed again first (M03).
+        """
+        if not await self._fees.has_seen(period_id):
+            raise NotNow(
+                f"the fees on the statements of {period_id} are being computed again: close it when that is done"
+            )
         async with self._step(period_id) as step:
             if _is_past(step, State.CLOSED):
                 return read_period(step.period)

@@ -1,4 +1,5 @@
-"""Corrections of what was billed where no credit can come: adjustment pairs that both parties agree to, and write-offs with two approvals.
+"""Corrections of what was billed where no credit can come: adjustment pairs that both parties agree to, the same for fees, and write-offs
+with two approvals.
 
 Nothing billed is changed: an adjustment counts in the period that is open when it is agreed to.
 """
@@ -10,9 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
-from hub.clock import Clock
 from hub.settlement.disputes import Reason, fits
 from hub.settlement.engine.disputes import CREDIT, DisputeRoom, NotBilled, pair_of, require_uncredited
+from hub.settlement.engine.feecorrections import FEE, FeeCorrectionAsked, FeeCorrections
+from hub.settlement.engine.feelook import FeeCheck
 from hub.settlement.engine.records import entry_lines
 from hub.settlement.journal import Entry, adjusted, written_off
 from hub.settlement.netting import Amount
@@ -41,6 +43,7 @@ class Kind(StrEnum):
     """What corrects a bill."""
 
     ADJUSTMENT = "adjustment"
+    FEE = FEE
     WRITE_OFF = "write_off"
 
 
@@ -67,11 +70,14 @@ class CorrectionAsked:
 class CorrectionDesk:
     """Takes proposals and what is answered to them."""
 
-    def __init__(self, room: DisputeRoom, corrections: Corrections, clock: Clock) -> None:
-        self._room, self._corrections, self._clock = room, corrections, clock
+    def __init__(self, room: DisputeRoom, corrections: Corrections, fees: FeeCheck) -> None:
+        self._room, self._corrections, self._clock = room, corrections, fees.clock
+        self._fees = FeeCorrections(room, corrections, fees)
 
     async def propose(self, asked: CorrectionAsked) -> KeptAdjustment:
         """Keep a proposal. Raises NotBilled, and NotNow for what cannot be proposed."""
+        if asked.kind is Kind.FEE:
+            raise NotNow("a fee is corrected by what was found about it")
         bill = await self._room.bill_of(asked.name)
         require_uncredited(bill)
         if asked.reason is Reason.OTHER and not asked.note.strip():
@@ -84,6 +90,10 @@ class CorrectionDesk:
         if number is None:
             raise NotNow(f"that is more than what is left of what is billed for CDR {bill.cdr_id}")
         return replace(kept, id=number)
+
+    async def propose_fee(self, asked: FeeCorrectionAsked) -> KeptAdjustment:
+        """Keep a proposal that corrects a fee, of what it lacks. Raises NotBilled, and NotNow for what cannot be proposed."""
+        return await self._fees.propose(asked)
 
     async def answer(self, adjustment: int, answer: Answer, actor: str, party: Party | None) -> KeptAdjustment:
         """Agree to a proposal, or refuse it. Raises NotBilled (no such proposal), NotNow, SamePerson."""
@@ -100,6 +110,8 @@ class CorrectionDesk:
             raise NotNow(
                 f"{kept.kind} {adjustment} was answered, or its period took a step, at the same time: look again"
             )
+        if kept.kind == Kind.FEE and answer is Answer.AGREED:
+            await self._fees.look_again(answered)
         return answered
 
     async def turn_superseded(self) -> int:
@@ -130,6 +142,9 @@ class CorrectionDesk:
         return await self._corrections.chains(replace(query, most=min(query.most, LISTED_MAX)))
 
     async def _period_of(self, kept: KeptAdjustment) -> str:
+        if kept.kind == Kind.FEE:
+            await self._fees.require_due(kept)
+            return await self._room.open_period()
         bill = await self._room.bill_of(kept.name)
         require_uncredited(bill)
         if kept.kind == Kind.ADJUSTMENT:
@@ -142,6 +157,7 @@ class CorrectionDesk:
 def _proposed(asked: CorrectionAsked, bill: BilledCdr, now: datetime) -> KeptAdjustment:
     return KeptAdjustment(
         kind=str(asked.kind),
+        owner=bill.creditor,
         creditor=bill.creditor,
         debtor=bill.debtor,
         cdr_key=bill.cdr_key,

@@ -290,6 +290,7 @@ def _adjustment_of(shown: Shown, step: KeptStep, period: str, cdr_id: str) -> Ke
     kept = shown.kept
     return KeptAdjustment(
         kind="adjustment",
+        owner=kept.creditor,
         creditor=kept.creditor,
         debtor=kept.debtor,
         cdr_key=kept.cdr_key,

@@ -15,6 +15,7 @@ from hub.settlement.foresight import Foresight, Group, Prospect, estimated, fore
 from hub.store.decisions import Decisions, Target, Weight
 from hub.store.prospects import GroupLine, ProspectLine, Prospects, RaisedLine
 from hub.store.verdicts import Name
+from ocpi_modules.parties import Party
 from ocpi_modules.types import INT_MAX
 
 LOOKED_AT_MAX_CDRS = 5_000
@@ -81,6 +82,7 @@ def _by_cdr(findings: Collection[RaisedLine]) -> Mapping[Name, Sequence[Raised]]
 def _prospect(line: ProspectLine, raised: Mapping[Name, Sequence[Raised]]) -> Prospect:
     return Prospect(
         name=f"{line.creditor}/{line.cdr_key}",
+        to=Party.parse(line.debtor),
         currency=line.currency,
         excl_vat=line.excl_vat,
         incl_vat=line.incl_vat,
