@@ -31,6 +31,7 @@ from hub.demo.server import LoopbackServer
 from hub.partners import client as partner_client
 from hub.partners.natsserver import running_server as running_nats
 from hub.settings import Settings
+from hub.store import leader
 from hub.store.database import Database
 from hub.web.protocol import EnvelopeProtocol
 from ocpi_modules.errors import UnusableApi
@@ -61,10 +62,15 @@ HUB = Party("NL", "HUB")
 ADMIN_TOKEN = "the-admin-token-of-the-tests"
 LOOPBACK_WAIT_SECONDS = 60.0
 ADDED_UP_WAIT_SECONDS = 20.0
+DATABASE_WAIT_SECONDS = 30
 PATIENT_SECONDS = 20.0
 HASTY_SECONDS = 2.0
 HASTY = "hasty"
 OBJECTS = Path(__file__).parent.parent / "fixtures" / "objects"
+
+# a connection takes seconds when all tests want one
+leader.CONNECT_WAIT_SECONDS = DATABASE_WAIT_SECONDS
+leader.ANSWER_WAIT_SECONDS = float(DATABASE_WAIT_SECONDS)
 
 # pages that add something up show it at once, however busy the machine is; tests about what is not there yet set a wait of their own
 kept.WAIT_SECONDS = ADDED_UP_WAIT_SECONDS
@@ -225,8 +231,16 @@ class running_hub:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> World:
+        try:
+            return await self._opened()
+        except BaseException:  # nothing of a hub that does not start stays for the tests that follow
+            await self._stack.aclose()
+            raise
+
+    async def _opened(self) -> World:
         late = _LateApp()
         server = LoopbackServer(late, self._port, EnvelopeProtocol)
+        self._stack.push_async_callback(server.stop)  # for a hub that does not start: it gives its port back
         url = f"http://127.0.0.1:{server.port}"
         settings = Settings(
             _env_file=None,

@@ -10,6 +10,7 @@ import pytest
 
 from hub.clock import SystemClock
 from hub.console import stepping as module
+from hub.console.checklist import WAITING_PATH
 from hub.console.rendering import environment
 from hub.console.stepping import STOPPED, Steps
 from hub.store.database import Database
@@ -166,6 +167,7 @@ def test_the_page_of_a_period_says_what_its_cut_off_waits_for(waiting: int, sent
     at = datetime(2026, 11, 5, 18, tzinfo=UTC)
     period = {"id": PERIOD, "closes_at": at}
     values = {"period": period, "holding_up": waiting, "underway": None, "counted": None, "zone": "UTC", "now": at}
+    values["waiting_path"] = WAITING_PATH
     shown = re.sub(" +([.,;])", r"\1", said(environment().get_template("period_now.html").render(values)))
     assert sentence in shown
     assert ("The cut-off waits since 2026-11-05 18:00 UTC" in shown) == bool(waiting)

@@ -49,7 +49,7 @@ account alert alert_channel alert_rule alert_telling audit_entry console_link co
 invitation meter_key partner party endpoint permission profile agreement reader reader_day pull step_failure callback
 account_balance adjustment chase claim copy_count decision_limit dispute dispute_link dispute_step due emsp_view finding_cdr
 journal_entry period period_step permit_result place place_quality posting public_change public_counter public_location
-public_source repeated_cdr seal settlement_statement settling statement_kept_out statement_line verdict_total
+public_source fee_look repeated_cdr seal settlement_statement settling statement_kept_out statement_line verdict_total
 charge_connector charge_evse charge_limit charge_preference charge_profile charge_site charge_station charge_tariff
 """
 NAME_NOBODY = set(_OTHERS.split())

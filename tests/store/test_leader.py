@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 
 import psycopg
 import pytest
@@ -40,11 +41,11 @@ class Process:
 async def processes(database_url: str) -> AsyncIterator[list[Process]]:
     """Three processes, of which the first leads."""
     made = [Process(database_url) for _ in range(3)]
-    for process in made:
-        await process.leadership.start()
-    yield made
-    for process in made:
-        await process.leadership.close()
+    async with AsyncExitStack() as stack:
+        for process in made:
+            stack.push_async_callback(process.leadership.close)
+            await process.leadership.start()
+        yield made
 
 
 async def until(holds: Callable[[], bool]) -> None:
