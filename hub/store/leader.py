@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import LiteralString
@@ -21,6 +23,7 @@ import structlog
 LOOK_EVERY_SECONDS = 1.0
 ANSWER_WAIT_SECONDS = 3.0
 CONNECT_WAIT_SECONDS = 5
+HANG_UP_WAIT_SECONDS = 1.0
 HOLDER_GONE_SECONDS = 10  # of no answer on the network; more than a holder needs to notice
 
 LEADER_LOCK = 2_210_003
@@ -57,6 +60,7 @@ class Leadership:
         self._begin, self._end = begin, end
         self._connection: psycopg.AsyncConnection | None = None
         self._task: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[list[tuple[int, ...]]] | None = None
         self.is_leader = False
 
     async def start(self) -> None:
@@ -125,7 +129,8 @@ class Leadership:
 
     async def _ask(self, statement: LiteralString, *values: int) -> list[tuple[int, ...]]:
         """The rows of an answer. Raises TimeoutError: what is cancelled is not waited for, as the driver would ask the server first."""
-        asking = asyncio.create_task(self._answer(statement, values))
+        self._asking = asking = asyncio.create_task(self._answer(statement, values))
+        asking.add_done_callback(_heard)
         done, _ = await asyncio.wait({asking}, timeout=ANSWER_WAIT_SECONDS)
         if not done:
             asking.cancel()
@@ -140,8 +145,7 @@ class Leadership:
         """The connection goes first: whoever leads next need not wait until everything here has stopped."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(psycopg.Error):
-                await connection.close()
+            await self._hang_up(connection)
         if self.is_leader:
             self.is_leader = False
             _log.info("not_leading")
@@ -149,6 +153,26 @@ class Leadership:
                 await self._end()
             except Exception:
                 _log.exception("duties_not_ended")
+
+    async def _hang_up(self, connection: psycopg.AsyncConnection) -> None:
+        """Close a connection, but not under a question: its number would still be watched, and who gets that next would hear nothing."""
+        if self._asking is not None and not self._asking.done():
+            _cut(connection)
+            await asyncio.wait({self._asking}, timeout=HANG_UP_WAIT_SECONDS)
+        with suppress(psycopg.Error):
+            await connection.close()
+
+
+def _heard(asking: asyncio.Task[list[tuple[int, ...]]]) -> None:
+    """What came of a question that nobody waits for any more is nothing to tell."""
+    if not asking.cancelled():
+        asking.exception()
+
+
+def _cut(connection: psycopg.AsyncConnection) -> None:
+    """Nothing is sent or heard any more: who waits for an answer learns of it, and so does the server."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as same:
+        same.shutdown(socket.SHUT_RDWR)
 
 
 async def require_one_key(database_url: str, mark: int) -> None:

@@ -10,9 +10,11 @@ from contextlib import AsyncExitStack
 import psycopg
 import pytest
 
+from hub.store import leader
 from hub.store.leader import Leadership, OtherKey, key_mark, require_one_key
 
-WAIT_MAX_SECONDS = 30.0
+WAIT_MAX_SECONDS = 25.0  # less than a connection is waited for
+ROUNDS = 40
 MARK = key_mark(b"the key of the tests")
 
 
@@ -84,6 +86,19 @@ async def test_a_leader_that_loses_its_connection_stops_and_somebody_leads_again
     await cut(database_url, "leader")
     await until(lambda: len(processes[0].ended) == 1)
     await until(lambda: sum(process.duties for process in processes) == 1)
+
+
+async def test_who_stops_in_the_middle_of_a_question_leaves_nothing_that_holds_up_the_next(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leader, "LOOK_EVERY_SECONDS", 0.0005)
+    for moment in range(ROUNDS):
+        made = [Process(database_url) for _ in range(3)]
+        async with asyncio.timeout(WAIT_MAX_SECONDS), AsyncExitStack() as stack:
+            for process in made:
+                stack.push_async_callback(process.leadership.close)
+                await process.leadership.start()
+            await asyncio.sleep(0.003 * (moment % 7) / 7)
 
 
 async def test_all_connections_are_lost_and_one_leads_again(processes: list[Process], database_url: str) -> None:
