@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Path, Request, Response
-from pydantic import ConfigDict
 
 from hub.console.accounts import Permission
 from hub.console.clauses import clauses, differences
@@ -190,8 +189,6 @@ def read_end(text: str) -> datetime | None:
 
 class AgreementFilters(Filters):
     """Whose agreements are wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     creditor: PartyText | None = None
     debtor: PartyText | None = None

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Form, Request, Response
-from pydantic import ConfigDict
 
 from hub.console.accounts import Permission, Person
 from hub.console.alerting import WATCHED, Kind, Rule, read_quiet
@@ -65,8 +64,6 @@ def _badge(console: Console) -> APIRouter:
 
 class AlertFilters(Filters):
     """Which alerts are wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Kind | None = None
     state: Literal["open", "over"] | None = None

@@ -8,7 +8,6 @@ from typing import Literal, TypeVar
 from urllib.parse import quote
 
 from fastapi import APIRouter
-from pydantic import ConfigDict
 
 from hub.console.cdrs import cdr_path
 from hub.console.listing import Column, FilterField, Listing, add_listing
@@ -86,8 +85,6 @@ def checklist_router(console: Console, rows: ClosingRows) -> APIRouter:
 class WaitingFilters(Filters):
     """Which CDRs that wait are wanted; `period`: those that its cut-off left."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     period: Text | None = None
     creditor: PartyText | None = None
     failed: bool | None = None
@@ -97,16 +94,12 @@ class WaitingFilters(Filters):
 class OddLineFilters(Filters):
     """Of which period, and which of its lines."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     period: Text = ""
     what: Literal["unlined", "astray"] | None = None
 
 
 class OddSumFilters(Filters):
     """Of which period."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     period: Text = ""
 

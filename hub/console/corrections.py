@@ -7,7 +7,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Path, Request, Response
-from pydantic import ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from hub.console.accounts import Permission
 from hub.console.cdrs import CDRS_PATH, cdr_path
@@ -177,8 +177,6 @@ def read_amount(excl_vat: str, incl_vat: str) -> AmountAsked:
 
 class ChainFilters(Filters):
     """Whose credits are wanted; `period` is that of the credit."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     creditor: PartyText | None = None
     debtor: PartyText | None = None

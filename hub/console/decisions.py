@@ -6,7 +6,6 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import ConfigDict
 
 from hub.console.accounts import Permission
 from hub.console.listing import Column, FilterField, Listing, add_listing
@@ -66,8 +65,6 @@ def _add_steps(router: APIRouter, console: Console, desk: DecisionsDesk) -> None
 
 class DecisionFilters(Filters):
     """Which decisions are wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     state: StateAsked | None = None
     actor: Text | None = None

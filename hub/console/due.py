@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from hub.console.cdrs import cdr_path
 from hub.console.listing import Column, FilterField, Listing, add_listing
@@ -21,8 +21,6 @@ DueSort = Literal["since", "-since", "attempts", "-attempts", "claimed", "-claim
 
 class DueFilters(Filters):
     """Which are wanted; `partner` is the number of who speaks for the payer, `refused`: the payer was asked and did not take it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     creditor: PartyText | None = None
     payer: PartyText | None = None

@@ -6,7 +6,6 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import ConfigDict
 
 from hub.console.causes import cause_path
 from hub.console.cdrs import DISPOSITION_CHOICES, cdr_path
@@ -121,8 +120,6 @@ def _cdr(row: FindingShown) -> str | None:
 
 class RefusedFilters(Filters):
     """Whose CDRs are wanted, or those of one cause."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     creditor: PartyText | None = None
     cause: Text | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
-from pydantic import ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from hub.console.accounts import Permission
 from hub.console.joining import INVITED, OURS, Begun, Way, joined_as, way_of
@@ -250,8 +250,6 @@ async def _partner_name(desks: NetworkDesks, way: Way) -> str:
 
 class InvitationFilters(Filters):
     """Which invitations are wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     state: Text | None = None
     party: Text | None = None

@@ -7,7 +7,6 @@ from decimal import Decimal
 from urllib.parse import quote
 
 from fastapi import APIRouter
-from pydantic import ConfigDict
 
 from hub.console.cdrs import cdr_path
 from hub.console.disputes import DISPUTES_PATH
@@ -42,8 +41,6 @@ def ledger_router(console: Console, desk: BooksDesk) -> APIRouter:
 
 class JournalFilters(Filters):
     """Which entries are wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     reference: Text | None = None
 

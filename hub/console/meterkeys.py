@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
-from pydantic import ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from hub.console.accounts import Permission
 from hub.console.listing import Column, FilterField, Listing, add_listing
@@ -86,8 +86,6 @@ def read_keys(content: dict[str, object]) -> MeterKeysAsked:
 
 class KeyFilters(Filters):
     """Whose keys are wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     owner: PartyText | None = None
     meter_id: MeterId | None = None

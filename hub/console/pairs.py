@@ -10,7 +10,6 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
-from pydantic import ConfigDict
 
 from hub.console.agreements import in_force, proposal_path
 from hub.console.clauses import clauses
@@ -190,8 +189,6 @@ PairSort = Literal[
 
 class PairFilters(Filters):
     """Which pairs of a period are wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     period: Text = ""
     creditor: PartyText | None = None

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Request, Response
-from pydantic import ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from hub.console.accounts import Permission, Person
 from hub.console.listing import Column, FilterField, Listing, add_listing, sliced
@@ -257,8 +257,6 @@ def ending(desks: NetworkDesks, rule_id: int) -> Effects:
 
 class PartyFilters(Filters):
     """Which parties are wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: Text | None = None
     role: Text | None = None

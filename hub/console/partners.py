@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from hub.console.accounts import Permission, Person
 from hub.console.inviting import PARTNERS_PATH, told_steps
@@ -309,8 +309,6 @@ def read_endpoint(line: str) -> dict[str, str]:
 
 class PartnerFilters(Filters):
     """Which partners are wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: Text | None = None
     presence: Text | None = None

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Form, Request, Response
-from pydantic import ConfigDict
 
 from hub.console.accounts import PASSWORD_MAX_CHARACTERS, Permission, Role, account_name, read_roles
 from hub.console.gate import Gate, address_of
@@ -182,8 +181,6 @@ async def _named(gate: Gate, name: str) -> KeptAccount:
 
 class AuditFilters(Filters):
     """Which entries are wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     actor: Text | None = None
     action: Text | None = None

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from pydantic import ConfigDict
 
 from hub.console.accounts import Permission
 from hub.console.checklist import WAITING_PATH, linked
@@ -284,8 +283,6 @@ def _add_seal(router: APIRouter, console: Console, desk: PeriodsDesk) -> None:
 
 class PeriodFilters(Filters):
     """Nothing to choose: there are a dozen a year."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _periods(desk: PeriodsDesk) -> Listing[PeriodShown, PeriodFilters]:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 from fastapi import APIRouter, Request, Response
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from hub.console.listing import Column, FilterField, Listing, add_listing, validated
 from hub.console.live import Fresh
@@ -41,8 +41,6 @@ Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 
 class PlaceFilters(Filters):
     """Which locations are wanted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     party: PartyText | None = None
     status: PlaceState | None = None

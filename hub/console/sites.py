@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Path, Request, Response
-from pydantic import ConfigDict
 
 from hub.console.accounts import Permission
 from hub.console.formats import moment
@@ -144,8 +143,6 @@ def count_of(one: SiteShown, *statuses: str) -> int:
 
 class SiteFilters(Filters):
     """Which sites are wanted: `name` stands anywhere in name, id or town."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Text | None = None
     is_managed: bool | None = None

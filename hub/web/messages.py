@@ -74,8 +74,6 @@ Id = Annotated[Text, AfterValidator(_trimmed)]
 class MessageFilters(Filters):
     """What the journal can be searched by."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     party: PartyText | None = None
     partner: Annotated[int, Field(ge=1, le=INT_MAX)] | None = None
     module: Id | None = None
